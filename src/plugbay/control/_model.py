@@ -1,0 +1,45 @@
+"""Desired state: all that the workers need, as one immutable document with a revision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+# Not only for type checkers: msgspec resolves these annotations when it decodes a revision.
+from plugbay.gateway import RouteSpec, UpstreamSpec
+
+Origin = Literal["api", "file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginSpec:
+    """What an operator asked of one slot.
+
+    `routes` are the names of the routes it runs on; empty: all. `on_error` overrides the
+    manifest. `drain` is the deadline for requests inside the old generation, `watch` how long a
+    new one is on probation; both in seconds.
+    """
+
+    id: str
+    version: str
+    digest: str
+    enabled: bool = True
+    config_version: int = 1
+    config: dict[str, Any] = field(default_factory=dict[str, Any])
+    routes: tuple[str, ...] = ()
+    on_error: Literal["open", "closed", "default"] = "default"
+    drain: float = 60.0
+    watch: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """The whole desired state. Each change makes the next revision; none is ever edited."""
+
+    revision: int = 0
+    plugins: dict[str, PluginSpec] = field(default_factory=dict[str, PluginSpec])
+    routes: dict[str, RouteSpec] = field(default_factory=dict[str, RouteSpec])
+    upstreams: dict[str, UpstreamSpec] = field(default_factory=dict[str, UpstreamSpec])
+    origins: dict[str, Origin] = field(default_factory=dict[str, Origin])
+    """Who manages `routes/<name>`, `upstreams/<name>` or `plugins/<id>`; what a file manages,
+    the API refuses to change."""

@@ -1,0 +1,137 @@
+"""A generation: one loaded instance of (artifact digest, config version), and who holds it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from plugbay.kernel._ports import Clock, Instance
+    from plugbay.sdk import Manifest
+
+    Load = Callable[[int], Awaitable[Instance]]
+
+CANCEL_GRACE = 5.0
+"""Seconds that cancelled work gets to unwind before the generation is stopped under it."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of the requests that went through a holder. `dropped` must come out as zero.
+
+    A request that `entered` ends in exactly one way: `finished` (the response's last byte was
+    handed over, or the client went away), or `cancelled` at the drain deadline. What entered,
+    did not end and is not in flight was dropped.
+    """
+
+    entered: int = 0
+    finished: int = 0
+    cancelled: int = 0
+    refused: int = 0
+
+    def dropped(self, in_flight: int) -> int:
+        """Requests that were lost: refused while parked, or unaccounted for."""
+        return self.refused + self.entered - self.finished - self.cancelled - in_flight
+
+
+class Holder(Protocol):
+    """What holds generations on behalf of requests: a route's chain, a mounted app, a session.
+
+    One holder leases all the generations of its chain once, and counts the requests inside, so
+    that a lease costs a request one counter and not one per plugin. A holder calls
+    `Generation.release` when it was retired and its last request has ended, and
+    `Generation.settled` when its last request has ended while it is parked.
+    """
+
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def tally(self) -> Tally: ...
+    def park(self) -> None:
+        """Keep new requests waiting, in a bounded queue."""
+        ...
+
+    def unpark(self) -> None:
+        """Let the waiting requests go on, through whatever chain is current now."""
+        ...
+
+    def cancel(self) -> int:
+        """Cancel the requests inside and return how many; they are gone soon after."""
+        ...
+
+
+@dataclass(slots=True)
+class Generation:
+    """One generation of a slot. `number` grows by one with each; it is never used again."""
+
+    plugin: str
+    number: int
+    digest: str
+    config_version: int
+    manifest: Manifest
+    load: Load
+    """Loads a fresh instance: used for the first start, and to come back after a failed
+    exclusive swap or a crash."""
+    instance: Instance | None = None
+    holders: set[Holder] = field(default_factory=set["Holder"])
+    past: Tally = field(default_factory=Tally)
+    """The sum of the tallies of the holders that have released this generation."""
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests inside this generation now."""
+        return sum(holder.in_flight for holder in self.holders)
+
+    @property
+    def cancelled(self) -> int:
+        """Requests cancelled at a drain deadline so far."""
+        return self.past.cancelled + sum(holder.tally.cancelled for holder in self.holders)
+
+    @property
+    def dropped(self) -> int:
+        """Requests that were lost; zero, or a defect of Plugbay."""
+        return self.past.dropped(0) + sum(h.tally.dropped(h.in_flight) for h in self.holders)
+
+    def lease(self, holder: Holder) -> None:
+        """Keep this generation running until `release`."""
+        self.holders.add(holder)
+
+    def release(self, holder: Holder) -> None:
+        """End a lease: the holder was retired and is empty."""
+        self.holders.discard(holder)
+        tally = holder.tally
+        self.past.entered += tally.entered
+        self.past.finished += tally.finished
+        self.past.cancelled += tally.cancelled
+        self.past.refused += tally.refused
+        self._changed.set()
+
+    def settled(self) -> None:
+        """Look again whether anything is in flight."""
+        self._changed.set()
+
+    async def drained(self, seconds: float, clock: Clock) -> float:
+        """Wait until nothing is in flight; cancel what is left after `seconds`.
+
+        Returns how long it took, in seconds. Nothing polls: holders wake the waiter.
+        """
+        began = clock.monotonic()
+        if not await self._idle(seconds):
+            for holder in tuple(self.holders):
+                holder.cancel()
+            await self._idle(CANCEL_GRACE)
+        return clock.monotonic() - began
+
+    async def _idle(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while self.in_flight:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,71 @@
+"""The manifest: what a plugin says of itself before any of its code runs (`plugbay.toml`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Phase = Literal["pre-routing", "post-routing", "pre-response"]
+PHASES: tuple[Phase, ...] = ("pre-routing", "post-routing", "pre-response")
+
+Capability = Literal[
+    "request-filter",
+    "response-filter",
+    "body-filter",
+    "observer",
+    "asgi-app",
+    "event-handler",
+    "stateful",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Where a plugin runs: by phase, then `before`/`after` other ids, then low priority first."""
+
+    phase: Phase = "post-routing"
+    priority: int = 500
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the plugin asks for; the operator's policy may lower it."""
+
+    memory_mb: int = 64
+    request_ms: int = 1000
+    start_ms: int = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What the plugin wants to reach. Nothing is granted that is not named."""
+
+    network: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A plugin's description.
+
+    `id` is `[a-z][a-z0-9-]*` and names the slot; `version` is a PEP 440 version; `api` is the
+    version of this SDK (`plugbay.sdk.API`); `entry` is `module:Class`; `requires` maps plugin
+    ids to version specifiers (PEP 440); `on_error` says whether a request goes on (`open`) or
+    is refused (`closed`) when a hook raises or is late.
+    """
+
+    id: str
+    version: str
+    api: int
+    runtime: Literal["python", "process", "wasm", "goso"]
+    entry: str
+    summary: str = ""
+    provides: tuple[Capability, ...] = ()
+    requires: dict[str, str] = field(default_factory=dict[str, str])
+    order: Order = field(default_factory=Order)
+    reload: Literal["overlap", "exclusive"] = "overlap"
+    on_error: Literal["open", "closed", "default"] = "default"
+    limits: Limits = field(default_factory=Limits)
+    permissions: Permissions = field(default_factory=Permissions)
