@@ -147,7 +147,7 @@ class Slot:
         return _ExclusiveSwap(self, old, fresh, state, in_flight, seconds)
 
     async def come_back(self, old: Generation, state: bytes | None) -> None:
-        """Start the old artifact again after the fresh one failed in its place. For changes only."""
+        """Start the old artifact again after the fresh one failed; for changes only."""
         try:
             await self._bring_up(old, state=state)
         except PluginError as error:
