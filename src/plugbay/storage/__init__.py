@@ -1,0 +1,4 @@
+"""Durable state on one machine: SQLite with one writer, and files that are whole or not there."""
+
+from plugbay.storage._database import Database as Database
+from plugbay.storage._files import write_atomically as write_atomically
