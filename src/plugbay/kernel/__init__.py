@@ -1,5 +1,6 @@
 """The kernel: states, slots, generations and the swap. It does no I/O and knows no HTTP."""
 
+from plugbay.kernel._convert import convert as convert
 from plugbay.kernel._errors import ArtifactRejected as ArtifactRejected
 from plugbay.kernel._errors import Conflict as Conflict
 from plugbay.kernel._errors import DependencyProblem as DependencyProblem
