@@ -1,1 +1,14 @@
-"""settings"""
+"""Typed settings from `gateway.toml` and the environment."""
+
+from plugbay.settings._load import load as load
+from plugbay.settings._load import parse as parse
+from plugbay.settings._model import AdminSettings as AdminSettings
+from plugbay.settings._model import ListenerSettings as ListenerSettings
+from plugbay.settings._model import LogSettings as LogSettings
+from plugbay.settings._model import MetricsSettings as MetricsSettings
+from plugbay.settings._model import PluginEntry as PluginEntry
+from plugbay.settings._model import PolicySettings as PolicySettings
+from plugbay.settings._model import Settings as Settings
+from plugbay.settings._model import TlsSettings as TlsSettings
+from plugbay.settings._model import UploadSettings as UploadSettings
+from plugbay.settings._watch import watch as watch

@@ -1,0 +1,106 @@
+"""Reading the settings: TOML, then the environment, then checks that span several keys."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any, cast
+
+from plugbay.kernel import Invalid, NotFound, Problem, convert
+from plugbay.settings._model import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+PREFIX = "PLUGBAY_"
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read `path` (None: defaults only) and the environment.
+
+    Raises `NotFound` if the file is not there and `Invalid` if it is wrong.
+    """
+    if path is None:
+        return parse("", environment)
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise NotFound(f"the settings file {path} cannot be read: {error.strerror}") from error
+    return parse(text, environment, what=str(path))
+
+
+def parse(text: str, environment: Mapping[str, str], *, what: str = "settings") -> Settings:
+    """Parse TOML text. A variable `PLUGBAY_ADMIN__ADDRESS` overrides `address` of `[admin]`.
+
+    Raises `Invalid`, whose problems point at the keys that are wrong.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"{what}: not valid TOML: {error}") from error
+    for name, value in environment.items():
+        if name.startswith(PREFIX):
+            _override(raw, name, value)
+    settings = convert(raw, Settings, what=what)
+    problems = tuple(_problems(settings))
+    if problems:
+        raise Invalid(f"{what}: {problems[0].pointer}: {problems[0].detail}", problems=problems)
+    return settings
+
+
+def _override(raw: dict[str, Any], name: str, value: str) -> None:
+    *tables, key = name.removeprefix(PREFIX).lower().split("__")
+    for table in tables:
+        inner = raw.setdefault(table, {})
+        if not isinstance(inner, dict):
+            raise Invalid(f"{name}: {table} is not a table of settings")
+        raw = cast("dict[str, Any]", inner)
+    try:
+        # A number, a boolean or a list is written as in TOML; anything else is text.
+        raw[key] = tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        raw[key] = value
+
+
+def _problems(settings: Settings) -> Iterator[Problem]:
+    upstreams = [upstream.name for upstream in settings.upstreams]
+    yield from _repeated("/upstreams", upstreams)
+    yield from _repeated("/routes", [route.name for route in settings.routes])
+    yield from _repeated("/plugins", [plugin.id for plugin in settings.plugins])
+    for index, upstream in enumerate(settings.upstreams):
+        for position, target in enumerate(upstream.targets):
+            yield from _address(f"/upstreams/{index}/targets/{position}/address", target.address)
+        if not upstream.targets:
+            yield Problem(f"/upstreams/{index}/targets", "an upstream needs at least one target")
+    for index, route in enumerate(settings.routes):
+        at = f"/routes/{index}"
+        if bool(route.upstream) == bool(route.plugin):
+            yield Problem(at, f"route {route.name!r} needs either an upstream or a plugin")
+        if route.upstream and route.upstream not in upstreams:
+            known = ", ".join(upstreams) or "none is defined"
+            detail = f"no upstream is named {route.upstream!r}"
+            yield Problem(f"{at}/upstream", detail, expected=known, found=route.upstream)
+        if not route.path.startswith("/"):
+            yield Problem(f"{at}/path", "a path starts with '/'", found=route.path)
+    for index, listener in enumerate(settings.listeners):
+        yield from _address(f"/listeners/{index}/address", listener.address)
+    if not settings.listeners:
+        yield Problem("/listeners", "at least one listener is needed")
+    yield from _address("/admin/address", settings.admin.address)
+    yield from _address("/metrics/address", settings.metrics.address)
+    if settings.workers < 0:
+        yield Problem("/workers", "0 (one for each core) or more", found=str(settings.workers))
+
+
+def _repeated(at: str, names: Iterable[str]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield Problem(f"{at}/{index}", f"the name {name!r} is used twice")
+        seen.add(name)
+
+
+def _address(at: str, address: str) -> Iterator[Problem]:
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        yield Problem(at, "not an address", expected="host:port", found=address)

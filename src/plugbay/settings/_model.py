@@ -1,0 +1,109 @@
+"""What `gateway.toml` may say. Every key has a default; an empty file is a valid one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+# Not only for type checkers: msgspec resolves these annotations when it converts.
+from plugbay.gateway import ListenerLimits, RouteSpec, UpstreamSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """A listener's certificate chain and private key, as PEM files; read again when they change."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSettings:
+    """Where clients connect. Port 0 takes a free port."""
+
+    address: str = "127.0.0.1:8080"
+    tls: TlsSettings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminSettings:
+    """The admin API. `hosts` are the names it may be called by, besides its own address."""
+
+    address: str = "127.0.0.1:8081"
+    hosts: tuple[str, ...] = ()
+    requests_per_minute: int = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Prometheus metrics and the probes."""
+
+    address: str = "127.0.0.1:9090"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadSettings:
+    """Limits of an upload. Durations in seconds."""
+
+    max_bytes: int = 50 * 1024 * 1024
+    trial_seconds: float = 20.0
+    trial_memory_mb: int = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """What happens to plugins that misbehave. Durations in seconds."""
+
+    block_threshold: float = 0.1
+    """A plugin that keeps the event loop for longer is reported."""
+    blocks_to_quarantine: int = 3
+    """So many reports within `block_window` disable it; 0 only reports."""
+    block_window: float = 60.0
+    health_interval: float = 10.0
+    health_timeout: float = 2.0
+    health_failures: int = 3
+    park_limit: int = 1000
+    """Requests that may wait while an exclusive plugin is exchanged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """`console` is for people, `json` for machines."""
+
+    format: Literal["console", "json"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    access: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginEntry:
+    """A plugin that the file manages. Its artifact must have been uploaded before."""
+
+    id: str
+    version: str
+    enabled: bool = True
+    config: dict[str, Any] = field(default_factory=dict[str, Any])
+    routes: tuple[str, ...] = ()
+    on_error: Literal["open", "closed", "default"] = "default"
+    drain: float = 60.0
+    watch: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of `gateway.toml`. Routes, upstreams and plugins are desired state: a change of the
+    file is applied while traffic flows. The rest is read at start."""
+
+    data_dir: str = ".plugbay"
+    workers: int = 1
+    """0 is one for each core."""
+    listeners: tuple[ListenerSettings, ...] = (ListenerSettings(),)
+    limits: ListenerLimits = field(default_factory=ListenerLimits)
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    uploads: UploadSettings = field(default_factory=UploadSettings)
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    upstreams: tuple[UpstreamSpec, ...] = ()
+    routes: tuple[RouteSpec, ...] = ()
+    plugins: tuple[PluginEntry, ...] = ()
