@@ -3,4 +3,7 @@
 
 def main() -> None:
     """Run the command that the arguments name."""
-    raise SystemExit("plugbay: no command is built yet")
+    # Imported here, so that `import plugbay.cli` costs nothing to who needs a part of it only.
+    from plugbay.cli._root import run
+
+    run()

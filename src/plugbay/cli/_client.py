@@ -1,0 +1,161 @@
+"""A small client of the admin API, for the commands: one connection a call, problems as errors."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+API = "/admin/api/v1"
+CHUNK = 64 * 1024
+
+
+class ApiError(Exception):
+    """The admin API refused: `status`, and the problem document (RFC 9457) it answered with."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        title, detail = str(problem.get("title", "refused")), str(problem.get("detail", ""))
+        super().__init__(f"{title}: {detail}" if detail else title)
+        self.status, self.problem = status, problem
+
+
+class Unreachable(Exception):
+    """Nothing answers at the admin address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON; None if it is empty."""
+        return json.loads(self.body) if self.body else None
+
+
+class AdminClient:
+    """Calls the admin API at `url` with a bearer `token`."""
+
+    def __init__(self, url: str, token: str = "", *, timeout: float = 120.0) -> None:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+        self._secure, self._address, self._timeout = parts.scheme == "https", parts.netloc, timeout
+        self.token = token
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        content: object = None,
+        *,
+        query: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send one request with a JSON body. Raises `ApiError` or `Unreachable`."""
+        fields = dict(headers or {})
+        body: bytes | None = None
+        if content is not None:
+            body = json.dumps(content).encode()
+            fields["content-type"] = "application/json"
+        return self._send(method, _target(path, query), body, fields)
+
+    def upload(self, path: Path, *, progress: Callable[[int], None] | None = None) -> Reply:
+        """Stream a file to the artifact store; `progress` gets the bytes sent so far."""
+        with path.open("rb") as file:
+            fields = {
+                "content-type": "application/octet-stream",
+                "content-length": str(path.stat().st_size),
+            }
+            target = _target("/artifacts", {"filename": path.name})
+            return self._send("POST", target, _Progress(file, progress), fields)
+
+    def lines(self, path: str, query: Mapping[str, object] | None = None) -> Iterator[str]:
+        """Yield the lines of a streamed answer (server-sent events) as they come."""
+        connection = self._connect(timeout=None)
+        try:
+            response = self._exchange(connection, "GET", _target(path, query), None, {})
+            while line := response.readline():
+                yield line.decode().rstrip("\r\n")
+        finally:
+            connection.close()
+
+    def _send(
+        self, method: str, target: str, body: bytes | _Progress | None, headers: dict[str, str]
+    ) -> Reply:
+        connection = self._connect(timeout=self._timeout)
+        try:
+            response = self._exchange(connection, method, target, body, headers)
+            fields = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, fields, response.read())
+        finally:
+            connection.close()
+
+    def _connect(self, timeout: float | None) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        return kind(self._address, timeout=timeout)
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        body: bytes | _Progress | None,
+        headers: dict[str, str],
+    ) -> http.client.HTTPResponse:
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token}"
+        try:
+            connection.request(method, target, body=body, headers=headers)
+        except (BrokenPipeError, ConnectionResetError):
+            # A refusal of an upload may come before its end: read why.
+            pass
+        except OSError as error:
+            detail = f"nothing answers at {self._address} ({error.strerror or error})"
+            raise Unreachable(f"{detail}; is `plugbay serve` running?") from error
+        try:
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self._address} broke off the exchange: {error}") from error
+        if response.status >= 400:
+            raise ApiError(response.status, _problem(response.read()))
+        return response
+
+
+class _Progress:
+    """A file that tells how much of it was read. `http.client` reads it in blocks."""
+
+    def __init__(self, file: IO[bytes], progress: Callable[[int], None] | None) -> None:
+        self._file, self._progress = file, progress
+
+    def read(self, size: int = CHUNK) -> bytes:
+        data = self._file.read(size)
+        if self._progress is not None:
+            self._progress(self._file.tell())
+        return data
+
+
+def segment(text: str) -> str:
+    """Quote one segment of a path."""
+    return quote(text, safe="")
+
+
+def _target(path: str, query: Mapping[str, object] | None) -> str:
+    kept = {name: value for name, value in (query or {}).items() if value is not None}
+    return f"{API}{path}?{urlencode(kept)}" if kept else f"{API}{path}"
+
+
+def _problem(body: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {"title": "refused", "detail": body[:200].decode("latin-1")}
+    return value if isinstance(value, dict) else {"title": "refused", "detail": str(value)}  # pyright: ignore[reportUnknownVariableType] - JSON

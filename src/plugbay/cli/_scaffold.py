@@ -1,0 +1,127 @@
+"""`plugbay plugin new`: a plugin that works, with its manifest and a test."""
+
+from __future__ import annotations
+
+import re
+from string import Template
+from typing import TYPE_CHECKING
+
+from plugbay.kernel import Conflict, Invalid
+from plugbay.sdk import API
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PYPROJECT = Template("""\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "$distribution"
+version = "0.1.0"
+description = "$summary"
+requires-python = ">=3.11"
+
+[tool.hatch.build.targets.wheel]
+packages = ["src/$package"]
+""")
+
+MANIFEST = Template("""\
+id = "$id"
+version = "0.1.0"
+api = $api
+runtime = "python"
+entry = "$package:$cls"
+summary = "$summary"
+provides = ["request-filter", "response-filter"]
+
+[order]
+phase = "post-routing"
+priority = 500
+""")
+
+SOURCE = Template('''\
+"""$summary"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plugbay.sdk import Plugin, Request, RequestFilter, Response, ResponseFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    greeting: str = "hello"
+
+
+class $cls(Plugin[Config], RequestFilter, ResponseFilter):
+    """Refuses requests for /forbidden and greets all others in a header field."""
+
+    def on_request(self, request: Request) -> Response | None:
+        if request.path == "/forbidden":
+            return Response.problem(403, "forbidden", detail="nothing to see here")
+        return None
+
+    def on_response(self, request: Request, response: Response) -> Response | None:
+        response.headers.set("x-$id", self.config.greeting)
+        return None
+''')
+
+TEST = Template('''\
+"""The plugin does what its manifest promises."""
+
+from __future__ import annotations
+
+import asyncio
+
+from plugbay.sdk import Request
+from plugbay.sdk.testing import run_plugin
+
+from $package import Config, $cls
+
+
+def test_it_greets() -> None:
+    async def scenario() -> None:
+        async with run_plugin($cls, Config(greeting="hi")) as plugin:
+            response = await plugin.request(Request("GET", "/"))
+            assert response.headers["x-$id"] == "hi"
+            assert (await plugin.request(Request("GET", "/forbidden"))).status == 403
+
+    asyncio.run(scenario())
+''')
+
+
+def scaffold(folder: Path) -> list[Path]:
+    """Make a plugin project in `folder`, whose name is the plugin's id; return the files.
+
+    Raises `Invalid` for a name that is no id and `Conflict` if the folder is not empty.
+    """
+    plugin = folder.name
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", plugin):
+        raise Invalid(f"{plugin!r} is no plugin id: expected [a-z][a-z0-9-]*, e.g. 'my-filter'")
+    if folder.exists() and any(folder.iterdir()):
+        raise Conflict(f"{folder} is not empty; choose another folder")
+    package = f"plugbay_{plugin.replace('-', '_')}"
+    names = {
+        "id": plugin,
+        "api": API,
+        "package": package,
+        "distribution": package.replace("_", "-"),
+        "cls": "".join(part.capitalize() for part in plugin.split("-")),
+        "summary": f"The {plugin} plugin.",
+    }
+    files = {
+        "pyproject.toml": PYPROJECT,
+        f"src/{package}/__init__.py": SOURCE,
+        f"src/{package}/plugbay.toml": MANIFEST,
+        f"tests/test_{package.removeprefix('plugbay_')}.py": TEST,
+    }
+    made: list[Path] = []
+    for name, template in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(template.substitute(names))
+        made.append(path)
+    return made
