@@ -1,5 +1,9 @@
 """The kernel: states, slots, generations and the swap. It does no I/O and knows no HTTP."""
 
+from plugbay.kernel._backoff import Backoff as Backoff
+from plugbay.kernel._backoff import RestartBudget as RestartBudget
+from plugbay.kernel._breaker import BreakerState as BreakerState
+from plugbay.kernel._breaker import CircuitBreaker as CircuitBreaker
 from plugbay.kernel._convert import convert as convert
 from plugbay.kernel._errors import ArtifactRejected as ArtifactRejected
 from plugbay.kernel._errors import Conflict as Conflict
@@ -23,15 +27,26 @@ from plugbay.kernel._errors import TooManyRequests as TooManyRequests
 from plugbay.kernel._errors import Unauthenticated as Unauthenticated
 from plugbay.kernel._errors import Unavailable as Unavailable
 from plugbay.kernel._errors import Unhealthy as Unhealthy
+from plugbay.kernel._events import EventBus as EventBus
+from plugbay.kernel._events import Subscription as Subscription
 from plugbay.kernel._generation import Generation as Generation
 from plugbay.kernel._generation import Holder as Holder
 from plugbay.kernel._generation import Tally as Tally
+from plugbay.kernel._health import Health as Health
+from plugbay.kernel._health import HealthPolicy as HealthPolicy
+from plugbay.kernel._health import HealthState as HealthState
+from plugbay.kernel._order import Ordered as Ordered
+from plugbay.kernel._order import OrderItem as OrderItem
+from plugbay.kernel._order import order_plugins as order_plugins
 from plugbay.kernel._ports import Clock as Clock
 from plugbay.kernel._ports import Hook as Hook
 from plugbay.kernel._ports import Instance as Instance
 from plugbay.kernel._ports import LoadRequest as LoadRequest
 from plugbay.kernel._ports import Randomness as Randomness
 from plugbay.kernel._ports import Runtime as Runtime
+from plugbay.kernel._restart import Quarantine as Quarantine
+from plugbay.kernel._restart import Restart as Restart
+from plugbay.kernel._restart import RestartPolicy as RestartPolicy
 from plugbay.kernel._slot import Change as Change
 from plugbay.kernel._slot import Drained as Drained
 from plugbay.kernel._slot import Slot as Slot
@@ -40,3 +55,7 @@ from plugbay.kernel._state import SLOT_TRANSITIONS as SLOT_TRANSITIONS
 from plugbay.kernel._state import ArtifactState as ArtifactState
 from plugbay.kernel._state import SlotState as SlotState
 from plugbay.kernel._state import move as move
+from plugbay.kernel._vitals import Vitals as Vitals
+from plugbay.kernel._watch import Verdict as Verdict
+from plugbay.kernel._watch import Watch as Watch
+from plugbay.kernel._watch import WatchOutcome as WatchOutcome

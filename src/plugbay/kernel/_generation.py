@@ -6,9 +6,12 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from plugbay.kernel._vitals import Vitals
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from plugbay.kernel._breaker import CircuitBreaker
     from plugbay.kernel._ports import Clock, Instance
     from plugbay.sdk import Manifest
 
@@ -63,7 +66,7 @@ class Holder(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Generation:
     """One generation of a slot. `number` grows by one with each; it is never used again."""
 
@@ -76,6 +79,8 @@ class Generation:
     """Loads a fresh instance: used for the first start, and to come back after a failed
     exclusive swap or a crash."""
     instance: Instance | None = None
+    breaker: CircuitBreaker | None = None
+    vitals: Vitals = field(default_factory=Vitals)
     holders: set[Holder] = field(default_factory=set["Holder"])
     past: Tally = field(default_factory=Tally)
     """The sum of the tallies of the holders that have released this generation."""
