@@ -1,0 +1,64 @@
+"""The root of the command line: which commands there are, and what their failures print."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import plugbay
+from plugbay.cli import _bench, _declare, _plugin, _serve, _sign_in
+from plugbay.cli._client import ApiError, Unreachable
+from plugbay.cli._output import print_problem
+from plugbay.kernel import PlugbayError
+
+REFUSED, UNREACHABLE, NOT_ALLOWED = 1, 3, 4
+"""Exit codes; 2 is the usage error of every command line."""
+
+
+def build() -> typer.Typer:
+    """Return the command line as one Typer application."""
+    root = typer.Typer(
+        name="plugbay",
+        help="A gateway whose every capability is a plugin, swapped while traffic flows.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        epilog="Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no answer, 4 not allowed.",
+    )
+    root.callback(invoke_without_command=False)(_version_option)
+    root.command("serve")(_serve.serve)
+    root.command("check")(_serve.check)
+    root.command("login")(_sign_in.login)
+    root.command("logout")(_sign_in.logout)
+    root.command("plan")(_declare.plan)
+    root.command("apply")(_declare.apply)
+    root.command("bench")(_bench.bench)
+    root.add_typer(_plugin.build(), name="plugin")
+    return root
+
+
+def run() -> None:
+    """Run the command; end the process with its exit code."""
+    try:
+        build()()
+    except ApiError as error:
+        print_problem(error.problem)
+        sys.exit(NOT_ALLOWED if error.status in (401, 403) else REFUSED)
+    except Unreachable as error:
+        print_problem({"title": str(error)})
+        sys.exit(UNREACHABLE)
+    except PlugbayError as error:
+        problems = [
+            {"pointer": p.pointer, "detail": p.detail, "remedy": p.remedy} for p in error.problems
+        ]
+        print_problem({"title": error.title, "detail": error.detail, "errors": problems})
+        sys.exit(REFUSED)
+
+
+def _version_option(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(f"plugbay {plugbay.__version__}")
+        raise typer.Exit
