@@ -50,19 +50,28 @@ class Holder(Protocol):
     """
 
     @property
-    def in_flight(self) -> int: ...
+    def in_flight(self) -> int:
+        """Requests inside; those that wait while it is parked are not."""
+        ...
+
     @property
     def tally(self) -> Tally: ...
     def park(self) -> None:
-        """Keep new requests waiting, in a bounded queue."""
+        """Keep new requests waiting, in a bounded queue. Calls nest with `unpark`."""
         ...
 
     def unpark(self) -> None:
-        """Let the waiting requests go on, through whatever chain is current now."""
+        """Let the waiting requests go on, through whatever chain is current now.
+
+        It may come after the holder has released the generation, and must work then too.
+        """
         ...
 
     def cancel(self) -> int:
-        """Cancel the requests inside and return how many; they are gone soon after."""
+        """Cancel the requests inside and return how many; they are gone soon after.
+
+        Each is counted as cancelled when it is gone, in the same step as it leaves `in_flight`.
+        """
         ...
 
 
@@ -77,7 +86,7 @@ class Generation:
     manifest: Manifest
     load: Load
     """Loads a fresh instance: used for the first start, and to come back after a failed
-    exclusive swap or a crash."""
+    exclusive swap."""
     instance: Instance | None = None
     breaker: CircuitBreaker | None = None
     vitals: Vitals = field(default_factory=Vitals)
@@ -85,6 +94,7 @@ class Generation:
     past: Tally = field(default_factory=Tally)
     """The sum of the tallies of the holders that have released this generation."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _parked: list[Holder] | None = None
 
     @property
     def in_flight(self) -> int:
@@ -101,13 +111,24 @@ class Generation:
         """Requests that were lost; zero, or a defect of Plugbay."""
         return self.past.dropped(0) + sum(h.tally.dropped(h.in_flight) for h in self.holders)
 
+    @property
+    def parked(self) -> bool:
+        """Whether requests wait before it."""
+        return self._parked is not None
+
     def lease(self, holder: Holder) -> None:
-        """Keep this generation running until `release`."""
-        self.holders.add(holder)
+        """Keep this generation running until `release`. A parked one parks the holder."""
+        if holder not in self.holders:
+            self.holders.add(holder)
+            if self._parked is not None:
+                self._parked.append(holder)
+                holder.park()
 
     def release(self, holder: Holder) -> None:
         """End a lease: the holder was retired and is empty."""
-        self.holders.discard(holder)
+        if holder not in self.holders:
+            return
+        self.holders.remove(holder)
         tally = holder.tally
         self.past.entered += tally.entered
         self.past.finished += tally.finished
@@ -119,13 +140,27 @@ class Generation:
         """Look again whether anything is in flight."""
         self._changed.set()
 
-    async def drained(self, seconds: float, clock: Clock) -> float:
+    def park(self) -> None:
+        """Make the requests that come now wait, at every holder."""
+        if self._parked is None:
+            self._parked = list(self.holders)
+            for holder in self._parked:
+                holder.park()
+
+    def unpark(self) -> None:
+        """Let them go on; also those at holders that have released this generation since."""
+        parked, self._parked = self._parked, None
+        # The newest first: what waits before an older one may have to pass a newer one.
+        for holder in reversed(parked or ()):
+            holder.unpark()
+
+    async def drained(self, seconds: float, clock: Clock, *, cancel: bool = True) -> float:
         """Wait until nothing is in flight; cancel what is left after `seconds`.
 
         Returns how long it took, in seconds. Nothing polls: holders wake the waiter.
         """
         began = clock.monotonic()
-        if not await self._idle(seconds):
+        if not await self._idle(seconds) and cancel:
             for holder in tuple(self.holders):
                 holder.cancel()
             await self._idle(CANCEL_GRACE)

@@ -8,51 +8,43 @@ swap, no await), or `abort` leaves everything as it was. After a commit the old 
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from plugbay.kernel._errors import Conflict, PluginError, RestoreFailed, StartFailed, Unhealthy
+from plugbay.kernel._change import Disable, Drained, ExclusiveSwap, Parked, Prepared
+from plugbay.kernel._errors import Conflict, PluginError
+from plugbay.kernel._guard import to_the_end
+from plugbay.kernel._lifecycle import Lifecycle
 from plugbay.kernel._state import SLOT_TRANSITIONS, SlotState, move
+from plugbay.kernel._status import SlotStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-    from typing import TypeVar
+    from collections.abc import Callable
 
+    from plugbay.kernel._change import Change
     from plugbay.kernel._generation import Generation
-    from plugbay.kernel._ports import Clock, Instance
+    from plugbay.kernel._ports import Clock
 
-    _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """How an old generation went: figures for the receipt."""
-
-    plugin: str
-    generation: int
-    in_flight: int
-    drained_ms: float
-    cancelled: int
-    dropped: int
-
-
-class Change(Protocol):
-    """A prepared change of one slot: exactly one of `commit` and `abort` is called, once."""
-
-    @property
-    def slot(self) -> Slot: ...
-    @property
-    def fresh(self) -> Generation | None: ...
-    def commit(self) -> None: ...
-    async def abort(self) -> None: ...
-    async def drain(self, seconds: float) -> Drained | None: ...
+FAILED_DRAIN = 5.0
+"""Seconds that requests get to leave a generation that failed, before it is stopped."""
 
 
 class Slot:
-    """One plugin's place. `current` serves; `state` obeys the one transition table."""
+    """One plugin's place. `current` serves; `state` obeys the one transition table.
 
-    def __init__(self, plugin: str, clock: Clock, *, start_seconds: float = 10.0) -> None:
+    `revised` is called when what serves has changed without a commit: the current generation
+    failed, or came back with another instance after a failed exclusive swap. What is bound to
+    the old instance's hooks must be built anew there, in the same step.
+    """
+
+    def __init__(
+        self,
+        plugin: str,
+        clock: Clock,
+        *,
+        start_seconds: float = 10.0,
+        stop_seconds: float = 10.0,
+        revised: Callable[[Slot], None] | None = None,
+    ) -> None:
         self.plugin = plugin
         self.clock = clock
         self.state = SlotState.DISABLED
@@ -60,33 +52,67 @@ class Slot:
         self.reason = ""
         """Why the slot failed, or why the last change was not taken."""
         self.draining: list[Generation] = []
-        self._start_seconds = start_seconds
+        self.lifecycle = Lifecycle(plugin, start_seconds=start_seconds, stop_seconds=stop_seconds)
+        self._revised = revised
         self._changing = False
+        self._issued = self._newest = 0
 
     def __repr__(self) -> str:
         number = self.current.number if self.current else 0
         return f"<Slot {self.plugin} [{self.state}, generation {number}]>"
+
+    @property
+    def changing(self) -> bool:
+        """Whether a change was begun and not ended yet; there is one at a time."""
+        return self._changing
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The last failures of `stop`; each is in its `Drained` record too, if there was one."""
+        return tuple(self.lifecycle.problems)
+
+    def take_number(self) -> int:
+        """Return the number for the next generation; each is handed out once."""
+        self._issued = max(self._issued, self._newest) + 1
+        return self._issued
+
+    def status(self) -> SlotStatus:
+        """Return what can be seen of it now."""
+        current = self.current
+        return SlotStatus(
+            plugin=self.plugin,
+            state=self.state,
+            generation=current.number if current else 0,
+            digest=current.digest if current else "",
+            config_version=current.config_version if current else 0,
+            in_flight=current.in_flight if current else 0,
+            draining=len(self.draining),
+            reason=self.reason,
+        )
 
     def to(self, new: SlotState) -> None:
         """Move to `new`. Raises `IllegalTransition`."""
         self.state = move(f"plugin {self.plugin}", SLOT_TRANSITIONS, self.state, new)
 
     async def prepare_enable(self, fresh: Generation) -> Change:
-        """Start `fresh` where nothing runs. Raises `PluginError`; the slot is then failed."""
-        self._begin()
+        """Start `fresh` where nothing runs. Raises `PluginError`; the slot is then failed.
+
+        If it is cancelled the slot is what it was before. Raises `Conflict` if something runs.
+        """
+        if self.current is not None:
+            raise Conflict(f"{self.plugin} is {self.state}: it can be swapped, not enabled")
+        origin = self.state
+        self._begin(fresh)
         try:
             self.to(SlotState.LOADING)
-            try:
-                await self._bring_up(fresh, state=None)
-            except PluginError as error:
-                self._fail(error)
-                raise
-        except BaseException:
-            if self.state is SlotState.LOADING:
-                self.to(SlotState.DISABLED)
-            self._changing = False
+            await self.lifecycle.bring_up(fresh, None)
+        except BaseException as error:
+            if isinstance(error, PluginError):
+                self._failed(error)
+            self.return_to(origin)
+            self.end_change()
             raise
-        return _Enable(self, fresh)
+        return Prepared(self, None, fresh, origin)
 
     async def prepare_swap(self, fresh: Generation, *, drain: float = 60.0) -> Change:
         """Start `fresh` beside (or, if exclusive, instead of) the current generation.
@@ -96,242 +122,148 @@ class Slot:
         old = self.current
         if old is None:
             raise Conflict(f"{self.plugin} is {self.state}: enable it, there is nothing to swap")
-        self._begin()
+        self._begin(fresh)
         try:
             self.to(SlotState.RELOADING)
             if fresh.manifest.reload == "exclusive":
                 return await self._prepare_exclusive(old, fresh, drain)
-            return await self._prepare_overlap(old, fresh)
+            await self.lifecycle.bring_up(fresh, await self.lifecycle.snapshot(old))
+            return Prepared(self, old, fresh, SlotState.ACTIVE)
         except BaseException as error:
             if self.state is SlotState.RELOADING:
-                self.to(SlotState.ACTIVE)
-            self.reason = str(error)
-            self._changing = False
+                self.reason = str(error) or "the change was cancelled"
+            self.return_to(SlotState.ACTIVE)
+            self.end_change()
             raise
 
     async def prepare_disable(self) -> Change:
         """Get ready to stop. A failed slot has nothing to drain and becomes disabled."""
-        self._begin()
-        return _Disable(self, self.current)
+        self._begin(None)
+        return Disable(self, self.current, None, self.state)
 
-    async def fail(self, reason: str) -> None:
-        """Take a crashed or unhealthy generation out of service."""
-        self.reason = reason
+    async def fail(
+        self,
+        reason: str,
+        *,
+        generation: Generation | None = None,
+        drain: float = FAILED_DRAIN,
+    ) -> Drained | None:
+        """Take a crashed or unhealthy generation out of service, at once, and stop it.
+
+        Requests inside get `drain` seconds to leave; they are not cancelled, for only this
+        plugin is at fault. Old news changes nothing and returns None: that `generation` is not
+        current any more, or is stopped already. A change that is being prepared goes on.
+        """
+        old = self.current
+        if old is None or old.instance is None or generation not in (None, old):
+            return None
+        self.reason, self.current = reason, None
         self.to(SlotState.FAILED)
-        old, self.current = self.current, None
-        if old is not None:
-            await _put_down(old)
-
-    async def _prepare_overlap(self, old: Generation, fresh: Generation) -> Change:
-        await self._bring_up(fresh, state=await self._snapshot(old))
-        return _Swap(self, old, fresh)
-
-    async def _prepare_exclusive(self, old: Generation, fresh: Generation, drain: float) -> Change:
-        holders = tuple(old.holders)
-        for holder in holders:
-            holder.park()
+        self.draining.append(old)
         in_flight = old.in_flight
         try:
-            seconds = await old.drained(drain, self.clock)
-            state = await self._snapshot(old)
-            await _put_down(old)
+            self._tell()
+        finally:
+            drained = await self.retire(old, in_flight, drain, cancel=False)
+        return drained
+
+    async def _prepare_exclusive(self, old: Generation, fresh: Generation, drain: float) -> Change:
+        await self.lifecycle.load(fresh)
+        in_flight = old.in_flight
+        old.park()
+        try:
             try:
-                await self._bring_up(fresh, state=state)
-            except PluginError:
-                await self.come_back(old, state)
+                seconds = await old.drained(drain, self.clock)
+                state = await self.lifecycle.snapshot(old)
+            except BaseException:
+                await self.lifecycle.put_down(fresh)
                 raise
+            problems = await self._replace(old, fresh, state)
         except BaseException:
-            for holder in holders:
-                holder.unpark()
+            old.unpark()
             raise
-        return _ExclusiveSwap(self, old, fresh, state, in_flight, seconds)
+        return ExclusiveSwap(self, old, fresh, state, Parked(in_flight, seconds, problems))
+
+    async def _replace(
+        self, old: Generation, fresh: Generation, state: bytes | None
+    ) -> tuple[str, ...]:
+        """Stop the old one and start the fresh one; or else start the old one again."""
+        try:
+            problems = await self.lifecycle.put_down(old)
+            await self.lifecycle.start(fresh, state)
+        except BaseException:
+            await to_the_end(self._recover(old, fresh, state))
+            raise
+        return problems
+
+    async def _recover(self, old: Generation, fresh: Generation, state: bytes | None) -> None:
+        await self.lifecycle.put_down(fresh)
+        await self.come_back(old, state)
+
+    # What follows is for changes only.
 
     async def come_back(self, old: Generation, state: bytes | None) -> None:
-        """Start the old artifact again after the fresh one failed; for changes only."""
+        """Start the old artifact again after the fresh one failed; if it cannot, fail."""
+        if self.current is not old:
+            return  # it had failed by itself before it was stopped
         try:
-            await self._bring_up(old, state=state)
-        except PluginError as error:
-            self.current = None
-            self._fail(error)
+            await self.lifecycle.bring_up(old, state)
+            if old.breaker is not None:
+                old.breaker.reset()
+        except BaseException as error:
+            if self.current is old:
+                self.current = None
+                self._failed(error)
+            if not isinstance(error, PluginError):
+                raise
+        finally:
+            self._tell()
 
-    async def _bring_up(self, fresh: Generation, *, state: bytes | None) -> None:
-        fresh.instance = instance = await fresh.load(fresh.number)
+    async def retire(
+        self, old: Generation, in_flight: int, seconds: float, *, cancel: bool = True
+    ) -> Drained:
+        """Wait until its requests have ended, and stop it; at once if this is cancelled."""
+        stopped: tuple[str, ...] = ()
         try:
-            await self._within(instance.start(), StartFailed, "start", fresh)
-            if state is not None:
-                await self._within(instance.restore(state), RestoreFailed, "restore", fresh)
-            await self._within(instance.health(), Unhealthy, "health", fresh)
-        except BaseException:
-            await _put_down(fresh)
-            raise
+            took = await old.drained(seconds, self.clock, cancel=cancel)
+        finally:
+            left = old.in_flight
+            try:
+                stopped = await self.lifecycle.put_down(old)
+            finally:
+                self.draining.remove(old)
+        stuck = (f"generation {old.number}: stopped under {left} requests",) if left else ()
+        figures = (in_flight, took * 1000, old.cancelled, old.dropped)
+        return Drained(old.plugin, old.number, *figures, (*stuck, *stopped))
 
-    async def _snapshot(self, old: Generation) -> bytes | None:
-        return await self._within(_of(old).snapshot(), RestoreFailed, "snapshot", old)
+    def activate(self) -> None:
+        """Become active; by way of loading, if the old generation failed during the change."""
+        if self.state is SlotState.FAILED:
+            self.to(SlotState.LOADING)
+        self.to(SlotState.ACTIVE)
 
-    async def _within(
-        self, work: Awaitable[_T], error: type[PluginError], step: str, who: Generation
-    ) -> _T:
-        """Run a step of the plugin's own code: what it raises is the plugin's error."""
-        try:
-            async with asyncio.timeout(self._start_seconds):
-                return await work
-        except TimeoutError:
-            detail = f"{step} took longer than {self._start_seconds:g} s"
-            raise error(self.plugin, detail, generation=who.number) from None
-        except PluginError:
-            raise
-        except Exception as cause:
-            detail = f"{step} raised {type(cause).__name__}: {cause}"
-            raise error(self.plugin, detail, generation=who.number) from cause
-
-    def _begin(self) -> None:
-        if self._changing:
-            raise Conflict(f"{self.plugin} is being changed already; wait for that operation")
-        self._changing = True
-
-    def _fail(self, error: PluginError) -> None:
-        self.reason = error.reason
-        self.to(SlotState.FAILED)
+    def return_to(self, origin: SlotState) -> None:
+        """Go back to where the change began, unless the slot has failed since."""
+        if self.state not in (origin, SlotState.FAILED):
+            self.to(origin)
 
     def end_change(self) -> None:
-        """Let the next change begin. For changes only."""
+        """Let the next change begin."""
         self._changing = False
 
+    def _begin(self, fresh: Generation | None) -> None:
+        if self._changing:
+            raise Conflict(f"{self.plugin} is being changed already; wait for that operation")
+        if fresh is not None:
+            if fresh.number <= self._newest:
+                raise Conflict(f"{self.plugin}: generation {fresh.number} was used before")
+            self._newest = fresh.number
+        self._changing = True
 
-class _Base:
-    def __init__(self, slot: Slot, old: Generation | None, fresh: Generation | None) -> None:
-        self.slot, self.old, self.fresh = slot, old, fresh
-        self._in_flight = 0
+    def _failed(self, error: BaseException) -> None:
+        self.reason = error.reason if isinstance(error, PluginError) else "it was cancelled"
+        self.to(SlotState.FAILED)
 
-    def _cut_over(self) -> None:
-        slot, old = self.slot, self.old
-        slot.current, slot.reason = self.fresh, ""
-        if old is not None:
-            self._in_flight = old.in_flight
-            slot.draining.append(old)
-
-    async def drain(self, seconds: float) -> Drained | None:
-        """Stop the old generation when its last request has ended, or at the deadline."""
-        old = self.old
-        if old is None:
-            return None
-        try:
-            took = await old.drained(seconds, self.slot.clock)
-            await _put_down(old)
-        finally:
-            self.slot.draining.remove(old)
-        return Drained(
-            old.plugin, old.number, self._in_flight, took * 1000, old.cancelled, old.dropped
-        )
-
-
-class _Enable(_Base):
-    def __init__(self, slot: Slot, fresh: Generation) -> None:
-        super().__init__(slot, None, fresh)
-
-    def commit(self) -> None:
-        self._cut_over()
-        self.slot.to(SlotState.ACTIVE)
-        self.slot.end_change()
-
-    async def abort(self) -> None:
-        if self.fresh is not None:
-            await _put_down(self.fresh)
-        self.slot.to(SlotState.DISABLED)
-        self.slot.end_change()
-
-
-class _Swap(_Base):
-    def commit(self) -> None:
-        self._cut_over()
-        self.slot.to(SlotState.ACTIVE)
-        self.slot.end_change()
-
-    async def abort(self) -> None:
-        if self.fresh is not None:
-            await _put_down(self.fresh)
-        self.slot.to(SlotState.ACTIVE)
-        self.slot.end_change()
-
-
-class _ExclusiveSwap(_Base):
-    """The old generation is stopped already; the fresh one runs and requests are parked."""
-
-    def __init__(
-        self,
-        slot: Slot,
-        old: Generation,
-        fresh: Generation,
-        state: bytes | None,
-        in_flight: int,
-        seconds: float,
-    ) -> None:
-        super().__init__(slot, old, fresh)
-        self._state, self._parked_in_flight, self._seconds = state, in_flight, seconds
-
-    def commit(self) -> None:
-        self._cut_over()
-        self.slot.to(SlotState.ACTIVE)
-        self.slot.end_change()
-        self._unpark()
-
-    async def abort(self) -> None:
-        if self.fresh is not None:
-            await _put_down(self.fresh)
-        if self.old is not None:
-            await self.slot.come_back(self.old, self._state)
-        if self.slot.state is SlotState.RELOADING:
-            self.slot.to(SlotState.ACTIVE)
-        self.slot.end_change()
-        self._unpark()
-
-    async def drain(self, seconds: float) -> Drained | None:
-        drained = await super().drain(seconds)
-        if drained is None:
-            return None
-        return Drained(
-            drained.plugin,
-            drained.generation,
-            self._parked_in_flight,
-            self._seconds * 1000,
-            drained.cancelled,
-            drained.dropped,
-        )
-
-    def _unpark(self) -> None:
-        if self.old is not None:
-            for holder in tuple(self.old.holders):
-                holder.unpark()
-
-
-class _Disable(_Base):
-    def __init__(self, slot: Slot, old: Generation | None) -> None:
-        super().__init__(slot, old, None)
-
-    def commit(self) -> None:
-        if self.slot.state is SlotState.ACTIVE:
-            self.slot.to(SlotState.DRAINING)
-        self._cut_over()
-
-    async def abort(self) -> None:
-        self.slot.end_change()
-
-    async def drain(self, seconds: float) -> Drained | None:
-        try:
-            return await super().drain(seconds)
-        finally:
-            self.slot.to(SlotState.DISABLED)
-            self.slot.end_change()
-
-
-def _of(generation: Generation) -> Instance:
-    if generation.instance is None:
-        raise RuntimeError(f"{generation.plugin}: generation {generation.number} is not running")
-    return generation.instance
-
-
-async def _put_down(generation: Generation) -> None:
-    """Stop the instance, once; a plugin that raises in `stop` cannot stop us."""
-    instance, generation.instance = generation.instance, None
-    if instance is not None:
-        await instance.stop()
+    def _tell(self) -> None:
+        if self._revised is not None:
+            self._revised(self)
