@@ -1,0 +1,74 @@
+"""What the gateway lends to one generation: `sdk.Host`, made of the worker's own parts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Coroutine
+
+    from plugbay.kernel import EventBus
+    from plugbay.sdk import Clock, KeyValue, Manifest, Metrics, Secrets
+
+STOP_GRACE = 2.0
+"""Seconds that cancelled background tasks get to end."""
+
+
+class PluginEvents:
+    """`sdk.Events`: publishes under the plugin's own name."""
+
+    def __init__(self, bus: EventBus, plugin: str) -> None:
+        self._bus, self._plugin = bus, plugin
+
+    def publish(self, topic: str, /, **data: object) -> None:
+        """Publish to the listeners of `topic` on this worker and, through it, on the others."""
+        self._bus.publish(topic, self._plugin, data)
+
+
+class PluginHost:
+    """One generation's host. It owns what it lends: `close` ends every background task."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        generation: int,
+        *,
+        log: logging.LoggerAdapter[logging.Logger],
+        clock: Clock,
+        metrics: Metrics,
+        bus: EventBus,
+        kv: KeyValue,
+        secrets: Secrets,
+    ) -> None:
+        self.plugin, self.version, self.generation = manifest.id, manifest.version, generation
+        self.log, self.clock, self.metrics = log, clock, metrics
+        self.events = PluginEvents(bus, manifest.id)
+        self.kv, self.secrets = kv, secrets
+        self.tasks: set[asyncio.Task[None]] = set()
+        """The background tasks that run now; their names are what the author gave."""
+
+    def now(self) -> float:
+        """Return `clock.monotonic()`."""
+        return self.clock.monotonic()
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Run a background task until it ends or the generation does. A failure is logged."""
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.plugin}:{name}")
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("background task %s failed", task.get_name(), exc_info=error)
+
+    async def close(self) -> None:
+        """Cancel the background tasks and wait until they have ended, for a moment."""
+        tasks = tuple(self.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_GRACE)
