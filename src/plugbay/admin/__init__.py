@@ -1,1 +1,13 @@
-"""admin"""
+"""The admin API: REST under `/admin/api/v1`, with sign-in, permissions and problem details."""
+
+from plugbay.admin._access import Permission as Permission
+from plugbay.admin._access import Principal as Principal
+from plugbay.admin._access import Role as Role
+from plugbay.admin._app import create_admin as create_admin
+from plugbay.admin._audit import Audit as Audit
+from plugbay.admin._audit import AuditRecord as AuditRecord
+from plugbay.admin._options import AdminOptions as AdminOptions
+from plugbay.admin._services import Services as Services
+from plugbay.admin._users import FIRST_PASSWORD_FILE as FIRST_PASSWORD_FILE
+from plugbay.admin._users import FIRST_USER as FIRST_USER
+from plugbay.admin._users import ensure_first_user as ensure_first_user

@@ -1,0 +1,95 @@
+"""The application: routes, the border around them, and errors as problems."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar import Litestar, Response, Router
+from litestar.di import Provide
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
+
+from plugbay import __version__
+from plugbay.admin._api import API, DOCS
+from plugbay.admin._border import Border, Gates
+from plugbay.admin._credentials import Credentials
+from plugbay.admin._http import Ask, permit, visit
+from plugbay.admin._limits import RateLimit, SignInThrottle
+from plugbay.admin._openapi import describe
+from plugbay.admin._options import AdminOptions
+from plugbay.admin._passwords import Passwords
+from plugbay.admin._problems import MEDIA_TYPE, headers_of, problem_of
+from plugbay.admin._services import Context, Services
+from plugbay.admin._users import Users
+
+if TYPE_CHECKING:
+    from litestar.types import ControllerRouterHandler
+
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+
+
+def create_admin(services: Services, options: AdminOptions | None = None) -> Litestar:
+    """Make the ASGI application of the admin API. Raises `Unavailable` if the database is newer."""
+    chosen = options or AdminOptions()
+    db, clock = services.database, services.clock
+    users = Users(db, clock, Passwords())
+    credentials = Credentials(db, clock, session=chosen.session)
+    context = Context(
+        services=services,
+        options=chosen,
+        users=users,
+        credentials=credentials,
+        throttle=SignInThrottle(
+            clock, failures=chosen.sign_in_failures, seconds=chosen.sign_in_window
+        ),
+        document=functools.cache(lambda: describe(_routes(), __version__)),
+    )
+    gates = Gates(
+        credentials=credentials,
+        limit=RateLimit(clock, "admin", quota=chosen.requests_per_minute),
+        hosts=frozenset(host.lower() for host in chosen.hosts),
+        audit=services.audit,
+        clock=clock,
+    )
+    app = Litestar(
+        route_handlers=_routes(),
+        dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
+        guards=[permit],
+        exception_handlers={Exception: _answer, 500: _answer},
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
+    app.asgi_handler = Border(app.asgi_handler, gates)
+    return app
+
+
+def _routes() -> list[ControllerRouterHandler]:
+    v1 = Router("/admin/api/v1", route_handlers=list(API))
+    return [v1, Router("/admin/api", route_handlers=list(DOCS))]
+
+
+def _answer(request: Ask, error: Exception) -> Response[Any]:
+    details = problem_of(error, instance=request.url.path, request_id=visit(request).id)
+    headers = dict(headers_of(error))
+    if isinstance(error, MethodNotAllowedException):
+        headers["allow"] = ", ".join(_allowed(request))
+    return Response(
+        msgspec.json.encode(details),
+        status_code=details.status,
+        media_type=MEDIA_TYPE,
+        headers=headers,
+    )
+
+
+def _allowed(request: Ask) -> list[str]:
+    """The methods that the path does have (RFC 9110, 15.5.6)."""
+    allowed: list[str] = []
+    for method in METHODS:
+        try:
+            request.app.asgi_router.handle_routing(path=request.url.path, method=method)
+        except (MethodNotAllowedException, NotFoundException):
+            continue
+        allowed.append(method)
+    return allowed

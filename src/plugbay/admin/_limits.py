@@ -1,0 +1,148 @@
+"""Limits on callers: how often anybody may ask, and how often a password may be wrong."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from plugbay.kernel import TooManyRequests
+
+if TYPE_CHECKING:
+    from plugbay.kernel import Clock
+
+MOST_KEYS = 10_000
+"""Callers remembered at once; the one seen longest ago is forgotten first."""
+
+
+@dataclass(slots=True)
+class _Count:
+    start: float
+    used: int = 0
+
+
+class Window:
+    """Counts by key, in windows of fixed length that start with a key's first count."""
+
+    def __init__(self, clock: Clock, *, quota: int, seconds: float) -> None:
+        self._clock, self.quota, self.seconds = clock, quota, seconds
+        self._counts: OrderedDict[str, _Count] = OrderedDict()
+
+    def count(self, key: str) -> None:
+        """Count one."""
+        self._current(key).used += 1
+
+    def uncount(self, key: str) -> None:
+        """Take one count back."""
+        count = self._current(key)
+        count.used = max(0, count.used - 1)
+
+    def forget(self, key: str) -> None:
+        """Start `key` afresh."""
+        self._counts.pop(key, None)
+
+    def left(self, key: str) -> int:
+        """What `key` has left in its window."""
+        return max(0, self.quota - self._current(key).used)
+
+    def reset(self, key: str) -> int:
+        """Whole seconds until the window of `key` ends, at least 1."""
+        ends = self._current(key).start + self.seconds
+        return max(1, math.ceil(ends - self._clock.monotonic()))
+
+    def _current(self, key: str) -> _Count:
+        now = self._clock.monotonic()
+        count = self._counts.get(key)
+        if count is None or now - count.start >= self.seconds:
+            count = self._counts[key] = _Count(now)
+        self._counts.move_to_end(key)
+        if len(self._counts) > MOST_KEYS:
+            self._counts.popitem(last=False)
+        return count
+
+
+class RateLimit:
+    """A quota a minute for each caller, told in `RateLimit` headers.
+
+    The headers are those of draft-ietf-httpapi-ratelimit-headers-11.
+    """
+
+    def __init__(self, clock: Clock, name: str, *, quota: int, seconds: float = 60.0) -> None:
+        self._window = Window(clock, quota=quota, seconds=seconds)
+        self._name = name
+
+    def take(self, key: str) -> None:
+        """Count one request of `key`. Raises `TooManyRequests`."""
+        if self._window.left(key) == 0:
+            wait = self._window.reset(key)
+            raise TooManyRequests(
+                f"more than {self._window.quota} requests in {self._window.seconds:g} s; "
+                f"try again in {wait} s",
+                retry_after=wait,
+            )
+        self._window.count(key)
+
+    def headers(self, key: str) -> list[tuple[str, str]]:
+        """What to tell `key`."""
+        left, reset = self._window.left(key), self._window.reset(key)
+        quota, seconds = self._window.quota, self._window.seconds
+        return [
+            ("ratelimit-policy", f'"{self._name}";q={quota};w={seconds:g}'),
+            ("ratelimit", f'"{self._name}";r={left};t={reset}'),
+        ]
+
+
+class SignInThrottle:
+    """Bounds guesses at passwords, by user and by address.
+
+    An attempt is counted before the password is looked at, so that many at once cannot all
+    slip through. A right one clears the user's count; of the address's it takes back only its
+    own, or whoever has one account could guess at all the others without end.
+    """
+
+    def __init__(self, clock: Clock, *, failures: int, seconds: float) -> None:
+        self._window = Window(clock, quota=failures, seconds=seconds)
+
+    def attempt(self, user: str, address: str) -> None:
+        """Count an attempt. Raises `TooManyRequests` if there were too many."""
+        keys = _keys(user, address)
+        blocked = [key for key in keys if self._window.left(key) == 0]
+        if blocked:
+            wait = max(self._window.reset(key) for key in blocked)
+            raise TooManyRequests(
+                f"too many failed sign-ins; try again in {wait} s", retry_after=wait
+            )
+        for key in keys:
+            self._window.count(key)
+
+    def succeeded(self, user: str, address: str) -> None:
+        """The password was right."""
+        mine, ours = _keys(user, address)
+        self._window.forget(mine)
+        self._window.uncount(ours)
+
+    def headers(self, user: str, address: str) -> list[tuple[str, str]]:
+        """What to tell whoever tries, for the tighter of the two counts."""
+        key = min(_keys(user, address), key=self._window.left)
+        quota, seconds = self._window.quota, self._window.seconds
+        return [
+            ("ratelimit-policy", f'"sign-in";q={quota};w={seconds:g}'),
+            ("ratelimit", f'"sign-in";r={self._window.left(key)};t={self._window.reset(key)}'),
+        ]
+
+
+def _keys(user: str, address: str) -> tuple[str, str]:
+    return (f"user {user}", f"address {network(address)}")
+
+
+def network(address: str) -> str:
+    """The address, or its /64 for IPv6: one client usually has all of it."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

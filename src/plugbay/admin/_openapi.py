@@ -1,0 +1,111 @@
+"""The OpenAPI 3.1 document, made from the routes.
+
+Litestar says paths, parameters and results; here each operation also gets what its `Rule` says
+(body, permission, preconditions) and the problems it can answer with.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+
+from plugbay.admin._problems import MEDIA_TYPE, ProblemDetails
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from litestar.handlers import HTTPRouteHandler
+    from litestar.types import ControllerRouterHandler
+
+    from plugbay.admin._http import Rule
+
+Document = dict[str, Any]
+TITLE = "Plugbay admin API"
+SCHEMAS = "#/components/schemas/{name}"
+PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
+COMMON = {
+    "400": "The request cannot be read.",
+    "401": "Nobody is signed in.",
+    "403": "The caller lacks the permission.",
+    "404": "There is no such thing.",
+    "405": "The path does not have this method.",
+    "409": "The state does not allow it.",
+    "413": "The body is too large.",
+    "422": "The input is not valid; `errors` says where.",
+    "429": "Too many requests; Retry-After says when to come back.",
+    "500": "An unexpected error.",
+    "503": "A part that is needed cannot answer now.",
+}
+PRECONDITIONS = {
+    "412": "It was changed by somebody else.",
+    "428": "If-Match is required.",
+}
+
+
+def describe(handlers: list[ControllerRouterHandler], version: str) -> Document:
+    """Return the document of `handlers`."""
+    config = OpenAPIConfig(title=TITLE, version=version, use_handler_docstrings=True, path="/-")
+    app = Litestar(
+        route_handlers=handlers,
+        dependencies={"context": Provide(lambda: None, sync_to_thread=False)},  # no requests
+        openapi_config=config,
+        logging_config=None,
+    )
+    document: Document = json.loads(json.dumps(app.openapi_schema.to_schema()))
+    bodies: set[type[Any]] = {ProblemDetails}
+    for path, method, handler in operations(app):
+        operation = document["paths"][path][method]
+        if rule := cast("Rule | None", handler.opt.get("rule")):
+            _complete(operation, rule)
+            if rule.body is not None:
+                bodies.add(rule.body)
+    _, schemas = msgspec.json.schema_components(bodies, ref_template=SCHEMAS)
+    components = document.setdefault("components", {})
+    components["schemas"] = {**components.get("schemas", {}), **schemas}
+    components["securitySchemes"] = _security_schemes()
+    return document
+
+
+def operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    """Each documented operation: its path template, method in lower case, and handler."""
+    for route in app.routes:
+        for handler in cast("list[HTTPRouteHandler]", getattr(route, "route_handlers", [])):
+            if not handler.resolve_include_in_schema():
+                continue
+            for method in sorted(handler.http_methods - {"OPTIONS"}):
+                yield route.path_format, method.lower(), handler
+
+
+def _complete(operation: Document, rule: Rule) -> None:
+    responses = operation.setdefault("responses", {})
+    responses.pop("400", None)
+    descriptions = {**COMMON, **(PRECONDITIONS if rule.if_match else {})}
+    for status, description in descriptions.items():
+        responses[status] = {
+            "description": description,
+            "content": {MEDIA_TYPE: {"schema": PROBLEM}},
+        }
+    if rule.body is not None:
+        schema = {"$ref": SCHEMAS.format(name=rule.body.__name__)}
+        content = {rule.media_type: {"schema": schema}}
+        operation["requestBody"] = {"required": True, "content": content}
+    operation["security"] = [] if rule.permission is None else [{"bearer": []}, {"session": []}]
+    if rule.permission is not None:
+        operation["x-plugbay-permission"] = str(rule.permission)
+
+
+def _security_schemes() -> Document:
+    return {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A token, `pb_…`."},
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "plugbay_session",
+            "description": "A session's cookie; unsafe methods also need X-CSRF-Token.",
+        },
+    }

@@ -1,0 +1,48 @@
+"""Passwords: argon2id in a thread, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from plugbay.kernel import Invalid, Problem
+
+SHORTEST = 12
+LONGEST = 1024
+AT_ONCE = 2
+
+
+class Passwords:
+    """Hashes and verifies. Each hash takes 64 MB, so that only a few run at once."""
+
+    def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
+        self._hasher = hasher or argon2.PasswordHasher()
+        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._nobody = ""
+
+    async def hash(self, password: str) -> str:
+        """Return the argon2id hash. Raises `Invalid` if the password is too short or too long."""
+        if not SHORTEST <= len(password) <= LONGEST:
+            expected = f"{SHORTEST} to {LONGEST} characters"
+            problem = Problem("/password", "wrong length", expected, str(len(password)))
+            raise Invalid(f"a password has {expected}", problems=(problem,))
+        async with self._turn:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether `password` is the one. A user who does not exist costs the same time."""
+        if len(password) > LONGEST:
+            return False
+        async with self._turn:
+            return await asyncio.to_thread(self._verify, stored, password)
+
+    def _verify(self, stored: str | None, password: str) -> bool:
+        if stored is None and not self._nobody:
+            self._nobody = self._hasher.hash("nobody has this password")
+        try:
+            self._hasher.verify(stored or self._nobody, password)
+        except (VerificationError, InvalidHashError):
+            return False
+        return stored is not None
