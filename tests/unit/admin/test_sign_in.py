@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+
 from plugbay.admin import ensure_first_user
 
 from .conftest import V1, World
