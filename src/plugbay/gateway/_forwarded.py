@@ -49,7 +49,7 @@ class ForwardedPolicy:
         """
         names = b"\n".join([name for name, _ in headers])
         said: Fields = ()
-        if b"forwarded" in names or b"x-real-ip" in names or b"x_real_ip" in names:
+        if b"forwarded" in names or b"real" in names:
             said = tuple(field for field in headers if _is_forwarding(field[0]))
             headers[:] = [field for field in headers if not _is_forwarding(field[0])]
             if not self._address(peer)[1]:

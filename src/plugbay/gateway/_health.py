@@ -26,7 +26,7 @@ class HealthChecks:
 
     A target starts healthy. `unhealthy_after` failed checks in a row take it out and
     `healthy_after` good ones bring it back; a check is good if the status is in 200-399 and the
-    answer's head is complete within `timeout`. `on_change(target, reason)` is called after a change.
+    answer's head is complete within `timeout`. `on_change(target, reason)` follows a change.
     Intervals are jittered by a fifth, so that the workers of many gateways do not beat as one.
     """
 

@@ -22,7 +22,10 @@ def host_name(host: bytes) -> bytes:
 
 def host_pattern(pattern: str) -> bytes:
     """Return a route's host in the same spelling; empty if it is not one."""
-    raw = pattern.lower().removesuffix(".").encode("idna" if not pattern.isascii() else "ascii")
+    try:
+        raw = pattern.lower().removesuffix(".").encode("ascii" if pattern.isascii() else "idna")
+    except UnicodeError:
+        return b""
     return raw if _PATTERN(raw) or _ADDRESS(raw) else b""
 
 
