@@ -103,7 +103,7 @@ def diff(old: Any, new: Any) -> tuple[Difference, ...]:
 
 
 def _compare(pointer: str, old: Any, new: Any) -> Iterator[Difference]:
-    kinds: tuple[type[object], type[object]] = type(old), type(new)
+    kinds = _kind(old), _kind(new)
     if kinds == (dict, dict):
         yield from _compare_objects(pointer, old, new)
     elif kinds == (list, list):
@@ -133,6 +133,10 @@ def _compare_arrays(pointer: str, old: list[Any], new: list[Any]) -> Iterator[Di
         yield Difference(f"{pointer}/{index}", "remove", old=old[index])
     for index in range(common, len(new)):
         yield Difference(f"{pointer}/{index}", "add", new=new[index])
+
+
+def _kind(value: object) -> type[object]:
+    return type(value)
 
 
 def _escape(key: str) -> str:

@@ -1,0 +1,96 @@
+"""A host for tests: everything a plugin may ask for, in memory and in the test's hand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from plugbay.sdk.testing._clock import ManualClock
+from plugbay.sdk.testing._events import FakeEvents
+from plugbay.sdk.testing._kv import FakeKeyValue
+from plugbay.sdk.testing._metrics import FakeMetrics
+from plugbay.sdk.testing._secrets import FakeSecrets
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Mapping
+
+
+class _Recorder(logging.Handler):
+    """Keeps log records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+class FakeHost:
+    """Implements `plugbay.sdk.Host`. `records` are the log records, `tasks` what runs now."""
+
+    def __init__(
+        self,
+        plugin: str = "plugin",
+        version: str = "0.0.0",
+        generation: int = 1,
+        *,
+        clock: ManualClock | None = None,
+        secrets: Mapping[str, str] | None = None,
+        declared: Iterable[str] | None = None,
+    ) -> None:
+        self.plugin, self.version, self.generation = plugin, version, generation
+        self.clock = ManualClock() if clock is None else clock
+        self.metrics = FakeMetrics()
+        self.events = FakeEvents(plugin, self.clock)
+        self.kv = FakeKeyValue(self.clock)
+        self.secrets = FakeSecrets(secrets or {}, declared)
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.failures: list[Exception] = []
+        """What background tasks have raised."""
+        self._recorder = _Recorder()
+        # A logger of its own, outside the tree of `logging.getLogger`: hosts share nothing.
+        logger = logging.Logger(plugin, logging.DEBUG)
+        logger.addHandler(self._recorder)
+        self.log = logging.LoggerAdapter(logger, {"plugin": plugin, "version": version})
+
+    @property
+    def records(self) -> list[logging.LogRecord]:
+        """What the plugin has logged, at every level."""
+        return self._recorder.records
+
+    @property
+    def messages(self) -> list[str]:
+        """The same as formatted text, without level and time."""
+        return [record.getMessage() for record in self.records]
+
+    def now(self) -> float:
+        """Return `clock.monotonic()`."""
+        return self.clock.monotonic()
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Run a background task that is cancelled by `close`."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def close(self) -> None:
+        """Cancel the background tasks and wait for them.
+
+        Raises `ExceptionGroup` of what they have raised: a gateway would log it and go on.
+        """
+        left = tuple(self.tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        failures, self.failures = self.failures, []
+        if failures:
+            raise ExceptionGroup(f"background tasks of {self.plugin} failed", failures)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self.failures.append(error)
