@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -41,6 +40,8 @@ class Demo:
             await exchange.json({"error": str(error)}, 400)
         except ConnectionError:
             return  # the client went away: there is nobody to answer
+        finally:
+            exchange.close()
 
 
 async def _index(exchange: Exchange, rest: str) -> None:
@@ -84,7 +85,7 @@ async def _stream(exchange: Exchange, rest: str) -> None:
     if exchange.method != "HEAD":
         for number in range(chunks):
             await exchange.send(json.dumps({"chunk": number}).encode() + b"\n", more=True)
-            await asyncio.sleep(delay)
+            await exchange.pause(delay)
     await exchange.send(b"")
 
 
@@ -97,7 +98,7 @@ async def _sse(exchange: Exchange, rest: str) -> None:
         for number in range(events):
             event = f'id: {number}\nevent: tick\ndata: {{"tick": {number}}}\n\n'
             await exchange.send(event.encode(), more=True)
-            await asyncio.sleep(delay)
+            await exchange.pause(delay)
     await exchange.send(b"")
 
 
@@ -136,7 +137,7 @@ async def _delay(exchange: Exchange, rest: str) -> None:
     seconds = float(rest)
     if not 0 <= seconds <= 60:
         raise ValueError("S is in 0..60")
-    await asyncio.sleep(seconds)
+    await exchange.pause(seconds)
     await exchange.json({"delay": seconds})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -21,6 +22,7 @@ class Exchange:
         self._scope, self._receive, self._send = scope, receive, send
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self._gone: asyncio.Task[None] | None = None
         self.query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
 
     @property
@@ -51,6 +53,23 @@ class Exchange:
                 raise ConnectionError("the client went away")
             more = message.get("more_body", False)
             yield message.get("body", b"")
+
+    async def pause(self, seconds: float) -> None:
+        """Wait. Raises `ConnectionError` as soon as the client has gone away."""
+        if self._gone is None:
+            self._gone = asyncio.create_task(self._watch())
+        done, _ = await asyncio.wait((self._gone,), timeout=seconds)
+        if done:
+            raise ConnectionError("the client went away")
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    def close(self) -> None:
+        """Stop watching the client."""
+        if self._gone is not None:
+            self._gone.cancel()
 
     async def start(self, status: int, content_type: str, *fields: tuple[str, str]) -> None:
         """Send the head of a response."""
