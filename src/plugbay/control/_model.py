@@ -9,6 +9,8 @@ from typing import Any, Literal
 from plugbay.gateway import RouteSpec, UpstreamSpec
 
 Origin = Literal["api", "file"]
+Instance = tuple[str, int, int]
+"""Digest, config version and count of reloads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +28,17 @@ class PluginSpec:
     enabled: bool = True
     config_version: int = 1
     config: dict[str, Any] = field(default_factory=dict[str, Any])
+    reloads: int = 0
+    """How often an operator asked for a fresh generation of the same artifact and config."""
     routes: tuple[str, ...] = ()
     on_error: Literal["open", "closed", "default"] = "default"
     drain: float = 60.0
     watch: float = 30.0
+
+    @property
+    def instance(self) -> Instance:
+        """What a generation is made of: another value needs another generation."""
+        return self.digest, self.config_version, self.reloads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +52,9 @@ class Desired:
     origins: dict[str, Origin] = field(default_factory=dict[str, Origin])
     """Who manages `routes/<name>`, `upstreams/<name>` or `plugins/<id>`; what a file manages,
     the API refuses to change."""
+    changed: dict[str, int] = field(default_factory=dict[str, int])
+    """The revision at which each of these was last changed: its entity tag."""
+
+    def enabled(self) -> dict[str, PluginSpec]:
+        """The plugins that are to run."""
+        return {id: spec for id, spec in self.plugins.items() if spec.enabled}

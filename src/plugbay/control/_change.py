@@ -1,0 +1,136 @@
+"""What an operator can ask for, as plain values: they are stored with their operation."""
+
+# No postponed annotations here: msgspec reads them, so they must be real.
+
+from typing import Any, Literal
+
+import msgspec
+
+from plugbay.control._model import PluginSpec
+from plugbay.gateway import RouteSpec, UpstreamSpec
+
+OnError = Literal["open", "closed", "default"]
+
+
+class Asked(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True, omit_defaults=True):
+    """A change of the desired state."""
+
+
+class Enable(Asked, frozen=True, tag="enable"):
+    """Run a plugin; what is None stays as it was. Needs a digest the first time."""
+
+    plugin: str
+    digest: str = ""
+    config: dict[str, Any] | None = None
+    comment: str = ""
+    routes: tuple[str, ...] | None = None
+    on_error: OnError | None = None
+    drain: float | None = None
+    watch: float | None = None
+
+
+class Swap(Asked, frozen=True, tag="swap"):
+    """Run another version of a plugin, with its configuration or another one."""
+
+    plugin: str
+    digest: str
+    config: dict[str, Any] | None = None
+    comment: str = ""
+
+
+class Configure(Asked, frozen=True, tag="configure"):
+    """Give a plugin another configuration."""
+
+    plugin: str
+    config: dict[str, Any]
+    comment: str = ""
+
+
+class Disable(Asked, frozen=True, tag="disable"):
+    """Stop a plugin. Refused while enabled plugins need it, unless by `force`: they go too."""
+
+    plugin: str
+    force: bool = False
+
+
+class Reload(Asked, frozen=True, tag="reload"):
+    """Start a fresh generation of the same artifact and configuration; ends a quarantine."""
+
+    plugin: str
+
+
+class Rollback(Asked, frozen=True, tag="rollback"):
+    """Go back to what the plugin was before its last change: artifact and configuration.
+
+    With `config_version`, only the configuration goes back, to that version. `cause` is the
+    operation that is undone, if nobody asked but its watch window ended badly.
+    """
+
+    plugin: str
+    config_version: int | None = None
+    comment: str = ""
+    cause: str = ""
+
+
+class Remove(Asked, frozen=True, tag="remove"):
+    """Stop a plugin and forget its slot; its configuration's history stays."""
+
+    plugin: str
+    force: bool = False
+
+
+class PutRoute(Asked, frozen=True, tag="put-route"):
+    """Add or replace a route."""
+
+    route: RouteSpec
+
+
+class DeleteRoute(Asked, frozen=True, tag="delete-route"):
+    """Delete a route."""
+
+    name: str
+
+
+class PutUpstream(Asked, frozen=True, tag="put-upstream"):
+    """Add or replace an upstream."""
+
+    upstream: UpstreamSpec
+
+
+class DeleteUpstream(Asked, frozen=True, tag="delete-upstream"):
+    """Delete an upstream. Refused while routes use it."""
+
+    name: str
+
+
+class FileSet(Asked, frozen=True, tag="file-set"):
+    """All that `gateway.toml` manages. What it managed before and does not name is removed."""
+
+    plugins: tuple[PluginSpec, ...] = ()
+    routes: tuple[RouteSpec, ...] = ()
+    upstreams: tuple[UpstreamSpec, ...] = ()
+
+
+Single = (
+    Enable
+    | Swap
+    | Configure
+    | Disable
+    | Reload
+    | Rollback
+    | Remove
+    | PutRoute
+    | DeleteRoute
+    | PutUpstream
+    | DeleteUpstream
+    | FileSet
+)
+
+
+class Batch(Asked, frozen=True, tag="batch"):
+    """Several changes as one: all of them, or none."""
+
+    changes: tuple[Single, ...]
+
+
+Change = Single | Batch

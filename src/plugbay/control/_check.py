@@ -1,0 +1,50 @@
+"""Whether a desired state is sound as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plugbay.kernel import DependencyGraph, Invalid, OrderItem, Problem, order_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from plugbay.control._messages import Facts
+    from plugbay.control._model import Desired
+
+
+def check(desired: Desired, facts: Mapping[str, Facts]) -> None:
+    """Raise `DependencyProblem`, or `Invalid` with everything else that is wrong."""
+    manifests = [facts[spec.digest].manifest for spec in desired.enabled().values()]
+    DependencyGraph(manifests).check()
+    order_plugins(OrderItem(manifest.id, manifest.order) for manifest in manifests)
+    problems = (*_routes(desired, facts), *_plugins(desired))
+    if problems:
+        raise Invalid(
+            "; ".join(f"{problem.pointer[1:]} {problem.detail}" for problem in problems),
+            problems=problems,
+        )
+
+
+def _routes(desired: Desired, facts: Mapping[str, Facts]) -> Iterator[Problem]:
+    for name, route in desired.routes.items():
+        at = f"/routes/{name}"
+        if bool(route.upstream) == bool(route.plugin):
+            yield Problem(at, "names both or neither", expected="one of upstream and plugin")
+        elif route.upstream and route.upstream not in desired.upstreams:
+            known = ", ".join(sorted(desired.upstreams)) or "none is there"
+            yield Problem(f"{at}/upstream", "does not exist", expected=known, found=route.upstream)
+        elif route.plugin and route.plugin not in desired.plugins:
+            yield Problem(f"{at}/plugin", "does not exist", found=route.plugin)
+        elif route.plugin:
+            provides = facts[desired.plugins[route.plugin].digest].manifest.provides
+            if "asgi-app" not in provides:
+                found = ", ".join(provides)
+                yield Problem(f"{at}/plugin", "cannot be mounted", "asgi-app", found)
+
+
+def _plugins(desired: Desired) -> Iterator[Problem]:
+    for id, spec in desired.plugins.items():
+        for route in spec.routes:
+            if route not in desired.routes:
+                yield Problem(f"/plugins/{id}/routes", f"names no route: {route}", found=route)

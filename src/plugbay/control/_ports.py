@@ -1,0 +1,94 @@
+"""What control needs of the layers around it, as protocols that they fill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from plugbay.control._messages import Facts, Message
+    from plugbay.control._model import Desired, PluginSpec
+    from plugbay.kernel import Generation
+    from plugbay.sdk import Host, Manifest
+
+
+class Link(Protocol):
+    """One connection between the supervisor and a worker: whole messages, in order.
+
+    Iterating yields what the other side sends, until the link is closed by either side or
+    breaks; a broken link never comes back, the worker makes another one.
+    """
+
+    @property
+    def closed(self) -> bool: ...
+    async def send(self, message: Message) -> None:
+        """Hand over a message. Raises `Unavailable` if the link is closed; it may be lost
+        anyway, if the link breaks on its way."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Message]: ...
+    def close(self) -> None:
+        """Close it, now. The iteration at both ends comes to its end."""
+        ...
+
+
+class Table(Protocol):
+    """What a data plane serves by: routes and their chains, built for one set of generations."""
+
+    def retire(self) -> None:
+        """Take no new requests; release the generations when the last one inside has ended."""
+        ...
+
+
+class Placed:
+    """One enabled plugin and what runs in its slot; nothing does, if it failed."""
+
+    __slots__ = ("generation", "manifest", "spec")
+
+    def __init__(self, spec: PluginSpec, manifest: Manifest, generation: Generation | None) -> None:
+        self.spec, self.manifest, self.generation = spec, manifest, generation
+
+
+class Plane(Protocol):
+    """The data plane of a worker, as the agent sees it. Neither method waits for anything."""
+
+    def build(self, desired: Desired, placed: Sequence[Placed]) -> Table:
+        """Build the table; its chains lease the generations. Raises `PlugbayError`."""
+        ...
+
+    def install(self, table: Table) -> None:
+        """Serve by this table from now on, and retire the one before."""
+        ...
+
+    async def drain(self, seconds: float) -> int:
+        """Take no new connections; return how many requests were cancelled at the deadline."""
+        ...
+
+
+class Lent(Protocol):
+    """What one generation was lent, to be taken back after it was stopped."""
+
+    @property
+    def host(self) -> Host: ...
+    async def close(self) -> None:
+        """Cancel its tasks, end its subscriptions, close what it left open."""
+        ...
+
+
+class Hosts(Protocol):
+    """Makes the host of each generation."""
+
+    def lend(self, manifest: Manifest, generation: int) -> Lent: ...
+
+
+class Catalog(Protocol):
+    """The artifacts, as the coordinator sees them."""
+
+    async def facts(self, digest: str) -> Facts:
+        """Return what workers need. Raises `NotFound`, or `Conflict` if it is not validated."""
+        ...
+
+    async def check_config(self, digest: str, config: Mapping[str, Any]) -> None:
+        """Raise `Invalid` if the artifact's schema refuses the configuration."""
+        ...
