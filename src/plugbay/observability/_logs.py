@@ -7,6 +7,7 @@ Fields: `time` (RFC 3339, UTC), `level`, `logger`, `message`; `request_id`, `plu
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
@@ -84,8 +85,8 @@ def encode_json(fields: dict[str, Any]) -> bytes:
     """Return the fields as JSON, whatever an `extra` held."""
     try:
         return _encoder.encode(fields)
-    except (TypeError, ValueError, RecursionError):
-        return _encoder.encode({key: repr(value) for key, value in fields.items()})
+    except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
+        return json.dumps(fields, default=repr).encode()
 
 
 _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "1;31"}
