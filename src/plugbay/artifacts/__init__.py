@@ -1,1 +1,26 @@
-"""artifacts"""
+"""Artifacts: uploads, the content-addressed store and the layers that validate a wheel.
+
+It never executes an artifact: the trial is a port, which the runtimes fill.
+"""
+
+from plugbay.artifacts._archive import ArchiveLimits as ArchiveLimits
+from plugbay.artifacts._artifact import Artifact as Artifact
+from plugbay.artifacts._artifact import Finding as Finding
+from plugbay.artifacts._artifact import LayerReport as LayerReport
+from plugbay.artifacts._artifact import WheelMetadata as WheelMetadata
+from plugbay.artifacts._digest import format_repr_digest as format_repr_digest
+from plugbay.artifacts._digest import parse_repr_digest as parse_repr_digest
+from plugbay.artifacts._form import Form as Form
+from plugbay.artifacts._layer import Layer as Layer
+from plugbay.artifacts._layer import Subject as Subject
+from plugbay.artifacts._manifest import ManifestLayer as ManifestLayer
+from plugbay.artifacts._platform import Platform as Platform
+from plugbay.artifacts._store import ArtifactStore as ArtifactStore
+from plugbay.artifacts._store import Upload as Upload
+from plugbay.artifacts._trial import Trial as Trial
+from plugbay.artifacts._trial import TrialLayer as TrialLayer
+from plugbay.artifacts._trial import TrialReport as TrialReport
+from plugbay.artifacts._upload import MAX_BYTES as MAX_BYTES
+from plugbay.artifacts._upload import Uploader as Uploader
+from plugbay.artifacts._validator import LayerEvent as LayerEvent
+from plugbay.artifacts._validator import Validator as Validator

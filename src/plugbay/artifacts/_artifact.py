@@ -1,0 +1,79 @@
+"""What is known about an artifact, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from plugbay.kernel import ArtifactState, Problem
+
+# Not only for type checkers: msgspec resolves these annotations when it reads a record.
+from plugbay.sdk import Manifest  # noqa: TC001 - see above
+
+Severity = Literal["error", "warning"]
+Result = Literal["passed", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding(Problem):
+    """A problem that a layer found; a warning does not reject the artifact."""
+
+    severity: Severity = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """What one layer said and how long it took; `skipped` because an earlier one failed."""
+
+    name: str
+    result: Result
+    ms: float = 0.0
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelMetadata:
+    """What the wheel says of itself: METADATA and WHEEL (core metadata, PEP 427)."""
+
+    name: str
+    version: str
+    summary: str = ""
+    author: str = ""
+    license: str = ""
+    requires_python: str = ""
+    requires_dist: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    pure: bool = True
+    generator: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """The record of one artifact.
+
+    `digest` is the SHA-256 in hex; `uploaded_at` is in seconds since the Unix epoch. `plugin`,
+    `version`, `manifest` and `metadata` are known once the layers that read them have passed;
+    `config_schema` (JSON Schema 2020-12), `hooks` and `timings` (seconds) come from the trial.
+    `unpacked` is where the wheel lies extracted; it is made again when it is missing.
+    """
+
+    digest: str
+    size: int
+    filename: str
+    uploaded_at: float
+    uploaded_by: str
+    state: ArtifactState = ArtifactState.UPLOADED
+    plugin: str = ""
+    version: str = ""
+    manifest: Manifest | None = None
+    metadata: WheelMetadata | None = None
+    config_schema: dict[str, Any] | None = None
+    hooks: tuple[str, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict[str, float])
+    layers: tuple[LayerReport, ...] = ()
+    unpacked: str = ""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every finding of every layer, in order."""
+        return tuple(finding for layer in self.layers for finding in layer.findings)

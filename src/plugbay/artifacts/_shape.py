@@ -1,0 +1,65 @@
+"""Every way in which plain data differs from a dataclass, at once.
+
+The kernel's `convert` stops at the first wrong value; an author wants to see them all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from typing import TYPE_CHECKING, Any, cast
+
+from plugbay.artifacts._artifact import Finding
+from plugbay.kernel import Invalid, convert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def shape_problems(raw: dict[str, Any], type_: type[Any], at: str) -> Iterator[Finding]:
+    """Yield a finding for each unknown key, missing key and wrong value, at any depth."""
+    hints = typing.get_type_hints(type_)
+    for key in raw.keys() - hints.keys():
+        close = difflib.get_close_matches(key, hints, n=1)
+        yield Finding(
+            f"{at}/{_escaped(key)}",
+            f"unknown key {key!r}",
+            expected=f"one of {', '.join(hints)}",
+            found=key,
+            remedy=f"did you mean {close[0]!r}?" if close else "remove it",
+        )
+    for field in dataclasses.fields(type_):
+        pointer = f"{at}/{field.name}"
+        if field.name in raw:
+            yield from _of_value(raw[field.name], hints[field.name], pointer)
+        elif field.default is field.default_factory is dataclasses.MISSING:
+            yield Finding(pointer, f"the key {field.name!r} is missing", remedy="add it")
+
+
+def _of_value(value: object, hint: Any, at: str) -> Iterator[Finding]:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        yield from shape_problems(cast("dict[str, Any]", value), hint, at)
+        return
+    try:
+        convert(value, hint, what=at)
+    except Invalid as error:
+        for problem in error.problems:
+            yield Finding(
+                at + problem.pointer,
+                problem.detail,
+                expected=_allowed(hint),
+                found=repr(value)[:200],
+                remedy="correct the value",
+            )
+
+
+def _allowed(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(hint)))
+    return str(getattr(hint, "__name__", hint) if isinstance(hint, type) else hint)
+
+
+def _escaped(key: str) -> str:
+    """Escape a key for a JSON Pointer (RFC 6901, section 3)."""
+    return key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,193 @@
+"""The artifact store: immutable bytes named by digest, and a record for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from plugbay.artifacts._artifact import Artifact
+from plugbay.artifacts._blobs import Blobs
+from plugbay.artifacts._catalog import Catalog
+from plugbay.artifacts._digest import CHUNK
+from plugbay.artifacts._threads import KeyedLocks, in_thread, settled
+from plugbay.artifacts._unpack import Unpacked
+from plugbay.kernel import (
+    ARTIFACT_TRANSITIONS,
+    ArtifactState,
+    Conflict,
+    NotFound,
+    Unavailable,
+    move,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from plugbay.artifacts._spool import Spool
+    from plugbay.storage import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Bytes that came completely: what they are, who sent them, and when."""
+
+    digest: str
+    size: int
+    filename: str
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The record after an upload; `duplicate` if these bytes were already in the store."""
+
+    artifact: Artifact
+    duplicate: bool
+
+
+class ArtifactStore:
+    """Artifacts below one data directory. Reads return at once; writes are durable on return.
+
+    Whoever changes an artifact holds its lock, so an upload of the same bytes, a validation
+    and a delete never cross.
+    """
+
+    def __init__(self, data: Path, db: Database) -> None:
+        self.blobs = Blobs(data)
+        self.blobs.prepare()
+        self.unpacked = Unpacked(data, self.blobs)
+        self.unpacked.prepare()
+        self.catalog = Catalog(db)
+        self._locks = KeyedLocks()
+
+    @property
+    def tmp(self) -> Path:
+        """The directory of files that are not finished."""
+        return self.blobs.tmp
+
+    def lock(self, digest: str) -> AbstractAsyncContextManager[None]:
+        """Keep everybody else from changing this artifact."""
+        return self._locks.hold(digest)
+
+    def get(self, digest: str) -> Artifact:
+        """Return the record. Raises `NotFound`."""
+        artifact = self.catalog.get(digest)
+        if artifact is None:
+            raise NotFound(f"there is no artifact {digest}")
+        return self._placed(artifact)
+
+    def list(self, *, plugin: str = "", state: ArtifactState | None = None) -> Sequence[Artifact]:
+        """Return the records, the last uploaded first."""
+        return [self._placed(found) for found in self.catalog.list(plugin=plugin, state=state)]
+
+    def versions(self, plugin: str) -> Sequence[Artifact]:
+        """Return the validated and revoked artifacts of a plugin, the highest version first."""
+        settled_states = (ArtifactState.VALIDATED, ArtifactState.REVOKED)
+        found = [a for a in self.list(plugin=plugin) if a.state in settled_states]
+        return sorted(found, key=lambda artifact: Version(artifact.version), reverse=True)
+
+    def find(self, plugin: str, version: str) -> Artifact:
+        """Return the artifact that is this version of the plugin. Raises `NotFound`."""
+        artifact = self.catalog.claimed(plugin, version)
+        if artifact is None:
+            raise NotFound(f"there is no version {version} of the plugin {plugin}")
+        return self._placed(artifact)
+
+    async def admit(self, spool: Spool, arrival: Arrival) -> Upload:
+        """Take a finished spool into the store; see `Uploader.receive`."""
+        async with self.lock(arrival.digest):
+            known = self.catalog.get(arrival.digest)
+            if known is not None and known.state is ArtifactState.REVOKED:
+                raise Conflict(f"the artifact {arrival.digest} was revoked; build a new version")
+            if known is not None and known.state is not ArtifactState.REJECTED:
+                if not await in_thread(self.blobs.sound, arrival.digest):
+                    await self._adopt(spool, arrival.digest)  # healed by the same bytes
+                return Upload(self._placed(known), duplicate=True)
+            return Upload(await self._take(spool, arrival, known), duplicate=False)
+
+    async def put(self, artifact: Artifact) -> Artifact:
+        """Write a record whose lock the caller holds."""
+        await settled(self.catalog.put(artifact))
+        return self._placed(artifact)
+
+    async def reject(self, artifact: Artifact) -> Artifact:
+        """Keep the record of a refused artifact and remove its bytes; the caller holds the lock."""
+        state = move(artifact.digest, ARTIFACT_TRANSITIONS, artifact.state, ArtifactState.REJECTED)
+        rejected = await self.put(replace(artifact, state=state))
+        await self._remove_files(artifact.digest)
+        return rejected
+
+    async def revoke(self, digest: str) -> Artifact:
+        """Bar a validated artifact from ever being enabled again. Raises `IllegalTransition`."""
+        async with self.lock(digest):
+            artifact = self.get(digest)
+            state = move(digest, ARTIFACT_TRANSITIONS, artifact.state, ArtifactState.REVOKED)
+            return await self.put(replace(artifact, state=state))
+
+    async def delete(self, digest: str, *, in_use: Collection[str] = ()) -> None:
+        """Remove the record, the bytes and what was unpacked.
+
+        `in_use` are the digests that slots run or may return to. Raises `NotFound` and
+        `Conflict`.
+        """
+        async with self.lock(digest):
+            self.get(digest)
+            if digest in in_use:
+                raise Conflict(f"the artifact {digest} is in use; remove its plugin first")
+            await settled(self.catalog.delete(digest))
+            await self._remove_files(digest)
+
+    async def content(self, digest: str) -> AsyncIterator[bytes]:
+        """Yield the bytes, verified before the first one. Raises `NotFound`, `Unavailable`."""
+        self.get(digest)
+        file = await in_thread(self.blobs.open, digest)
+        with file:
+            while chunk := await in_thread(file.read, CHUNK):
+                yield chunk
+
+    async def payload(self, digest: str) -> Path:
+        """Return the directory of the unpacked wheel, made if it is missing.
+
+        Raises `NotFound`, and `Unavailable` if the bytes are damaged or the disk is full.
+        """
+        self.get(digest)
+        return await in_thread(self.unpacked.ensure, digest)
+
+    async def _take(self, spool: Spool, arrival: Arrival, known: Artifact | None) -> Artifact:
+        if known is not None:
+            move(arrival.digest, ARTIFACT_TRANSITIONS, known.state, ArtifactState.UPLOADED)
+        artifact = Artifact(
+            digest=arrival.digest,
+            size=arrival.size,
+            filename=arrival.filename,
+            uploaded_at=arrival.at,
+            uploaded_by=arrival.by,
+        )
+        try:
+            await self._adopt(spool, arrival.digest)
+            return await self.put(artifact)
+        except BaseException:
+            now = self.catalog.get(arrival.digest)
+            if now is None or now.state is ArtifactState.REJECTED:
+                await in_thread(self.blobs.remove, arrival.digest)
+            raise
+
+    async def _adopt(self, spool: Spool, digest: str) -> None:
+        assert spool.path is not None, "the spool was finished"  # noqa: S101 - for type checkers
+        try:
+            await in_thread(self.blobs.adopt, spool.path, digest)
+        except OSError as error:
+            raise Unavailable(f"the upload cannot be stored: {error.strerror}") from error
+
+    async def _remove_files(self, digest: str) -> None:
+        await in_thread(self.blobs.remove, digest)
+        await in_thread(self.unpacked.remove, digest)
+
+    def _placed(self, artifact: Artifact) -> Artifact:
+        path = self.unpacked.path(artifact.digest)
+        return replace(artifact, unpacked=str(path)) if path.is_dir() else artifact

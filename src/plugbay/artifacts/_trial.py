@@ -1,0 +1,54 @@
+"""The last layer: the plugin is loaded, started, asked and stopped, in a child process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from plugbay.artifacts._layer import Subject
+    from plugbay.kernel import Problem
+    from plugbay.sdk import Manifest
+
+
+class TrialReport(Protocol):
+    """What a trial found. The schema is JSON Schema 2020-12; timings are in seconds."""
+
+    @property
+    def problems(self) -> Sequence[Problem]: ...
+    @property
+    def config_schema(self) -> Mapping[str, Any] | None: ...
+    @property
+    def hooks(self) -> Collection[str]: ...
+    @property
+    def timings(self) -> Mapping[str, float]: ...
+
+
+class Trial(Protocol):
+    """Runs an unpacked plugin where it can do no harm; the runtimes provide it.
+
+    Whatever the plugin does is a problem in the report; only what is not the plugin's fault
+    is raised.
+    """
+
+    def __call__(self, payload: Path, manifest: Manifest, /) -> Awaitable[TrialReport]: ...
+
+
+class TrialLayer:
+    """Unpacks the wheel and gives it to the trial."""
+
+    name = "trial"
+
+    def __init__(self, trial: Trial, unpack: Callable[[str], Awaitable[Path]]) -> None:
+        self._trial, self._unpack = trial, unpack
+
+    async def inspect(self, subject: Subject) -> Sequence[Problem]:
+        """Run the trial and keep the facts that it brings to light."""
+        payload = await self._unpack(subject.digest)
+        report = await self._trial(payload, subject.declared())
+        subject.config_schema = report.config_schema
+        subject.hooks = tuple(report.hooks)
+        subject.timings = dict(report.timings)
+        return report.problems

@@ -1,0 +1,97 @@
+"""Streaming uploads: to a temporary file, hashed on the way, then into the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plugbay.artifacts._digest import format_repr_digest
+from plugbay.artifacts._spool import Spool
+from plugbay.artifacts._store import Arrival
+from plugbay.artifacts._threads import in_thread
+from plugbay.kernel import Invalid, Malformed, TooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable
+
+    from plugbay.artifacts._store import ArtifactStore, Upload
+    from plugbay.kernel import Clock
+
+    Progress = Callable[[int], None]
+
+MAX_BYTES = 50 * 1024 * 1024
+_BATCH = 1 << 18
+"""Bytes that are gathered before a thread is asked to write them."""
+
+
+class Uploader:
+    """Receives artifacts. Memory is bounded by one batch, whatever the size of the upload."""
+
+    def __init__(self, store: ArtifactStore, clock: Clock, *, max_bytes: int = MAX_BYTES) -> None:
+        self._store, self._clock = store, clock
+        self.max_bytes = max_bytes
+
+    async def receive(
+        self,
+        chunks: AsyncIterable[bytes],
+        *,
+        filename: str,
+        by: str,
+        expected: str | None = None,
+        length: int | None = None,
+        progress: Progress | None = None,
+    ) -> Upload:
+        """Store the bytes durably and return the record; `duplicate` if they were known.
+
+        `expected` is the SHA-256 in hex that the sender claims and `length` the size it
+        announced; `progress` is told the bytes received so far. Raises `TooLarge`,
+        `Malformed` (empty, or another length than announced), `Invalid` (another digest than
+        expected), `Conflict` (revoked before) and `Unavailable` (disk full); then, and also
+        if the sender goes away, nothing is left behind.
+        """
+        self._refuse_above(length or 0)
+        spool = Spool(self._store.tmp)
+        try:
+            await in_thread(spool.open)
+            await self._fill(spool, chunks, progress)
+            digest = await in_thread(spool.finish)
+            _check(spool.size, length, digest, expected)
+            arrival = Arrival(
+                digest=digest, size=spool.size, filename=filename, by=by, at=self._clock.time()
+            )
+            return await self._store.admit(spool, arrival)
+        finally:
+            await in_thread(spool.discard)
+
+    async def _fill(
+        self, spool: Spool, chunks: AsyncIterable[bytes], progress: Progress | None
+    ) -> None:
+        batch, received = bytearray(), 0
+        async for chunk in chunks:
+            received += len(chunk)
+            self._refuse_above(received)
+            batch += chunk
+            if len(batch) >= _BATCH:
+                await in_thread(spool.write, batch)
+                batch = bytearray()
+            if progress is not None:
+                progress(received)
+        await in_thread(spool.write, batch)
+
+    def _refuse_above(self, size: int) -> None:
+        if size > self.max_bytes:
+            raise TooLarge(
+                f"an artifact may have {self.max_bytes} bytes at most; the limit is a setting"
+            )
+
+
+def _check(size: int, length: int | None, digest: str, expected: str | None) -> None:
+    if not size:
+        raise Malformed("the upload is empty; send the wheel's bytes as the body")
+    if length is not None and size != length:
+        raise Malformed(f"{length} bytes were announced, {size} came; upload the file again")
+    if expected is not None and expected != digest:
+        raise Invalid(
+            f"the bytes do not have the digest that was announced: expected"
+            f" {format_repr_digest(expected)}, found {format_repr_digest(digest)};"
+            " upload the file again"
+        )

@@ -1,0 +1,156 @@
+"""Runs the layers over an uploaded artifact and settles its state."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from plugbay.artifacts._artifact import Artifact, Finding, LayerReport
+from plugbay.artifacts._catalog import version_conflict
+from plugbay.artifacts._layer import Subject
+from plugbay.artifacts._report import fatal, lifted
+from plugbay.artifacts._threads import in_thread
+from plugbay.kernel import ARTIFACT_TRANSITIONS, ArtifactState, Conflict, move
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from plugbay.artifacts._layer import Layer
+    from plugbay.artifacts._store import ArtifactStore
+    from plugbay.kernel import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerEvent:
+    """Progress: layer `index` of `total` begins, or has ended with its report."""
+
+    digest: str
+    layer: str
+    index: int
+    total: int
+    status: Literal["started", "passed", "failed", "skipped"]
+    report: LayerReport | None = None
+
+
+class Validator:
+    """Validates artifacts, at most `concurrent` at a time; the others wait."""
+
+    def __init__(
+        self, store: ArtifactStore, layers: Sequence[Layer], clock: Clock, *, concurrent: int = 2
+    ) -> None:
+        self._store, self._layers, self._clock = store, tuple(layers), clock
+        self._room = asyncio.Semaphore(concurrent)
+
+    async def validate(
+        self, digest: str, on_event: Callable[[LayerEvent], None] | None = None
+    ) -> Artifact:
+        """Run the layers and return the record, `validated` or `rejected` with all findings.
+
+        An artifact that is already settled is returned as it is. Layers behind one that
+        failed do not run. Raises `NotFound`; `Conflict` if its version is already another
+        artifact (then it is rejected); and what a layer raises, which is not the artifact's
+        fault: it stays `uploaded` and can be validated again.
+        """
+        async with self._room, self._store.lock(digest):
+            artifact = self._store.get(digest)
+            if artifact.state is not ArtifactState.UPLOADED:
+                return artifact
+            return await self._run(artifact, on_event or _ignore)
+
+    async def recover(self) -> list[Artifact]:
+        """Validate what a crash left in `uploaded`; remove the records whose bytes are gone."""
+        settled: list[Artifact] = []
+        for artifact in self._store.list(state=ArtifactState.UPLOADED):
+            if not await in_thread(self._store.blobs.sound, artifact.digest):
+                await self._store.delete(artifact.digest)
+                continue
+            try:
+                settled.append(await self.validate(artifact.digest))
+            except Conflict:
+                settled.append(self._store.get(artifact.digest))
+        return settled
+
+    async def _run(self, artifact: Artifact, tell: Callable[[LayerEvent], None]) -> Artifact:
+        subject = Subject(
+            digest=artifact.digest,
+            path=self._store.blobs.path(artifact.digest),
+            filename=artifact.filename,
+        )
+        reports: list[LayerReport] = []
+        taken: Conflict | None = None
+        for index, layer in enumerate(self._layers):
+            event = LayerEvent(
+                digest=artifact.digest,
+                layer=layer.name,
+                index=index,
+                total=len(self._layers),
+                status="started",
+            )
+            if any(report.result == "failed" for report in reports):
+                report = LayerReport(layer.name, "skipped")
+            else:
+                tell(event)
+                report = await self._inspect(layer, subject)
+                taken = self._taken(subject)
+                if taken is not None:
+                    report = _failed(report, taken)
+            reports.append(report)
+            tell(replace(event, status=report.result, report=report))
+        return await self._settle(_learned(artifact, subject, reports), taken)
+
+    async def _inspect(self, layer: Layer, subject: Subject) -> LayerReport:
+        begin = self._clock.monotonic()
+        findings = lifted(await layer.inspect(subject))
+        ms = round((self._clock.monotonic() - begin) * 1000, 3)
+        return LayerReport(layer.name, "failed" if fatal(findings) else "passed", ms, findings)
+
+    def _taken(self, subject: Subject) -> Conflict | None:
+        """Say so early, before the trial, that the version is another artifact's."""
+        if subject.manifest is None:
+            return None
+        plugin, version = subject.manifest.id, subject.manifest.version
+        other = self._store.catalog.claimed(plugin, version)
+        return None if other is None else version_conflict(plugin, version, other.digest)
+
+    async def _settle(self, artifact: Artifact, taken: Conflict | None) -> Artifact:
+        if any(report.result == "failed" for report in artifact.layers):
+            rejected = await self._store.reject(artifact)
+            if taken is not None:
+                raise taken
+            return rejected
+        old, new = artifact.state, ArtifactState.VALIDATED
+        state = move(artifact.digest, ARTIFACT_TRANSITIONS, old, new)
+        try:
+            return await self._store.put(replace(artifact, state=state))
+        except Conflict as error:  # the other one was quicker
+            layers = (*artifact.layers[:-1], _failed(artifact.layers[-1], error))
+            await self._store.reject(replace(artifact, layers=layers))
+            raise
+
+
+def _failed(report: LayerReport, conflict: Conflict) -> LayerReport:
+    finding = Finding(
+        "/version", conflict.detail, expected="a new version", remedy="raise the version"
+    )
+    return replace(report, result="failed", findings=(*report.findings, finding))
+
+
+def _learned(artifact: Artifact, subject: Subject, reports: list[LayerReport]) -> Artifact:
+    manifest = subject.manifest
+    schema = subject.config_schema
+    return replace(
+        artifact,
+        plugin=manifest.id if manifest else "",
+        version=manifest.version if manifest else "",
+        manifest=manifest,
+        metadata=subject.metadata,
+        config_schema=None if schema is None else dict(schema),
+        hooks=subject.hooks,
+        timings=dict(subject.timings),
+        layers=tuple(reports),
+    )
+
+
+def _ignore(event: LayerEvent) -> None:
+    """Nobody wants to know."""
