@@ -22,9 +22,10 @@ class Link(Protocol):
 
     @property
     def closed(self) -> bool: ...
-    async def send(self, message: Message) -> None:
-        """Hand over a message. Raises `Unavailable` if the link is closed; it may be lost
-        anyway, if the link breaks on its way."""
+    def send(self, message: Message) -> None:
+        """Hand over a message without waiting. Raises `Unavailable` if the link is closed; it
+        may be lost anyway, if the link breaks on its way. A peer that does not read for long
+        is cut off rather than waited for."""
         ...
 
     def __aiter__(self) -> AsyncIterator[Message]: ...
