@@ -8,6 +8,10 @@ from plugbay.artifacts._artifact import Artifact as Artifact
 from plugbay.artifacts._artifact import Finding as Finding
 from plugbay.artifacts._artifact import LayerReport as LayerReport
 from plugbay.artifacts._artifact import WheelMetadata as WheelMetadata
+from plugbay.artifacts._build import build_wheel as build_wheel
+from plugbay.artifacts._check import StoreReport as StoreReport
+from plugbay.artifacts._check import check as check
+from plugbay.artifacts._check import sweep as sweep
 from plugbay.artifacts._digest import format_repr_digest as format_repr_digest
 from plugbay.artifacts._digest import parse_repr_digest as parse_repr_digest
 from plugbay.artifacts._form import Form as Form

@@ -13,7 +13,6 @@ from plugbay.kernel import ArtifactState, Conflict
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
 
     from plugbay.storage import Database
 
@@ -51,7 +50,7 @@ class Catalog:
         """Return the artifact that is this version of the plugin, or None."""
         return self._first(_CLAIMED, plugin, canonicalize_version(version))
 
-    def list(self, *, plugin: str = "", state: ArtifactState | None = None) -> Sequence[Artifact]:
+    def list(self, *, plugin: str = "", state: ArtifactState | None = None) -> list[Artifact]:
         """Return the records, the last uploaded first."""
         rows = self._db.read(
             "SELECT record FROM artifacts WHERE (?1 = '' OR plugin = ?1)"

@@ -38,9 +38,17 @@ def shape_problems(raw: dict[str, Any], type_: type[Any], at: str) -> Iterator[F
 
 
 def _of_value(value: object, hint: Any, at: str) -> Iterator[Finding]:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+    if isinstance(value, dict) and _is_table(hint):
         yield from shape_problems(cast("dict[str, Any]", value), hint, at)
         return
+    yield from _of_leaf(value, hint, at)
+
+
+def _is_table(hint: Any) -> bool:
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
+def _of_leaf(value: object, hint: Any, at: str) -> Iterator[Finding]:
     try:
         convert(value, hint, what=at)
     except Invalid as error:

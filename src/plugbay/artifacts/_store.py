@@ -81,7 +81,7 @@ class ArtifactStore:
             raise NotFound(f"there is no artifact {digest}")
         return self._placed(artifact)
 
-    def list(self, *, plugin: str = "", state: ArtifactState | None = None) -> Sequence[Artifact]:
+    def list(self, *, plugin: str = "", state: ArtifactState | None = None) -> list[Artifact]:
         """Return the records, the last uploaded first."""
         return [self._placed(found) for found in self.catalog.list(plugin=plugin, state=state)]
 

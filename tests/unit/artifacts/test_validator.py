@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from plugbay.artifacts import Form, ManifestLayer, Platform, TrialLayer
 from plugbay.kernel import ArtifactState
-from unit.artifacts.conftest import passing_trial
-from unit.artifacts.wheels import make_wheel
+
+from .conftest import passing_trial
+from .wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from unit.artifacts.conftest import Bench
+    from .conftest import Bench
 
 
 def test_a_good_wheel_is_validated(bench: Bench, tmp_path: Path) -> None:
