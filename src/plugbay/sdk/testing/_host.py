@@ -13,7 +13,7 @@ from plugbay.sdk.testing._metrics import FakeMetrics
 from plugbay.sdk.testing._secrets import FakeSecrets
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Coroutine, Iterable, Mapping, MutableMapping
 
 
 class _Recorder(logging.Handler):
@@ -25,6 +25,16 @@ class _Recorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records.append(record)
+
+
+class _Log(logging.LoggerAdapter[logging.Logger]):
+    """Keeps the caller's `extra`, as the gateway's does; the base class replaces it."""
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
+        return msg, kwargs
 
 
 class FakeHost:
@@ -53,7 +63,7 @@ class FakeHost:
         # A logger of its own, outside the tree of `logging.getLogger`: hosts share nothing.
         logger = logging.Logger(plugin, logging.DEBUG)
         logger.addHandler(self._recorder)
-        self.log = logging.LoggerAdapter(logger, {"plugin": plugin, "version": version})
+        self.log = _Log(logger, {"plugin": plugin, "version": version})
 
     @property
     def records(self) -> list[logging.LogRecord]:
