@@ -17,8 +17,10 @@ from plugbay.artifacts._digest import parse_repr_digest as parse_repr_digest
 from plugbay.artifacts._form import Form as Form
 from plugbay.artifacts._layer import Layer as Layer
 from plugbay.artifacts._layer import Subject as Subject
+from plugbay.artifacts._layers import validation_layers as validation_layers
 from plugbay.artifacts._manifest import ManifestLayer as ManifestLayer
 from plugbay.artifacts._platform import Platform as Platform
+from plugbay.artifacts._static import Static as Static
 from plugbay.artifacts._store import ArtifactStore as ArtifactStore
 from plugbay.artifacts._store import Upload as Upload
 from plugbay.artifacts._trial import Trial as Trial

@@ -38,17 +38,10 @@ def shape_problems(raw: dict[str, Any], type_: type[Any], at: str) -> Iterator[F
 
 
 def _of_value(value: object, hint: Any, at: str) -> Iterator[Finding]:
-    if isinstance(value, dict) and _is_table(hint):
-        yield from shape_problems(cast("dict[str, Any]", value), hint, at)
+    table = _table(value, hint)
+    if table is not None:
+        yield from shape_problems(table, hint, at)
         return
-    yield from _of_leaf(value, hint, at)
-
-
-def _is_table(hint: Any) -> bool:
-    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
-
-
-def _of_leaf(value: object, hint: Any, at: str) -> Iterator[Finding]:
     try:
         convert(value, hint, what=at)
     except Invalid as error:
@@ -60,6 +53,12 @@ def _of_leaf(value: object, hint: Any, at: str) -> Iterator[Finding]:
                 found=repr(value)[:200],
                 remedy="correct the value",
             )
+
+
+def _table(value: object, hint: Any) -> dict[str, Any] | None:
+    """Return the value as a table if that is what it is and what is wanted."""
+    wanted = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+    return cast("dict[str, Any]", value) if wanted and isinstance(value, dict) else None
 
 
 def _allowed(hint: Any) -> str:

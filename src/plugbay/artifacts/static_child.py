@@ -1,0 +1,44 @@
+"""The child process of the layer `static`: a question on standard input, findings on output.
+
+Python's own parser can be brought to exhaust memory or stack by crafted source, and holds the
+interpreter's lock while it works: so it works here and not in the supervisor.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from plugbay.artifacts._source import check_wheel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Which wheel, what is its entry, what it says it provides, and the limits."""
+
+    wheel: str
+    entry: str
+    provides: tuple[str, ...]
+    memory: int
+    seconds: int
+
+
+def main() -> None:
+    """Answer one question."""
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    for kind, limit in (
+        (resource.RLIMIT_AS, question.memory),
+        (resource.RLIMIT_CPU, question.seconds),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (limit, limit))
+    findings = check_wheel(Path(question.wheel), question.entry, question.provides)
+    sys.stdout.buffer.write(msgspec.json.encode(findings))
+
+
+if __name__ == "__main__":
+    main()
