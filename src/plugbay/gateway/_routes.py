@@ -96,12 +96,17 @@ class Router(Generic[H]):
     def __init__(self, routes: Sequence[RouteSpec], handlers: Mapping[str, H]) -> None:
         self.routes = tuple(routes)
         _check(self.routes, handlers)
+        self._handlers = tuple(handlers[route.name] for route in self.routes)
         self._hosts: dict[bytes, _Paths[H]] = {}
         self._wildcards: dict[bytes, _Paths[H]] = {}
         self._any: _Paths[H] = _Paths()
         self._memo: dict[tuple[bytes, bytes], tuple[_Entry[H], ...]] = {}
         for place, route in enumerate(self.routes):
             self._add(route, handlers[route.name], place)
+
+    def handlers(self) -> tuple[H, ...]:
+        """Return the handler of each route, in the order of `routes`."""
+        return self._handlers
 
     def match(self, host: bytes, path: bytes, method: bytes) -> H | None:
         """Return the handler of the best route; None if there is none: see `allowed`."""

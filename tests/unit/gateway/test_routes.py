@@ -226,6 +226,10 @@ def test_a_route_that_could_never_match_is_refused(fields: dict[str, Any], point
     assert [problem.pointer for problem in caught.value.problems] == [pointer]
 
 
+def test_handlers_are_listed_in_the_order_of_the_routes() -> None:
+    assert router(route("b"), route("a", "/a")).handlers() == ("b", "a")
+
+
 def test_names_are_unique_and_have_a_handler() -> None:
     with pytest.raises(Invalid) as caught:
         Router([route("a"), route("a"), route("b")], {"a": 1})
