@@ -155,8 +155,10 @@ class PluginError(PlugbayError):
 
     code, title, status = "plugin-error", "The plugin failed", 502
 
-    def __init__(self, plugin: str, detail: str, *, generation: int = 0) -> None:
-        super().__init__(f"{plugin}: {detail}")
+    def __init__(
+        self, plugin: str, detail: str, *, generation: int = 0, problems: tuple[Problem, ...] = ()
+    ) -> None:
+        super().__init__(f"{plugin}: {detail}", problems=problems)
         self.plugin, self.generation, self.reason = plugin, generation, detail
 
 
