@@ -46,7 +46,8 @@ class Errands:
         """Ask, and return the answer. Raises `HostUnavailable`."""
         self._last += 1
         id = self._last
-        waiter = self._waiting[id] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[KvReply] = asyncio.get_running_loop().create_future()
+        self._waiting[id] = waiter
         try:
             self._send(KvCall(id=id, plugin=plugin, call=call, key=key, value=value, ttl=ttl))
             async with asyncio.timeout(PATIENCE):

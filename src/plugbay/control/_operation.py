@@ -4,11 +4,11 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from plugbay.control._change import Change
-from plugbay.kernel import IllegalTransition, Problem, Receipt, WorkerReport
+from plugbay.kernel import IllegalTransition, PluginChange, Problem, Receipt, WorkerReport
 
 
 class OperationState(enum.StrEnum):
@@ -54,8 +54,11 @@ class Step:
 
     worker: str
     state: StepState
+    boot: str = ""
+    pid: int = 0
     prepared_ms: float = 0.0
     committed_ms: float = 0.0
+    in_flight: dict[str, int] = field(default_factory=dict[str, int])
     detail: str = ""
     reports: tuple[WorkerReport, ...] = ()
 
@@ -81,6 +84,7 @@ class Operation:
     expected: int | None = None
     attempts: int = 0
     revision: int = 0
+    changes: tuple[PluginChange, ...] = ()
     steps: dict[str, Step]
     receipt: Receipt | None = None
     error: str = ""

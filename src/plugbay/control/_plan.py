@@ -36,8 +36,27 @@ class Plan:
 
     desired: Desired
     configs: tuple[tuple[str, ConfigVersion], ...] = ()
+    waits: frozenset[str] = frozenset()
+    """Plugins that start only when their old generation has ended."""
     touched: tuple[str, ...] = ()
     """`plugins/<id>`, `routes/<name>`, `upstreams/<name>`; empty: nothing is to change."""
+
+    def plugins(self) -> list[PluginSpec]:
+        """The enabled plugins that are touched."""
+        enabled = self.desired.enabled()
+        return [enabled[id] for id in enabled if f"plugins/{id}" in self.touched]
+
+    def watch(self) -> dict[str, float]:
+        """How many seconds each of them is on probation."""
+        return {spec.id: spec.watch for spec in self.plugins()}
+
+    def drains(self) -> float:
+        """How many seconds a worker may wait for requests to leave before it is prepared.
+
+        That is so where the old generation must end first: a plugin that is exchanged, or one
+        that was disabled a moment ago.
+        """
+        return sum(spec.drain + GRACE for spec in self.plugins() if spec.id in self.waits)
 
 
 def plan(
@@ -58,6 +77,16 @@ def plan(
     for single in change.changes if isinstance(change, ask.Batch) else (change,):
         draft.apply(single)
     return draft.finish()
+
+
+def digests_of(change: ask.Change) -> set[str]:
+    """Return the artifacts that a change names."""
+    if isinstance(change, ask.Batch):
+        return {digest for single in change.changes for digest in digests_of(single)}
+    if isinstance(change, ask.FileSet):
+        return {item.digest for item in change.plugins}
+    digest = change.digest if isinstance(change, (ask.Enable, ask.Swap)) else ""
+    return {digest} if digest else set()
 
 
 def keys_of(change: ask.Change) -> tuple[str, ...]:
@@ -146,7 +175,19 @@ class _Draft:
             },
         )
         check(desired, self._facts)
-        return Plan(desired=desired, configs=tuple(self._configs), touched=touched)
+        return Plan(
+            desired=desired,
+            configs=tuple(self._configs),
+            touched=touched,
+            waits=frozenset(self._waits()),
+        )
+
+    def _waits(self) -> Iterable[str]:
+        before = self._base.enabled()
+        for id, spec in self._plugins.items():
+            exclusive = self._facts[spec.digest].manifest.reload == "exclusive"
+            if spec.enabled and (exclusive or id not in before):
+                yield id
 
     def _enable(self, change: ask.Enable) -> None:
         known = self._plugins.get(change.plugin)
@@ -300,3 +341,5 @@ class _Draft:
 
 
 _FILE: Origin = "file"
+GRACE = 15.0
+"""Seconds for cancelled requests to unwind and for a plugin to stop."""

@@ -49,7 +49,12 @@ STEPS = (
         document BLOB NOT NULL,
         PRIMARY KEY (plugin, version)
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE quarantine (plugin TEXT PRIMARY KEY, document BLOB NOT NULL) STRICT;
+    CREATE TABLE quarantine (
+        plugin TEXT NOT NULL,
+        worker TEXT NOT NULL,
+        document BLOB NOT NULL,
+        PRIMARY KEY (plugin, worker)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE journal (id INTEGER PRIMARY KEY, document BLOB NOT NULL) STRICT;
     CREATE TABLE plugin_kv (
         plugin TEXT NOT NULL,
@@ -110,7 +115,7 @@ class SqliteStore:
 
     def quarantined(self) -> list[Quarantined]:
         """Return all quarantine marks."""
-        return self._all(Quarantined, "SELECT document FROM quarantine ORDER BY plugin")
+        return self._all(Quarantined, "SELECT document FROM quarantine ORDER BY plugin, worker")
 
     def entries(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Return the journal's events with a greater id, oldest first."""
@@ -138,21 +143,17 @@ class SqliteStore:
             db.execute("INSERT OR REPLACE INTO committed VALUES (1, ?)", (number,))
             rows = [(id, item.version, msgspec.json.encode(item)) for id, item in configs]
             db.executemany("INSERT INTO configs VALUES (?, ?, ?)", rows)
+            touched = [(key.removeprefix("plugins/"),) for key in revision.touched]
+            db.executemany("DELETE FROM quarantine WHERE plugin = ?", touched)
             _save(db, operation)
 
         await self._db.write(work)
 
     async def quarantine(self, mark: Quarantined) -> None:
         """Keep a quarantine mark."""
-        values = (mark.plugin, msgspec.json.encode(mark))
+        values = (mark.plugin, mark.worker, msgspec.json.encode(mark))
         await self._db.write(
-            lambda db: db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?)", values)
-        )
-
-    async def release(self, plugin: str) -> None:
-        """End a quarantine; there need not be one."""
-        await self._db.write(
-            lambda db: db.execute("DELETE FROM quarantine WHERE plugin = ?", (plugin,))
+            lambda db: db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?)", values)
         )
 
     async def record(self, entries: Sequence[Entry]) -> None:

@@ -13,22 +13,23 @@ from plugbay.kernel import ConfigVersion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """A committed desired state and the operation that made it."""
+    """A committed desired state, the operation that made it, and what that touched."""
 
     desired: Desired
     operation: str
     created: float
+    touched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """A plugin instance that failed too often to be tried again by itself."""
+    """A plugin instance that failed too often on one worker to be tried there again."""
 
     plugin: str
     instance: tuple[str, int, int]
+    worker: str
     reason: str
     since: float
-    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +85,13 @@ class Store(Protocol):
     ) -> None:
         """Make a revision the committed one: the commit point. All of it, or nothing.
 
+        It also ends the quarantine of every plugin it touched.
+
         Raises `Conflict` if another revision than the one before it is committed.
         """
         ...
 
     async def quarantine(self, mark: Quarantined) -> None: ...
-    async def release(self, plugin: str) -> None:
-        """End a quarantine; there need not be one."""
-        ...
-
     async def record(self, entries: Sequence[Entry]) -> None:
         """Append to the journal and forget its oldest beyond the bound."""
         ...
