@@ -1,0 +1,76 @@
+"""The unpacked wheel: which names it has, and whether it can run inside the gateway."""
+
+from __future__ import annotations
+
+import sys
+from email.parser import HeaderParser
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from plugbay.kernel import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from email.message import Message
+    from pathlib import Path
+
+_NATIVE = (".so", ".pyd", ".dylib", ".dll")
+_PROCESS = 'set runtime = "process" in plugbay.toml: it runs in an environment of its own'
+_RESERVED = frozenset(("plugbay", "__main__")) | sys.stdlib_module_names
+
+
+def top_level_names(payload: Path) -> frozenset[str]:
+    """Return the names that the wheel adds to the import path. Blocking."""
+    return frozenset(name for path in payload.iterdir() if (name := _importable(path)))
+
+
+def payload_problems(payload: Path) -> Iterator[Problem]:
+    """Yield why it cannot run in process: native code, dependencies, a borrowed name. Blocking."""
+    if not payload.is_dir():
+        yield Problem("load", "the unpacked wheel is not there", "a directory", payload.name)
+        return
+    for name in sorted(top_level_names(payload) & _RESERVED):
+        detail = f"the wheel's top-level module {name!r} would hide the one of that name"
+        yield Problem("load", detail, "a name of its own", name, "rename the module")
+    for path in sorted(payload.rglob("*")):
+        if path.name.lower().endswith(_NATIVE) or ".so." in path.name:
+            found = str(path.relative_to(payload))
+            detail = f"{found!r} is native code, which cannot be unloaded from the gateway"
+            yield Problem("load", detail, "Python modules only", found, _PROCESS)
+    for info in sorted(payload.glob("*.dist-info")):
+        yield from _distribution(info)
+
+
+def _distribution(info: Path) -> Iterator[Problem]:
+    if _read(info / "WHEEL").get("Root-Is-Purelib", "true").strip().lower() != "true":
+        found = "Root-Is-Purelib: false"
+        yield Problem("load", "not a pure Python wheel", "py3-none-any", found, _PROCESS)
+    for text in _read(info / "METADATA").get_all("Requires-Dist", ()):
+        if _is_foreign(str(text)):
+            detail = f"the plugin has dependencies of its own: {text}"
+            yield Problem("load", detail, "none but plugbay", str(text), _PROCESS)
+
+
+def _is_foreign(text: str) -> bool:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return True
+    if canonicalize_name(requirement.name) == "plugbay":
+        return False
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+
+
+def _read(path: Path) -> Message:
+    raw = path.read_bytes() if path.is_file() else b""
+    return HeaderParser().parsestr(raw.decode("utf-8", "replace"))
+
+
+def _importable(path: Path) -> str:
+    """Return the name under which a top-level file or directory is imported, or nothing."""
+    if path.is_dir():
+        holds = path.name.isidentifier() and any(path.rglob("*.py"))
+        return path.name if holds else ""
+    return path.stem if path.suffix == ".py" and path.stem.isidentifier() else ""
