@@ -1,5 +1,10 @@
 """The data plane."""
 
+from plugbay.gateway._member import Member as Member
+from plugbay.gateway._pools import UpstreamPools as UpstreamPools
+from plugbay.gateway._server import DataPlane as DataPlane
+from plugbay.gateway._server import HttpDataPlane as HttpDataPlane
+from plugbay.gateway._server import Stats as Stats
 from plugbay.gateway._spec import Balance as Balance
 from plugbay.gateway._spec import Breaker as Breaker
 from plugbay.gateway._spec import HealthCheck as HealthCheck
@@ -10,3 +15,7 @@ from plugbay.gateway._spec import RouteSpec as RouteSpec
 from plugbay.gateway._spec import Target as Target
 from plugbay.gateway._spec import Tls as Tls
 from plugbay.gateway._spec import UpstreamSpec as UpstreamSpec
+from plugbay.gateway._table import Meter as Meter
+from plugbay.gateway._table import Route as Route
+from plugbay.gateway._table import Table as Table
+from plugbay.gateway._table import build_table as build_table

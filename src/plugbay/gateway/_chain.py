@@ -1,0 +1,229 @@
+"""A chain: the immutable, ordered plugins of a route, and the requests that are inside."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from plugbay.gateway._compile import compile_request, compile_response
+from plugbay.gateway._link import FAULTS, Link
+from plugbay.gateway._problem import problem
+from plugbay.kernel import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from plugbay.gateway._exchange import Exchange
+    from plugbay.gateway._link import PluginMeter
+    from plugbay.gateway._member import Member
+    from plugbay.gateway._responding import Responding
+    from plugbay.kernel import Generation, Hook
+    from plugbay.sdk import Request, Response, Timing
+
+PARKED = 1024
+"""How many requests may wait while an exclusive swap goes on."""
+
+
+class Chain:
+    """A kernel `Holder`: it leases its generations once and counts the requests inside."""
+
+    on_request: Callable[[Request, Exchange], Response | None]
+    on_request_async: Callable[[Request, Exchange], Awaitable[Response | None]]
+    on_response: Callable[[Request, Response, int], Response]
+    on_response_async: Callable[[Request, Response, int], Awaitable[Response]]
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        meter: PluginMeter,
+        now: Callable[[], float],
+        *,
+        also: Sequence[Generation] = (),
+    ) -> None:
+        """Compile `members`, in order. `also`: generations to lease that have no hook here."""
+        self.members = tuple(members)
+        self.links = tuple(Link(member, meter) for member in members)
+        self.tally = Tally()
+        self.inside: set[Responding] = set()
+        self.waits_on_request = self.waits_on_response = False
+        self.filters_request = self.filters_response = False
+        self.observers: tuple[tuple[Link, Hook], ...] = ()
+        self._now = now
+        self._waiting: dict[Responding, Callable[[], None]] = {}
+        self._parked = self._retired = self._released = False
+        generations = [member.generation for member in members]
+        self._generations = (*generations, *(g for g in also if g not in generations))
+        for generation in self._generations:
+            generation.lease(self)
+        self._compile()
+
+    def _compile(self) -> None:
+        """Bind the hooks of the instances that run now."""
+        links, now = self.links, self._now
+        requests = [link.hook("on_request") for link in links]
+        responses = [link.hook("on_response") for link in links]
+        self.waits_on_request = any(hook is not None and hook.coroutine for hook in requests)
+        self.waits_on_response = any(hook is not None and hook.coroutine for hook in responses)
+        self.on_request = self.on_request_async = compile_request(links, requests, now)
+        run = compile_response(links, responses, now)
+        self.on_response = run
+        self.on_response_async = run if self.waits_on_response else _as_coroutine(run)
+        self.filters_request = any(link.hook("request_body") for link in links)
+        self.filters_response = any(link.hook("response_body") for link in links)
+        observers = ((link, link.hook("on_complete")) for link in links)
+        self.observers = tuple((link, hook) for link, hook in observers if hook is not None)
+
+    # --- the requests inside
+
+    @property
+    def in_flight(self) -> int:
+        """Requests inside now."""
+        return len(self.inside)
+
+    def enter(self, exchange: Exchange) -> bool:
+        """Let a request in; False if it must wait, or was refused, because of a swap."""
+        if self._parked:
+            self._wait(exchange)
+            return False
+        self.tally.entered += 1
+        self.inside.add(exchange)
+        return True
+
+    def leave_after(self, exchange: Responding, timing: Timing) -> None:
+        """The response is out: leave when no code of a plugin runs for it any more."""
+        for task in (exchange.task, exchange.handler_task, exchange.response_task):
+            if task is not None and not task.done():
+                task.add_done_callback(lambda _: self.leave_after(exchange, timing))
+                return
+        if self.observers:
+            exchange.plane.observers.put(self, exchange, timing)
+        else:
+            self.leave(exchange)
+
+    def leave(self, exchange: Responding) -> None:
+        """The request is over."""
+        self.inside.discard(exchange)
+        if exchange.cancelled:
+            self.tally.cancelled += 1
+        else:
+            self.tally.finished += 1
+        if not self.inside:
+            if self._retired:
+                self._release()
+            elif self._parked:
+                self._settle()
+
+    # --- swaps
+
+    def park(self) -> None:
+        """Keep new requests waiting."""
+        self._parked = True
+        if not self.inside:
+            self._settle()
+
+    def unpark(self) -> None:
+        """Let them go on, through whatever table is current in the next turn of the loop."""
+        if self._parked:
+            self._parked = False
+            if not self._retired:
+                self._compile()  # the old generation may have come back as a new instance
+            self._wake()
+
+    def retire(self) -> None:
+        """No new requests come; the generations are released when the last one has ended."""
+        self._retired = True
+        self._wake()
+        if not self.inside:
+            self._release()
+
+    def cancel(self) -> int:
+        """End the requests inside; they are gone when their plugins' code has unwound."""
+        inside = tuple(self.inside)
+        for exchange in inside:
+            exchange.cancel()
+        return len(inside)
+
+    def forget(self, exchange: Responding) -> None:
+        """A waiting request has gone."""
+        self._waiting.pop(exchange, None)
+
+    def _wait(self, exchange: Exchange) -> None:
+        if len(self._waiting) >= PARKED:
+            self.tally.refused += 1
+            exchange.answer(problem(503, "a plugin is being changed", retry_after=1))
+        else:
+            exchange.parked = self
+            self._waiting[exchange] = exchange.dispatch
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        loop = asyncio.get_running_loop() if waiting else None
+        for exchange, dispatch in waiting.items():
+            exchange.parked = None
+            if loop is not None:
+                loop.call_soon(dispatch)
+
+    def _settle(self) -> None:
+        for generation in self._generations:
+            generation.settled()
+
+    def _release(self) -> None:
+        if not self._released:
+            self._released = True
+            for generation in self._generations:
+                generation.release(self)
+
+    # --- bodies
+
+    def request_body(
+        self, request: Request, chunks: AsyncIterator[bytes], entered: int
+    ) -> AsyncIterator[bytes]:
+        """Return what is to be sent to the upstream instead of `chunks`."""
+        for link in self.links[:entered]:
+            hook = link.hook("request_body")
+            if hook is not None and _allowed(link):
+                chunks = link.guarded(hook.call(request, chunks), request)
+        return chunks
+
+    def response_body(
+        self,
+        request: Request,
+        response: Response,
+        chunks: AsyncIterator[bytes],
+        entered: int,
+    ) -> AsyncIterator[bytes]:
+        """Return what is to be sent to the client instead of `chunks`."""
+        for link in reversed(self.links[:entered]):
+            hook = link.hook("response_body")
+            if hook is not None and _allowed(link):
+                chunks = link.guarded(hook.call(request, response, chunks), request)
+        return chunks
+
+    async def observe(self, exchange: Responding, timing: Timing) -> None:
+        """Tell the observers."""
+        for link, hook in self.observers:
+            if not _allowed(link):
+                link.skipped()
+                continue
+            try:
+                async with asyncio.timeout(link.limit):
+                    done = hook.call(exchange.request, exchange.response, timing)
+                    if hook.coroutine:
+                        await done
+            except FAULTS as error:
+                link.failed(error, exchange.request)
+            else:
+                link.succeeded()
+
+
+def _allowed(link: Link) -> bool:
+    return link.generation.instance is not None and (link.breaker is None or link.breaker.allow())
+
+
+def _as_coroutine(
+    run: Callable[[Request, Response, int], Response],
+) -> Callable[[Request, Response, int], Awaitable[Response]]:
+    async def waited(request: Request, response: Response, entered: int) -> Response:
+        return run(request, response, entered)
+
+    return waited

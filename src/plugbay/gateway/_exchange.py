@@ -1,0 +1,266 @@
+"""One request and its response: through the chain, to a handler, and back.
+
+No task is made for it unless a hook is a coroutine or a body is filtered. It stays inside its
+chain until the last byte of the response is handed over; a swap does not touch it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from plugbay.gateway._body import BodyQueue, Gate, Sink
+from plugbay.gateway._framing import HANDLER
+from plugbay.gateway._problem import problem
+from plugbay.gateway._responding import Responding
+from plugbay.sdk import Headers, Request
+
+if TYPE_CHECKING:
+    from plugbay.gateway._chain import Chain
+    from plugbay.gateway._downstream import Downstream
+    from plugbay.gateway._request_head import RequestHead
+    from plugbay.gateway._table import Route, Table
+    from plugbay.gateway._wire import Fields
+    from plugbay.sdk import Response
+
+_METHODS = {
+    name.encode(): name
+    for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")
+}
+
+
+class Exchange(Responding):
+    """The request's side: how it finds its way. `Responding` is the way back."""
+
+    __slots__ = ()
+
+    def __init__(self, connection: Downstream, head: RequestHead) -> None:
+        self.connection = connection
+        self.plane = plane = connection.plane
+        self.head = head
+        self.began = plane.monotonic()
+        self.table: Table | None = None
+        self.route: Route | None = None
+        self.pre: Chain | None = None
+        self.chain: Chain | None = None
+        self.pre_entered = self.entered = 0
+        self.parked: Chain | None = None
+        self.hooked = False
+        self.sink: Sink | None = None
+        self.queue: BodyQueue | None = None
+        self.gate: Gate | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.response_task: asyncio.Task[None] | None = None
+        self.handler_task: asyncio.Task[None] | None = None
+        self.filtered: BodyQueue | None = None
+        self.held: list[bytes] | None = None
+        self.held_end: Fields | None = None
+        self.response: Response | None = None
+        self.out: list[bytes] = []
+        self.status = self.bytes_in = self.bytes_out = self.limit = 0
+        self.plugin_seconds = self.upstream_seconds = 0.0
+        self.chunked = self.responded = self.finished = self.cancelled = False
+        self.continued = self.without_body = False
+        self.request_done = head.length == 0
+        self.keep = head.keep
+
+    def begin(self) -> None:
+        """Take the head: name the request and its client, then find its way."""
+        head, plane, connection = self.head, self.plane, self.connection
+        fields = head.fields
+        trusted = head.request_id and plane.forwarded.trusts(connection.peer)
+        self.id = head.request_id if trusted else plane.next_id()
+        client = plane.forwarded.apply(connection.peer, connection.scheme, head.host, fields)
+        method = _METHODS.get(head.method) or head.method.decode("latin-1")
+        self.request = Request(
+            method,
+            head.target,
+            headers=Headers(fields),
+            authority=head.host.decode("latin-1"),
+            scheme="https" if connection.scheme == b"https" else "http",
+            client=client,
+            id=self.id.decode("latin-1"),
+            http_version="1.0" if head.http10 else "1.1",
+            reader=self.read,
+        )
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Go through the table that is current now; again after waiting for an exclusive swap."""
+        table = self.table = self.plane.table
+        if self.finished:
+            return
+        if table is None:
+            self.fail(503, "the gateway has no routes yet")
+        elif table.pre is None or self.pre is not None:
+            self._match(table)
+        elif table.pre.enter(self):
+            self.pre, self.hooked = table.pre, True
+            self._run(table.pre)
+
+    def _match(self, table: Table) -> None:
+        head, request = self.head, self.request
+        path = request.target.partition(b"?")[0]
+        method = head.method if self.pre is None else request.method.encode("latin-1")
+        route = table.match(head.host, path, method)
+        if route is None:
+            self.answer(self.plane.unrouted(table, head.host, path, method))
+            return
+        self.route = route
+        request.route = route.name
+        self.limit = route.max_body or self.plane.limits.max_body
+        if self.limit and head.length > self.limit:
+            self.fail(413, f"the body is longer than {self.limit} bytes")
+            return
+        if route.total_timeout:
+            self.connection.total = self.plane.ticker.after(route.total_timeout)
+        chain = route.chain
+        if chain is None:
+            route.handler.start(self)
+        elif chain.enter(self):
+            self.chain, self.hooked = chain, True
+            self._run(chain)
+
+    def _run(self, chain: Chain) -> None:
+        if chain.waits_on_request:
+            self.task = asyncio.get_running_loop().create_task(self._run_coroutines(chain))
+            self.task.add_done_callback(self.task_done)
+        else:
+            self._ran(chain, chain.on_request(self.request, self))
+
+    async def _run_coroutines(self, chain: Chain) -> None:
+        answer = await chain.on_request_async(self.request, self)
+        self.task = None
+        self._ran(chain, answer)
+
+    def _ran(self, chain: Chain, answer: Response | None) -> None:
+        if self.finished:
+            return
+        if chain is self.pre:
+            self.pre_entered, self.entered = self.entered, 0
+        if answer is not None:
+            self.answer(answer)
+        elif chain is self.pre:
+            # A coroutine hook may have outlived the table: what it passed goes on by the new one.
+            self.dispatch()
+        elif self.route is not None:
+            self.route.handler.start(self)
+
+    # --- the request's body
+
+    def take(self, sink: Sink) -> None:
+        """From now on `sink` takes the body, first what has come already."""
+        queue, self.queue = self.queue, None
+        self.sink = sink
+        if queue is not None:
+            queue.pour(sink)
+
+    def collect(self) -> BodyQueue:
+        """Return the queue in which the body gathers while nobody takes it."""
+        queue = self.queue
+        if queue is None:
+            connection = self.connection
+            queue = self.queue = BodyQueue(
+                lambda: connection.pause(HANDLER), lambda: connection.resume(HANDLER)
+            )
+            if self.request_done:
+                queue.end([])
+        return queue
+
+    def switch(self, fields: Fields) -> None:
+        """The upstream has switched protocols: after the 101, bytes go both ways as they are."""
+        self.chunked = False
+        self.respond(101, fields, 0)
+        self.flush()
+        self.connection.tunnel()
+
+    async def read(self, limit: int) -> bytes:
+        """Buffer the whole body for a hook (`Request.read`); the handler still gets it."""
+        if self.head.length == 0:
+            return b""
+        self.want_body()
+        return await self.collect().read(limit)
+
+    def want_body(self) -> None:
+        """Somebody reads the body: a client that waits for 100 (Continue) may send it."""
+        if self.head.expects and not self.continued and not self.responded:
+            self.continued = True
+            if not self.bytes_in:
+                self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def request_data(self, data: bytes) -> None:
+        """Bytes of the body have come."""
+        self.bytes_in += len(data)
+        if self.limit and self.bytes_in > self.limit and self.head.length < 0:
+            self.keep = False
+            self.fail(413, f"the body is longer than {self.limit} bytes")
+        elif self.sink is not None:
+            self.sink.data(data)
+        elif not self.finished:
+            self.collect().put(data)
+
+    def request_end(self, trailers: Fields) -> None:
+        """The body is complete."""
+        self.request_done = True
+        if self.sink is not None:
+            self.sink.end(trailers)
+        elif self.queue is not None:
+            self.queue.end(trailers)
+
+    def malformed_body(self) -> None:
+        """The body's framing is broken: where the next request begins is unknown."""
+        self.keep = False
+        self.fail(400, "the body of the request is not well-formed chunked coding")
+
+    def late_body(self) -> None:
+        """The client has sent nothing of the body for too long."""
+        self.keep = False
+        self.fail(408, "the body of the request took too long")
+
+    # --- what ends it early
+
+    def late(self) -> None:
+        """The route's total time is over."""
+        self.fail(504, "the exchange took too long")
+
+    def fail(self, status: int, detail: str) -> None:
+        """Answer with a problem; if the response has begun, break it off."""
+        if self.finished:
+            return
+        self.stop_handler()
+        if self.responded:
+            self.break_off()
+        else:
+            self.answer(problem(status, detail, retry_after=1 if status == 503 else None))
+
+    def cancel(self) -> None:
+        if not self.finished:
+            self.cancelled = True
+            self.fail(503, "the gateway is changing; try again")
+            if not self.finished:
+                self.break_off()
+
+    def client_gone(self) -> None:
+        """Nobody is there to answer: stop whatever goes on for this request."""
+        if not self.finished:
+            self.stop_handler()
+            self.finish("client-gone")
+
+    def stop_handler(self) -> None:
+        sink, self.sink = self.sink, None
+        if sink is not None:
+            sink.cancel()
+        if self.queue is not None:
+            self.queue.fail()
+        for task in (self.task, self.response_task):
+            if task is not None and task is not _current_task():
+                task.cancel()
+        if self.parked is not None:
+            self.parked.forget(self)
+
+
+def _current_task() -> asyncio.Task[object] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None

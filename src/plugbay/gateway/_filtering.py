@@ -1,0 +1,74 @@
+"""A request body on its way through body filters: read as a stream, written with back-pressure."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from plugbay.gateway._body import BodyQueue, Gate
+from plugbay.gateway._framing import HANDLER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from plugbay.gateway._chain import Chain
+    from plugbay.gateway._exchange import Exchange
+    from plugbay.gateway._forwarding import Forwarding
+    from plugbay.gateway._wire import Fields
+
+
+class FilteredRequest:
+    """The sink in front of a `Forwarding`: what the filters yield is what is forwarded."""
+
+    __slots__ = ("_chain", "_exchange", "_forwarding", "_queue", "_task")
+
+    def __init__(self, exchange: Exchange, forwarding: Forwarding, chain: Chain) -> None:
+        connection = exchange.connection
+        self._exchange = exchange
+        self._forwarding = forwarding
+        self._chain = chain
+        self._queue = BodyQueue(
+            lambda: connection.pause(HANDLER), lambda: connection.resume(HANDLER)
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Take the body from now on."""
+        exchange, forwarding = self._exchange, self._forwarding
+        gate = forwarding.gate = Gate()
+        chunks = self._chain.request_body(exchange.request, self._queue, exchange.entered)
+        exchange.take(self)
+        if exchange.request_done and not self._queue.done:
+            self._queue.end([])
+        self._task = asyncio.get_running_loop().create_task(self._pump(chunks, gate))
+        self._task.add_done_callback(exchange.task_done)
+        exchange.handler_task = self._task
+        forwarding.start()
+
+    async def _pump(self, chunks: AsyncIterator[bytes], gate: Gate) -> None:
+        forwarding = self._forwarding
+        self._exchange.want_body()
+        async for data in chunks:
+            if data:
+                forwarding.data(data)
+            if not gate.open:
+                await gate.wait()
+        forwarding.end([])
+
+    def data(self, data: bytes) -> None:
+        self._queue.put(data)
+
+    def end(self, trailers: Fields) -> None:
+        self._queue.end(trailers)
+
+    def cancel(self) -> None:
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+        self._queue.fail()
+        self._forwarding.cancel()
+
+    def pause(self) -> None:
+        self._forwarding.pause()
+
+    def resume(self) -> None:
+        self._forwarding.resume()

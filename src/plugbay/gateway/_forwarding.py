@@ -1,0 +1,374 @@
+"""One request on its way to an upstream: target, connection, retries, and the body.
+
+A request is sent again only if nothing of a response was passed on, nothing that may have had an
+effect was sent (the method is idempotent, or the connection was never made), and what was sent of
+the body is still at hand (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from plugbay.gateway._framing import HANDLER
+from plugbay.gateway._response_head import ResponseHead, read_response_head
+from plugbay.gateway._retry import IDEMPOTENT
+from plugbay.gateway._upstream import TUNNEL
+from plugbay.gateway._wire import CHUNKED, FRAMING, Unsendable, chunk, last_chunk, request_head
+
+if TYPE_CHECKING:
+    from plugbay.gateway._body import Gate
+    from plugbay.gateway._exchange import Exchange
+    from plugbay.gateway._handlers import ProxyHandler
+    from plugbay.gateway._pool import TargetPool, UpstreamPool
+    from plugbay.gateway._upstream import Upstream
+    from plugbay.gateway._wire import Fields
+
+REPLAY = 64 * 1024
+"""How much of a body is kept so that an idempotent request can be sent again."""
+_VIA = (b"via", b"1.1 plugbay")
+_TE = (b"te", b"trailers")
+_TE_NAMED = (b"connection", b"te")
+_NEEDS_LENGTH = frozenset((b"POST", b"PUT", b"PATCH"))
+
+
+class Forwarding:
+    """The sink of a request that goes to an upstream."""
+
+    __slots__ = (
+        "attempts",
+        "began",
+        "chunked",
+        "connecting",
+        "counted",
+        "ended",
+        "exchange",
+        "gate",
+        "handler",
+        "heard",
+        "key",
+        "over",
+        "pool",
+        "replay",
+        "replayed",
+        "request_sent",
+        "target",
+        "trailers",
+        "tried",
+        "upstream",
+    )
+
+    def __init__(self, exchange: Exchange, handler: ProxyHandler, *, chunked: bool) -> None:
+        self.exchange = exchange
+        self.handler = handler
+        self.pool: UpstreamPool = handler.pool
+        self.chunked = chunked
+        self.ended = not chunked and exchange.head.length == 0
+        self.replay: list[bytes] | None = []
+        self.replayed = 0
+        self.trailers: Fields = []
+        self.tried: list[TargetPool] = []
+        self.attempts = 0
+        self.upstream: Upstream | None = None
+        self.target: TargetPool | None = None
+        self.connecting: asyncio.Task[None] | None = None
+        self.request_sent = self.heard = self.over = self.counted = False
+        self.key = b""
+        self.gate: Gate | None = None
+        """Where the writer of a filtered body waits; else the client's connection is paused."""
+        self.began = 0.0
+
+    def start(self) -> None:
+        """Find a target and send the head."""
+        pool = self.pool
+        self.counted = pool.admit()
+        if not self.counted:
+            self.exchange.fail(503, "the upstream has too many requests in flight")
+            return
+        if pool.hashes:
+            self.key = pool.key(self.exchange.request)
+        self._attempt(fresh=False)
+
+    def _attempt(self, *, fresh: bool) -> None:
+        target = self.pool.pick(self.key, self.tried)
+        self.target = target
+        self.attempts += 1
+        target.state.in_flight += 1
+        upstream = None if fresh else target.take()
+        if upstream is not None:
+            self.attach(upstream)
+        elif self.pool.may_connect():
+            self.connect()
+        elif not self.pool.wait(self):
+            self._release()
+            self._give_up(503, "the upstream has too many connections in use")
+
+    def connect(self) -> None:
+        """Make the connection that was waited for: there is room now."""
+        if self.target is not None:
+            self.connecting = asyncio.get_running_loop().create_task(self.target.connect(self))
+
+    def retarget(self, target: TargetPool) -> None:
+        """Go to `target` instead: it has a connection to give."""
+        self._release()
+        self.target = target
+        target.state.in_flight += 1
+
+    def attach(self, upstream: Upstream) -> None:
+        """Take the connection and send what there is of the request."""
+        exchange = self.exchange
+        self.connecting = None
+        self.upstream = upstream
+        self.began = exchange.plane.monotonic()
+        upstream.serve(self, bodiless=exchange.head.method == b"HEAD")
+        try:
+            head = self._head()
+        except Unsendable:
+            self._give_up(500, "a plugin has put a line break into a header field")
+            return
+        upstream.target.series.requests += 1
+        body = self.replay
+        if not body:
+            upstream.transport.write(head)
+        else:
+            upstream.transport.write(
+                b"".join([head, *(map(chunk, body) if self.chunked else body)])
+            )
+            self._trim()
+        if self.ended:
+            self._sent(upstream)
+        else:
+            upstream.deadline = upstream.target.idle_deadline()
+            exchange.want_body()
+            self.upstream_ready()
+
+    def _head(self) -> bytes:
+        exchange = self.exchange
+        request, head = exchange.request, exchange.head
+        method, target, fields = head.method, request.target, request.headers.raw
+        if exchange.hooked:
+            method = request.method.encode("latin-1")
+            fields = [field for field in fields if field[0] not in FRAMING]
+            if not self.chunked and (head.length or method in _NEEDS_LENGTH):
+                fields.append((b"content-length", b"%d" % head.length))
+        elif self.chunked and head.length > 0:
+            fields = [field for field in fields if field[0] != b"content-length"]
+        extra = [*fields, _VIA, (b"x-request-id", exchange.id)]
+        if self.chunked:
+            extra.append(CHUNKED)
+        if head.upgrade:
+            extra += ((b"connection", b"upgrade"), (b"upgrade", head.upgrade))
+        elif head.trailers:
+            extra += (_TE, _TE_NAMED)
+        handler = self.handler
+        if handler.rewrites or not head.host:
+            address = "" if self.target is None else self.target.state.address
+            target, extra = handler.rewrite(target, extra, address)
+        return request_head(method, target, extra)
+
+    # --- the request's body
+
+    def data(self, data: bytes) -> None:
+        upstream = self.upstream
+        self._keep(data)
+        if upstream is None:
+            self.upstream_full()
+        elif self.over:
+            return
+        elif upstream.mode == TUNNEL:
+            upstream.transport.write(data)
+        else:
+            upstream.transport.write(chunk(data) if self.chunked else data)
+            if not upstream.paused:
+                upstream.deadline = upstream.target.idle_deadline()
+
+    def end(self, trailers: Fields) -> None:
+        self.ended, self.trailers = True, trailers
+        if self.upstream is not None and not self.over:
+            self._sent(self.upstream)
+
+    def _keep(self, data: bytes) -> None:
+        """Remember what was sent, while it is little; before a connection is there, all of it."""
+        if self.replay is None:
+            return
+        self.replay.append(data)
+        self.replayed += len(data)
+        if self.upstream is not None:
+            self._trim()
+
+    def _trim(self) -> None:
+        if self.replayed > REPLAY:
+            self.replay = None
+
+    def _sent(self, upstream: Upstream) -> None:
+        if self.chunked:
+            upstream.transport.write(last_chunk(self.trailers))
+        self.request_sent = True
+        if not self.heard and not upstream.paused:
+            upstream.deadline = upstream.target.response_deadline()
+
+    def upstream_full(self) -> None:
+        """The upstream does not take more now."""
+        if self.gate is not None:
+            self.gate.shut()
+        else:
+            self.exchange.connection.pause(HANDLER)
+
+    def upstream_ready(self) -> None:
+        """The upstream takes more."""
+        if self.gate is not None:
+            self.gate.lift()
+        else:
+            self.exchange.connection.resume(HANDLER)
+
+    # --- what the upstream says
+
+    def informational(self, status: int, raw: Fields) -> None:
+        """An interim response: 100 is ours to send, others are passed on (RFC 9110, 15.2)."""
+        if status != 100:
+            fields = read_response_head(status, raw, bodiless=True).fields
+            self.exchange.interim(status, fields)
+
+    def response(self, head: ResponseHead) -> None:
+        """The head of the final response."""
+        upstream, target = self.upstream, self.target
+        if upstream is None or target is None:
+            return
+        target.series.duration.observe(self.exchange.plane.monotonic() - self.began)
+        self.exchange.upstream_seconds = self.exchange.plane.monotonic() - self.began
+        if head.status >= 500:
+            target.failed()
+            if head.status in self.pool.spec.retries.statuses and self._may_retry(free=False):
+                self._drop()
+                self._attempt(fresh=False)
+                return
+        else:
+            target.worked()
+        self.heard = True
+        self.exchange.respond(head.status, head.fields, head.length)
+
+    def response_data(self, data: bytes) -> None:
+        self.exchange.response_data(data)
+
+    def flush(self) -> None:
+        self.exchange.flush()
+
+    def response_end(self, trailers: Fields) -> None:
+        """The response is complete."""
+        self._finish()
+        self.exchange.response_end(trailers)
+
+    def switched(self, upstream: Upstream, raw: Fields) -> None:
+        """101: the bytes that follow are the client's and the upstream's own affair."""
+        if not self.exchange.head.upgrade:
+            self.upstream_bad("the upstream switched to a protocol that nobody asked for")
+            return
+        fields = read_response_head(101, raw, bodiless=True).fields
+        self.heard, self.replay = True, None
+        upstream.tunnel()
+        self.exchange.switch(fields)
+
+    # --- what goes wrong
+
+    def connect_failed(self, target: TargetPool, *, timed_out: bool) -> None:
+        """No connection could be made: nothing was sent, so any request may be tried again."""
+        self.connecting = None
+        self._release()
+        if self.over:
+            return
+        self.tried.append(target)
+        retries = self.pool.spec.retries
+        if self.attempts <= retries.attempts and self.pool.budget.spend():
+            target.series.retries += 1
+            self._attempt(fresh=False)
+        elif timed_out:
+            self._give_up(504, "connecting to the upstream took too long")
+        else:
+            self._give_up(502, "no connection to the upstream could be made")
+
+    def upstream_lost(self, upstream: Upstream, *, heard: bool) -> None:
+        """The connection broke before the response was complete."""
+        self.upstream = None
+        stale = upstream.served > 1 and not heard
+        if not stale and self.target is not None:
+            self.target.failed()
+        if self.heard:
+            self._give_up(502, "the upstream broke off its response")
+        elif not heard and self._may_retry(free=stale):
+            self._release()
+            self._attempt(fresh=True)
+        else:
+            self._give_up(502, "the upstream closed the connection without a response")
+
+    def upstream_bad(self, why: str) -> None:
+        """What the upstream sent cannot be understood."""
+        if self.target is not None:
+            self.target.failed()
+        self._give_up(502, why)
+
+    def timed_out(self) -> None:
+        """The upstream did not send, or did not take, anything for too long."""
+        if self.target is not None:
+            self.target.series.timeouts += 1
+            self.target.failed()
+        self._give_up(504, "the upstream took too long")
+
+    def waited_long(self) -> None:
+        """No connection became free in time."""
+        self._release()
+        self._give_up(503, "the upstream has too many connections in use")
+
+    def _may_retry(self, *, free: bool) -> bool:
+        """Whether to send again; `free`: a kept connection was stale, which costs no budget."""
+        exchange = self.exchange
+        if exchange.head.method not in IDEMPOTENT or self.replay is None or exchange.head.upgrade:
+            return False
+        if free:
+            return self.attempts <= self.pool.spec.retries.attempts + 1
+        if self.target is not None:
+            self.tried.append(self.target)
+        if self.attempts > self.pool.spec.retries.attempts or not self.pool.budget.spend():
+            return False
+        if self.target is not None:
+            self.target.series.retries += 1
+        return True
+
+    def _give_up(self, status: int, why: str) -> None:
+        self.cancel()
+        self.exchange.fail(status, why)
+
+    def cancel(self) -> None:
+        """Stop: the connection was used in part and is closed."""
+        self._drop()
+        self._finish()
+        if self.connecting is not None:
+            self.connecting.cancel()
+            self.connecting = None
+
+    def pause(self) -> None:
+        if self.upstream is not None and not self.over:
+            self.upstream.pause()
+
+    def resume(self) -> None:
+        if self.upstream is not None and not self.over:
+            self.upstream.resume()
+
+    def _drop(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None and upstream.forwarding is self:
+            upstream.abandon()
+        self.pool.forget(self)
+        self._release()
+        self.request_sent = False
+
+    def _release(self) -> None:
+        if self.target is not None:
+            self.target.state.in_flight -= 1
+            self.target = None
+
+    def _finish(self) -> None:
+        if not self.over:
+            self.over = True
+            self._release()
+            if self.counted:
+                self.pool.in_flight -= 1

@@ -1,0 +1,177 @@
+"""What a request's head says, checked (RFC 9110, sections 7 and 8; RFC 9112, sections 3, 6, 7).
+
+llhttp has parsed it and refused what is malformed: white space before a colon, folded lines, bare
+line feeds, NUL, Content-Length that repeats, overflows or stands beside Transfer-Encoding. What it
+leaves open is decided here: Host, the form of the target, codings, and what ends at this hop.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from plugbay.gateway._paths import normal_target
+from plugbay.gateway._problem import Refused
+
+if TYPE_CHECKING:
+    from plugbay.gateway._wire import Fields
+
+_OWS = b" \t"
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[\w.~-]+)(?::[0-9]{0,5})?", re.ASCII).fullmatch
+_ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(.*)", re.IGNORECASE | re.DOTALL).fullmatch
+_ID = re.compile(rb"[\w.:/=+@-]{1,128}", re.ASCII).fullmatch
+_SPECIAL = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"host",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"x-request-id",
+    )
+)
+_OWN_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings", b""))
+_KEPT = frozenset((b"host", b"content-length"))
+_USUAL_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+
+
+class RequestHead:
+    """The head of one request: `length` is the body's, 0 if there is none, -1 if chunked."""
+
+    __slots__ = (
+        "expects",
+        "fields",
+        "host",
+        "http10",
+        "keep",
+        "length",
+        "method",
+        "request_id",
+        "target",
+        "trailers",
+        "upgrade",
+    )
+
+    def __init__(self, method: bytes, target: bytes, *, http10: bool, keep: bool) -> None:
+        self.method = method
+        self.target = target
+        self.http10 = http10
+        self.keep = keep
+        self.fields: Fields = []
+        self.host = b""
+        self.length = 0
+        self.expects = False
+        """Whether the client waits for 100 (Continue)."""
+        self.trailers = False
+        """Whether the client takes trailers."""
+        self.upgrade = b""
+        """The protocol to switch to; only `websocket` is ever switched to."""
+        self.request_id = b""
+
+
+def without_space(raw: Fields) -> Fields:
+    """Strip optional white space around the values, which httptools leaves at their end."""
+    return [(name, value.strip(_OWS)) for name, value in raw]
+
+
+def read_request_head(head: RequestHead, raw: Fields) -> None:
+    """Fill `head` from its field lines, as parsed. Raises `Refused`."""
+    fields = head.fields
+    hosts = 0
+    nominated: list[bytes] = []
+    for pair in raw:
+        name = pair[0]
+        if name not in _SPECIAL:
+            fields.append(pair)
+        elif name == b"host":
+            hosts += 1
+            head.host = pair[1]
+            fields.append(pair)
+        elif name == b"connection":
+            if pair[1] not in _USUAL_CONNECTION:
+                nominated += [option.strip(_OWS).lower() for option in pair[1].split(b",")]
+        elif name == b"content-length":
+            head.length = int(pair[1])
+            fields.append(pair)
+        else:
+            _special(head, name, pair[1])
+    if hosts != 1 and (hosts or not head.http10):
+        raise Refused(400, "a request has exactly one Host field")
+    if hosts and _HOST(head.host) is None:
+        raise Refused(400, "the Host field is not a host name with an optional port")
+    if nominated:
+        _drop_nominated(head, nominated)
+    elif head.upgrade:
+        head.upgrade = b""
+    _read_target(head)
+
+
+def _special(head: RequestHead, name: bytes, value: bytes) -> None:
+    """Take one of the rarer fields that end at this hop."""
+    if name == b"transfer-encoding":
+        if value.lower() != b"chunked":
+            raise Refused(501, "the only transfer coding taken is chunked")
+        if head.http10:
+            raise Refused(400, "HTTP/1.0 knows no Transfer-Encoding")
+        head.length = -1
+    elif name == b"x-request-id":
+        head.request_id = value if _ID(value) else b""
+    elif name == b"expect":
+        if value.lower() != b"100-continue":
+            raise Refused(417, "the only expectation met is 100-continue")
+        head.expects = not head.http10
+    elif name == b"te":
+        head.trailers = b"trailers" in value.lower()
+    elif name == b"upgrade":
+        # Only WebSocket: to tunnel `h2c` would carry requests past every plugin.
+        head.upgrade = b"websocket" if value.lower() == b"websocket" else b""
+    elif name == b"trailer":
+        head.fields.append((name, value))
+
+
+def _drop_nominated(head: RequestHead, options: list[bytes]) -> None:
+    """Remove the fields that Connection names (RFC 9110, 7.6.1); never Host or the length."""
+    if b"upgrade" not in options:
+        head.upgrade = b""
+    names = frozenset(options) - _OWN_OPTIONS
+    if names & {b"transfer-encoding"}:
+        raise Refused(400, "Connection must not name Transfer-Encoding")
+    if names - _KEPT:
+        drop = names - _KEPT
+        head.fields[:] = [field for field in head.fields if field[0] not in drop]
+
+
+def _read_target(head: RequestHead) -> None:
+    """Bring the target into normal origin form (RFC 9112, 3.2). Raises `Refused`."""
+    target = head.target
+    if not target.startswith(b"/"):
+        target = _other_form(head, target)
+    normal = target if target == b"*" else normal_target(target)
+    if normal is None:
+        raise Refused(400, "the request target is ambiguous or malformed")
+    head.target = normal
+
+
+def _other_form(head: RequestHead, target: bytes) -> bytes:
+    if head.method == b"CONNECT":
+        raise Refused(501, "CONNECT is not served")
+    if target == b"*" and head.method == b"OPTIONS":
+        return target
+    absolute = _ABSOLUTE(target)
+    if absolute is None:
+        raise Refused(400, "the request target has none of the four forms")
+    authority, rest = absolute[1], absolute[2]
+    if _HOST(authority) is None or (head.host and authority.lower() != head.host.lower()):
+        raise Refused(400, "the request target and the Host field name different hosts")
+    if not head.host:
+        head.host = authority
+        head.fields.append((b"host", authority))
+    return rest if rest.startswith(b"/") else b"/" + rest

@@ -1,0 +1,410 @@
+"""The way back of an exchange: response hooks, framing, back-pressure, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from plugbay.gateway._body import BodyQueue, Gate
+from plugbay.gateway._problem import problem
+from plugbay.gateway._wire import (
+    CHUNKED,
+    CLOSE,
+    FRAMING,
+    KEEP_ALIVE,
+    Unsendable,
+    chunk,
+    last_chunk,
+    response_head,
+)
+from plugbay.sdk import Headers, Response, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from plugbay.gateway._body import Sink
+    from plugbay.gateway._chain import Chain
+    from plugbay.gateway._downstream import Downstream
+    from plugbay.gateway._request_head import RequestHead
+    from plugbay.gateway._server import HttpDataPlane
+    from plugbay.gateway._table import Route, Table
+    from plugbay.gateway._wire import Fields
+    from plugbay.sdk import Request
+
+_ID = b"x-request-id"
+_SWITCH = ((b"connection", b"upgrade"), (b"upgrade", b"websocket"))
+
+
+class Responding:
+    """Writes the response of one exchange. `Exchange` adds the request's side."""
+
+    __slots__ = (
+        "began",
+        "bytes_in",
+        "bytes_out",
+        "cancelled",
+        "chain",
+        "chunked",
+        "connection",
+        "continued",
+        "entered",
+        "filtered",
+        "finished",
+        "gate",
+        "handler_task",
+        "head",
+        "held",
+        "held_end",
+        "hooked",
+        "id",
+        "keep",
+        "limit",
+        "out",
+        "outcome",
+        "parked",
+        "plane",
+        "plugin_seconds",
+        "pre",
+        "pre_entered",
+        "queue",
+        "request",
+        "request_done",
+        "responded",
+        "response",
+        "response_task",
+        "route",
+        "sink",
+        "status",
+        "table",
+        "task",
+        "upstream_seconds",
+        "without_body",
+    )
+
+    began: float
+    bytes_in: int
+    bytes_out: int
+    cancelled: bool
+    chain: Chain | None
+    chunked: bool
+    connection: Downstream
+    continued: bool
+    entered: int
+    handler_task: asyncio.Task[None] | None
+    filtered: BodyQueue | None
+    finished: bool
+    gate: Gate | None
+    head: RequestHead
+    held: list[bytes] | None
+    held_end: Fields | None
+    hooked: bool
+    id: bytes
+    keep: bool
+    limit: int
+    out: list[bytes]
+    outcome: str
+    parked: Chain | None
+    plane: HttpDataPlane
+    plugin_seconds: float
+    pre: Chain | None
+    pre_entered: int
+    queue: BodyQueue | None
+    request: Request
+    request_done: bool
+    responded: bool
+    response: Response | None
+    response_task: asyncio.Task[None] | None
+    route: Route | None
+    sink: Sink | None
+    status: int
+    table: Table | None
+    task: asyncio.Task[None] | None
+    upstream_seconds: float
+    without_body: bool
+
+    def stop_handler(self) -> None:
+        """Stop the hooks, the upstream and the writers that work for this exchange."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """The drain deadline is over: end now, and be counted as cancelled."""
+        raise NotImplementedError
+
+    # --- heads
+
+    def answer(self, response: Response) -> None:
+        """Answer in the upstream's stead; the plugins that were entered see it on its way."""
+        if not self.responded and self.response is None:
+            self._through_hooks(response, -1)
+
+    def respond(self, status: int, fields: Fields, length: int) -> None:
+        """Pass on the head of a handler's response; its body follows by `response_data`."""
+        if not self.hooked:
+            self.write_head(status, fields, length)
+        else:
+            self._through_hooks(Response(status, Headers(fields), None), length)
+
+    def _through_hooks(self, response: Response, length: int) -> None:
+        chain, pre = self.chain, self.pre
+        self.response = response
+        waits = (chain is not None and chain.waits_on_response) or (
+            pre is not None and pre.waits_on_response
+        )
+        if waits:
+            self.held = []
+            work = self._hook_coroutines(response, length)
+            self.response_task = asyncio.get_running_loop().create_task(work)
+            self.response_task.add_done_callback(self.task_done)
+            return
+        if chain is not None and self.entered:
+            response = chain.on_response(self.request, response, self.entered)
+        if pre is not None:
+            response = pre.on_response(self.request, response, self.pre_entered or self.entered)
+        self._hooked(response, length)
+
+    async def _hook_coroutines(self, response: Response, length: int) -> None:
+        chain, pre = self.chain, self.pre
+        if chain is not None and self.entered:
+            response = await chain.on_response_async(self.request, response, self.entered)
+        if pre is not None:
+            entered = self.pre_entered or self.entered
+            response = await pre.on_response_async(self.request, response, entered)
+        self.response_task = None
+        self._hooked(response, length)
+        held, self.held = self.held, None
+        for data in held or ():
+            self.response_data(data)
+        if self.held_end is not None:
+            self.response_end(self.held_end)
+
+    def _hooked(self, response: Response, length: int) -> None:
+        """The response has passed the hooks: send it, with the handler's body or its own."""
+        if self.finished:
+            return
+        self.response = response
+        fields = response.headers.raw
+        body = response.body
+        bodiless = self.bodiless(response.status)
+        if body is None and self.sink is not None and (not bodiless or length == 0):
+            said = [field for field in fields if field[0] == b"content-length"]
+            fields = [field for field in fields if field[0] not in FRAMING]
+            if bodiless:
+                fields += said[:1]
+            elif length >= 0 and response.status != 101:
+                fields.append((b"content-length", b"%d" % length))
+            self._filter_or_head(response, fields, length)
+            return
+        self.held = None
+        self.held_end = None
+        if self.sink is not None:
+            sink, self.sink = self.sink, None
+            sink.cancel()
+        fields = [field for field in fields if field[0] not in FRAMING]
+        if body is None or isinstance(body, bytes):
+            self._send_whole(response.status, fields, body or b"")
+        else:
+            self.response_task = asyncio.get_running_loop().create_task(
+                self._send_stream(response.status, fields, body)
+            )
+            self.response_task.add_done_callback(self.task_done)
+
+    def _filter_or_head(self, response: Response, fields: Fields, length: int) -> None:
+        chain = self.chain
+        if chain is None or not chain.filters_response or length == 0 or response.status == 101:
+            self.write_head(response.status, fields, length)
+            return
+        sink = self.sink
+        if sink is None:
+            return
+        queue = self.filtered = BodyQueue(sink.pause, sink.resume)
+        chunks = chain.response_body(self.request, response, queue, self.entered)
+        fields = [field for field in fields if field[0] != b"content-length"]
+        self.response_task = asyncio.get_running_loop().create_task(
+            self._send_stream(response.status, fields, chunks)
+        )
+        self.response_task.add_done_callback(self.task_done)
+
+    def _send_whole(self, status: int, fields: Fields, body: bytes) -> None:
+        if status != 204:
+            fields.append((b"content-length", b"%d" % len(body)))
+        if not any(name == b"date" for name, _ in fields):
+            fields.append((b"date", self.plane.date()))
+        self.write_head(status, fields, len(body))
+        if body:
+            self.response_data(body)
+        self.response_end([])
+
+    async def _send_stream(self, status: int, fields: Fields, body: AsyncIterator[bytes]) -> None:
+        """Send a body of unknown length, as fast as the client reads it."""
+        self.write_head(status, fields, -1)
+        self.flush()
+        gate = self.gate = Gate()
+        if not self.connection.writable:
+            gate.shut()
+        async for data in body:
+            if data:
+                self._write(data)
+                self.flush()
+            if not gate.open:
+                await gate.wait()
+        self.response_task = None
+        self._write_end([])
+
+    def write_head(self, status: int, fields: Fields, length: int) -> None:
+        """Write the head; `length` is the body's, or negative if it is not known."""
+        if self.finished:
+            return
+        head = self.head
+        self.status = status
+        self.responded = True
+        self.without_body = self.bodiless(status)
+        if self.keep and (self.plane.draining or (head.expects and not self.continued)):
+            self.keep = False
+        fields.append((_ID, self.id))
+        if length < 0 and not self.without_body and status != 101:
+            if head.http10:
+                self.keep = False
+            else:
+                self.chunked = True
+                fields.append(CHUNKED)
+        if status == 101:
+            fields += _SWITCH
+        elif not self.keep:
+            fields.append(CLOSE)
+        elif head.http10:
+            fields.append(KEEP_ALIVE)
+        try:
+            self.out.append(response_head(status, fields))
+        except Unsendable:
+            self._unsendable()
+
+    def _unsendable(self) -> None:
+        """A plugin has put a line break into a header field: the client must not see it."""
+        self.responded = self.chunked = False
+        self.stop_handler()
+        self._send_whole(500, [], b"")
+
+    def bodiless(self, status: int) -> bool:
+        """Whether a response of this status to this request has no body (RFC 9112, 6.3)."""
+        return status in (204, 304) or self.head.method == b"HEAD"
+
+    def interim(self, status: int, fields: Fields) -> None:
+        """Pass on a 1xx response; HTTP/1.0 clients do not know them (RFC 9110, 15.2)."""
+        if not self.head.http10 and not self.responded and not self.finished:
+            self.connection.transport.write(response_head(status, fields))
+
+    # --- the body
+
+    def response_data(self, data: bytes) -> None:
+        """Pass on bytes of the body."""
+        if self.held is not None:
+            self.held.append(data)
+            if self.sink is not None:
+                self.sink.pause()
+        elif self.filtered is not None:
+            self.filtered.put(data)
+        elif self.without_body:
+            pass
+        elif self.chunked or self.out:
+            self._write(data)
+        elif not self.finished:
+            self.bytes_out += len(data)
+            self.connection.transport.write(data)
+
+    def _write(self, data: bytes) -> None:
+        self.bytes_out += len(data)
+        self.out.append(chunk(data) if self.chunked else data)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        out = self.out
+        if out and not self.finished:
+            self.connection.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            out.clear()
+
+    def response_end(self, trailers: Fields) -> None:
+        """The body is complete."""
+        if self.held is not None:
+            self.held_end = trailers
+        elif self.filtered is not None:
+            self.filtered.end(trailers)
+        else:
+            self._write_end(trailers)
+
+    def _write_end(self, trailers: Fields) -> None:
+        if self.chunked:
+            self.out.append(last_chunk(trailers if self.head.trailers else []))
+        self.flush()
+        self.finish("ok")
+
+    def pause_response(self) -> None:
+        """The client does not keep up."""
+        if self.gate is not None:
+            self.gate.shut()
+        elif self.sink is not None and self.filtered is None:
+            self.sink.pause()
+
+    def resume_response(self) -> None:
+        """The client has caught up."""
+        if self.gate is not None:
+            self.gate.lift()
+        elif self.sink is not None and self.held is None:
+            self.sink.resume()
+
+    # --- the end
+
+    def break_off(self) -> None:
+        """End a response that has begun so that the client sees that it is not whole."""
+        if self.finished:
+            return
+        self.stop_handler()
+        self.keep = False
+        whole_by_closing = self.head.http10 and not self.chunked
+        self.finish("broken")
+        if whole_by_closing:
+            self.connection.transport.abort()
+
+    def task_done(self, task: asyncio.Task[None]) -> None:
+        """A task of this exchange has ended: by itself, cancelled, or by an error."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.plane.log_error(self.id, error)
+        elif not task.cancelled():
+            return
+        if self.finished:
+            return
+        if self.responded:
+            self.break_off()
+        else:
+            self.stop_handler()
+            self.response = None
+            self.held = None
+            self.entered = self.pre_entered = 0
+            self._hooked(problem(500, "the exchange failed inside the gateway"), -1)
+
+    def finish(self, outcome: str) -> None:
+        """Leave the chain, count, and give the connection back. Happens once."""
+        if self.finished:
+            return
+        self.finished = True
+        self.outcome = outcome
+        total = self.plane.monotonic() - self.began
+        route = self.route
+        series = route.series if route is not None else self.plane.unmatched
+        series.count(self.request.method, self.status, total, self.bytes_in, self.bytes_out)
+        if self.hooked:
+            timing = Timing(
+                total,
+                self.upstream_seconds,
+                self.plugin_seconds,
+                self.bytes_in,
+                self.bytes_out,
+                outcome,
+            )
+            self._leave(timing)
+        self.connection.response_done(self.keep and outcome == "ok")
+
+    def _leave(self, timing: Timing) -> None:
+        for chain in (self.chain, self.pre):
+            if chain is not None:
+                chain.leave_after(self, timing)

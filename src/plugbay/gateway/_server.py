@@ -1,0 +1,192 @@
+"""The data plane: listeners, the table that is current, and what all connections share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Protocol
+
+from plugbay.gateway._downstream import Downstream
+from plugbay.gateway._forwarded import ForwardedPolicy
+from plugbay.gateway._observers import Observers
+from plugbay.gateway._problem import problem
+from plugbay.gateway._ticker import Ticker
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Callable, Mapping, Sequence
+
+    from plugbay.gateway._spec import ListenerLimits
+    from plugbay.gateway._table import Meter, Table
+    from plugbay.kernel import Clock
+    from plugbay.sdk import Response
+
+    Builtin = Mapping[str, Callable[[], Response]]
+
+_log = logging.getLogger("plugbay.gateway")
+
+
+@dataclass(slots=True)
+class Stats:
+    """What a data plane has done so far."""
+
+    connections: int = 0
+    refused: int = 0
+    """Requests refused before they were one: malformed, too large, too slow."""
+
+
+class DataPlane(Protocol):
+    """What carries traffic by tables."""
+
+    @property
+    def table(self) -> Table | None: ...
+    async def serve(
+        self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None = None
+    ) -> None: ...
+    def install(self, table: Table) -> None: ...
+    async def drain(self, seconds: float) -> int: ...
+    async def close(self) -> None: ...
+
+
+class HttpDataPlane:
+    """HTTP/1.1 by `asyncio.Protocol` and llhttp.
+
+    `builtin` maps paths (`/health`, `/ready`) to what answers them where no route does.
+    """
+
+    def __init__(
+        self,
+        limits: ListenerLimits,
+        clock: Clock,
+        *,
+        meter: Meter,
+        builtin: Builtin | None = None,
+        tick: float = 0.5,
+    ) -> None:
+        self.limits = limits
+        self.table: Table | None = None
+        self.stats = Stats()
+        self.connections: set[Downstream] = set()
+        self.draining = False
+        self.monotonic = clock.monotonic
+        self.forwarded = ForwardedPolicy(limits.trusted_proxies)
+        self.observers = Observers()
+        self.ticker = Ticker(tick, self._sweep)
+        self.unmatched = meter.route("-")
+        self._clock = clock
+        self._builtin = dict(builtin or {})
+        self._servers: list[asyncio.Server] = []
+        self._empty = asyncio.Event()
+        self._id_prefix = secrets.token_hex(8).encode()
+        self._id_count = 0
+        self._date = (0, b"")
+
+    async def serve(
+        self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Accept connections on listening sockets; call it again for more listeners."""
+        loop = asyncio.get_running_loop()
+        self.ticker.start(loop)
+        scheme = b"http" if tls is None else b"https"
+        for listener in sockets:
+            listener.setblocking(False)
+            server = await loop.create_server(
+                lambda: Downstream(self, scheme), sock=listener, ssl=tls, backlog=1024
+            )
+            self._servers.append(server)
+
+    def install(self, table: Table) -> None:
+        """Make `table` current: one pointer. What is inside the old one ends there."""
+        old, self.table = self.table, table
+        if old is not None and old is not table:
+            old.retire()
+
+    async def drain(self, seconds: float) -> int:
+        """Accept nothing new, let what is in flight end, and cancel what is left after `seconds`.
+
+        Returns how many exchanges were cancelled.
+        """
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        for connection in tuple(self.connections):
+            connection.end_if_idle()
+        if await self._emptied(seconds):
+            return 0
+        left = [c.exchange for c in self.connections if c.exchange is not None]
+        for exchange in left:
+            exchange.cancel()
+        if not await self._emptied(min(seconds, 1.0)):
+            for connection in tuple(self.connections):
+                connection.transport.abort()
+        return len(left)
+
+    async def close(self) -> None:
+        """End everything now."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        for connection in tuple(self.connections):
+            connection.transport.abort()
+        await self._emptied(1.0)
+        if self.table is not None:
+            self.table.retire()
+            self.table = None
+        await self.observers.close()
+        self.ticker.stop()
+
+    async def _emptied(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while self.connections:
+                    self._empty.clear()
+                    await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # --- for connections and exchanges
+
+    def closed_connection(self) -> None:
+        """A connection is gone."""
+        if self.draining and not self.connections:
+            self._empty.set()
+
+    def next_id(self) -> bytes:
+        """Return a new request id: unguessable per process, then counted."""
+        self._id_count += 1
+        return b"%b-%08x" % (self._id_prefix, self._id_count)
+
+    def date(self) -> bytes:
+        """Return the Date field's value (RFC 9110, 6.6.1), made once a second."""
+        now = int(self._clock.time())
+        if self._date[0] != now:
+            self._date = (now, formatdate(now, usegmt=True).encode())
+        return self._date[1]
+
+    def unrouted(self, table: Table, host: bytes, path: bytes, method: bytes) -> Response:
+        """Answer a request that no route takes."""
+        allowed = table.router.allowed(host, path)
+        if allowed:
+            response = problem(405, "no route takes this method here")
+            response.headers.set("allow", ", ".join(name.decode() for name in allowed))
+            return response
+        builtin = self._builtin.get(path.decode("latin-1"))
+        if builtin is not None and method in (b"GET", b"HEAD"):
+            return builtin()
+        return problem(404, "no route takes this request")
+
+    def log_error(self, id: bytes, error: BaseException) -> None:
+        """Log an error of the gateway's own, or of a body filter that was under way."""
+        _log.error("exchange failed", exc_info=error, extra={"request_id": id.decode("latin-1")})
+
+    def _sweep(self, now: float) -> None:
+        for connection in tuple(self.connections):
+            if connection.deadline <= now:
+                connection.expire()
+            if connection.total <= now:
+                connection.expire_total()

@@ -1,0 +1,313 @@
+"""A connection to an upstream's target: it frames responses and knows when it may be used again.
+
+It is used again only if the last exchange is over to the last byte on both sides: the request was
+sent whole, the response ended by its own framing, nothing came behind it, and neither side asked
+to close (RFC 9112, 9.3). httptools is not told that a response answers HEAD, so such a response
+ends at its head here and the parser is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+
+from plugbay.gateway._framing import Cutter
+from plugbay.gateway._request_head import without_space
+from plugbay.gateway._response_head import (
+    CHUNKED_BODY,
+    UNTIL_CLOSE,
+    BadResponse,
+    read_response_head,
+)
+from plugbay.gateway._ticker import NEVER
+from plugbay.gateway._trailers import safe_trailers
+
+if TYPE_CHECKING:
+    from plugbay.gateway._forwarding import Forwarding
+    from plugbay.gateway._pool import TargetPool
+    from plugbay.gateway._wire import Fields
+
+SPARE, HEAD, LENGTH, CHUNKED, UNTIL_END, TUNNEL, CLOSED = range(7)
+
+WRITE_HIGH = 256 * 1024
+WRITE_LOW = 64 * 1024
+MAX_HEAD = 256 * 1024
+MAX_INTERIM = 16
+_WHOLE = 16 * 1024
+"""Up to this size a response is parsed in one go; above, the body goes round the parser."""
+
+
+class Upstream(asyncio.Protocol):
+    """One connection to a target."""
+
+    __slots__ = (
+        "bodiless",
+        "cutter",
+        "deadline",
+        "forwarding",
+        "head_bytes",
+        "head_done",
+        "interim",
+        "keep",
+        "message_done",
+        "mode",
+        "parser",
+        "paused",
+        "pieces",
+        "raw",
+        "remaining",
+        "served",
+        "since",
+        "skip",
+        "status",
+        "target",
+        "transport",
+        "writable",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, target: TargetPool) -> None:
+        self.target = target
+        self.parser: Any = httptools.HttpResponseParser(self)
+        self.cutter = Cutter()
+        self.forwarding: Forwarding | None = None
+        self.raw: Fields = []
+        self.pieces: list[bytes] = []
+        self.interim: list[tuple[int, Fields]] = []
+        self.mode = SPARE
+        self.status = self.remaining = self.head_bytes = self.served = 0
+        self.keep = self.head_done = self.message_done = self.bodiless = self.skip = False
+        self.writable = True
+        self.paused = False
+        self.deadline = NEVER
+        self.since = 0.0
+
+    # --- the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(WRITE_HIGH, WRITE_LOW)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        mode, self.mode = self.mode, CLOSED
+        self.deadline = NEVER
+        self.target.lost(self)
+        forwarding, self.forwarding = self.forwarding, None
+        if forwarding is not None:
+            if exc is None and mode in (UNTIL_END, TUNNEL):
+                forwarding.response_end([])
+            else:
+                forwarding.upstream_lost(self, heard=bool(self.status or self.head_bytes))
+        self.parser = None
+
+    def pause_writing(self) -> None:
+        self.writable = False
+        if self.forwarding is not None:
+            self.forwarding.upstream_full()
+
+    def resume_writing(self) -> None:
+        self.writable = True
+        if self.forwarding is not None:
+            self.forwarding.upstream_ready()
+
+    def pause(self) -> None:
+        """Stop reading: the client does not keep up, which is not the upstream's fault."""
+        if not self.paused and not self.transport.is_closing():
+            self.paused = True
+            self.deadline = NEVER
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self.paused and not self.transport.is_closing():
+            self.paused = False
+            self.deadline = self.target.idle_deadline()
+            self.transport.resume_reading()
+
+    def serve(self, forwarding: Forwarding, *, bodiless: bool) -> None:
+        """Begin an exchange; `bodiless`: the request is HEAD."""
+        self.forwarding = forwarding
+        self.bodiless = bodiless
+        self.mode = HEAD
+        self.served += 1
+
+    def abandon(self) -> None:
+        """End an exchange before its time: such a connection is never used again."""
+        self.forwarding = None
+        self.mode = CLOSED
+        self.deadline = NEVER
+        self.transport.abort()
+
+    def tunnel(self) -> None:
+        """From now on bytes are passed on as they are."""
+        self.mode = TUNNEL
+        self.deadline = NEVER
+
+    # --- bytes in
+
+    def data_received(self, data: bytes) -> None:
+        mode, forwarding = self.mode, self.forwarding
+        if forwarding is None:
+            # Nobody has asked for these bytes: what follows them cannot be trusted either.
+            self.transport.abort()
+            return
+        if mode != TUNNEL:
+            self.deadline = self.target.idle_deadline()
+        if mode == LENGTH:
+            self._counted(forwarding, data)
+        elif mode in (HEAD, CHUNKED):
+            self._feed(forwarding, data)
+        else:
+            forwarding.response_data(data)
+
+    def _counted(self, forwarding: Forwarding, data: bytes) -> None:
+        size = len(data)
+        extra = size > self.remaining
+        if extra:
+            data, size = data[: self.remaining], self.remaining
+        self.remaining -= size
+        forwarding.response_data(data)
+        if not self.remaining and self.forwarding is forwarding:
+            self._done(forwarding, [], extra=extra)
+
+    def _feed(self, forwarding: Forwarding, data: bytes) -> None:
+        rest = b""
+        extra = False
+        if self.mode == HEAD and (self.bodiless or len(data) > _WHOLE):
+            cut = self.cutter.cut(data)
+            data, rest = data[:cut], data[cut:]
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :] + rest
+        except httptools.HttpParserError:
+            if not self.message_done:
+                forwarding.upstream_bad("the upstream's response is not well-formed HTTP/1.1")
+                return
+            extra = True
+        if self.interim:
+            self._relay_interim(forwarding)
+        if self.mode == HEAD:
+            self.head_bytes += len(data)
+            if self.head_done:
+                self._head(forwarding)
+            elif self.head_bytes > MAX_HEAD:
+                forwarding.upstream_bad("the head of the upstream's response is too long")
+            elif rest:
+                self._feed(forwarding, rest)
+                return
+            if self.forwarding is not forwarding:
+                return
+        self._deliver(forwarding, rest, extra)
+
+    def _deliver(self, forwarding: Forwarding, rest: bytes, extra: bool) -> None:
+        """Hand on the body that the parser has found, and see whether it is complete."""
+        if self.pieces:
+            data = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
+            self.pieces.clear()
+            if self.mode == LENGTH:
+                self.remaining -= len(data)
+            forwarding.response_data(data)
+        if self.forwarding is not forwarding:
+            return
+        if self.message_done and self.mode != TUNNEL:
+            trailers = safe_trailers(self.raw) if self.raw else []
+            self._done(forwarding, trailers, extra=extra or bool(rest))
+        else:
+            forwarding.flush()
+            if rest:
+                self.data_received(rest)
+
+    def _head(self, forwarding: Forwarding) -> None:
+        """The head is complete: decide how the body is framed and pass the head on."""
+        status = self.status
+        raw, self.raw = without_space(self.raw), []
+        self.head_done = False
+        if status == 101:
+            forwarding.switched(self, raw)
+            return
+        bodiless = self.bodiless or status == 204 or status == 304
+        try:
+            head = read_response_head(status, raw, bodiless=bodiless)
+        except BadResponse as error:
+            forwarding.upstream_bad(str(error))
+            return
+        if bodiless:
+            if not self.message_done:
+                self.parser = httptools.HttpResponseParser(self)
+                self.message_done = True
+            self.pieces.clear()
+        elif head.length == UNTIL_CLOSE:
+            self.mode, self.keep = UNTIL_END, False
+        elif head.length == CHUNKED_BODY:
+            self.mode = CHUNKED
+        elif not self.message_done:
+            self.mode, self.remaining = LENGTH, head.length
+            self.parser = httptools.HttpResponseParser(self)
+        forwarding.response(head)
+
+    def _relay_interim(self, forwarding: Forwarding) -> None:
+        interim, self.interim = self.interim, []
+        for status, raw in interim:
+            forwarding.informational(status, without_space(raw))
+
+    def _done(self, forwarding: Forwarding, trailers: Fields, *, extra: bool) -> None:
+        """The response is complete: give the connection back if all is well, else close it."""
+        self.forwarding = None
+        self.deadline = NEVER
+        whole = forwarding.request_sent
+        if self.keep and whole and not extra and not self.transport.is_closing():
+            self.mode = SPARE
+            self.status = self.head_bytes = 0
+            self.head_done = self.message_done = False
+            if self.raw:
+                self.raw = []
+            self.resume_spare()
+            self.target.give_back(self)
+        else:
+            self.mode = CLOSED
+            if whole:
+                self.transport.close()
+            else:
+                self.transport.abort()
+        forwarding.response_end(trailers)
+
+    def resume_spare(self) -> None:
+        """A spare connection must be read, or its end would go unnoticed."""
+        if self.paused:
+            self.paused = False
+            self.transport.resume_reading()
+
+    # --- the parser's callbacks
+
+    def on_message_begin(self) -> None:
+        if self.message_done:
+            raise BadResponse("bytes behind the response")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.raw.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        status = self.parser.get_status_code()
+        if status < 200 and status != 101:
+            self.interim.append((status, self.raw))
+            self.raw = []
+            self.skip = True
+            if len(self.interim) > MAX_INTERIM:
+                raise BadResponse("too many interim responses")
+            return
+        self.status = status
+        self.keep = self.parser.should_keep_alive()
+        self.head_done = True
+
+    def on_body(self, body: bytes) -> None:
+        self.pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        if self.skip:
+            self.skip = False
+        else:
+            self.message_done = True

@@ -1,0 +1,78 @@
+"""Heads as bytes: precomputed status lines, and one join for a head (RFC 9112, sections 3 to 5)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Field = tuple[bytes, bytes]
+    Fields = list[Field]
+
+CHUNKED: Field = (b"transfer-encoding", b"chunked")
+CLOSE: Field = (b"connection", b"close")
+KEEP_ALIVE: Field = (b"connection", b"keep-alive")
+LAST_CHUNK = b"0\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+FRAMING = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+"""Fields that belong to a connection or to framing: the gateway writes them, plugins cannot."""
+
+_LINES = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in HTTPStatus
+}
+
+
+class Unsendable(ValueError):
+    """A plugin has put a line break or NUL into a header field."""
+
+
+def status_line(status: int) -> bytes:
+    """Return the status line; a status without a registered phrase has an empty one."""
+    return _LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+
+
+def response_head(status: int, fields: Sequence[Field]) -> bytes:
+    """Return the head of a response. Raises `Unsendable`."""
+    line = _LINES.get(status) or status_line(status)
+    return line + _block(fields)
+
+
+def request_head(method: bytes, target: bytes, fields: Sequence[Field]) -> bytes:
+    """Return the head of a request. Raises `Unsendable`."""
+    return b"%b %b HTTP/1.1\r\n%b" % (method, target, _block(fields))
+
+
+def _block(fields: Sequence[Field]) -> bytes:
+    block = b"\r\n".join([b": ".join(field) for field in fields])
+    # Parsers refuse these bytes on the way in, so only a plugin can have brought them.
+    if block.count(b"\n") >= len(fields) or block.count(b"\r") >= len(fields) or b"\0" in block:
+        if fields:
+            raise Unsendable("a header field holds a line break or NUL")
+        return b"\r\n"
+    return block + b"\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """Return one chunk of chunked coding (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last_chunk(trailers: Sequence[Field]) -> bytes:
+    """Return the end of a chunked body with its trailer section (RFC 9112, 7.1.2)."""
+    if not trailers:
+        return LAST_CHUNK
+    return b"0\r\n" + _block(trailers)
