@@ -68,7 +68,10 @@ class Bench:
         self.uploader = Uploader(self.store, WallClock())
 
     def validator(self, *layers: Layer) -> Validator:
-        return Validator(self.store, layers or (Form(), ManifestLayer(), Platform()), WallClock())
+        return Validator(self.store, layers or self.layers(), WallClock())
+
+    def layers(self) -> tuple[Layer, ...]:
+        return Form(), ManifestLayer(), Platform()
 
     async def upload(self, wheel: Path, filename: str | None = None) -> Artifact:
         data = await asyncio.to_thread(wheel.read_bytes)

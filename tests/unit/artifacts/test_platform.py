@@ -1,0 +1,105 @@
+"""The layer `platform`: what this gateway cannot run, and what to do instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from plugbay.artifacts import Form, ManifestLayer, Platform
+
+from .wheels import MANIFEST, METADATA, WHEEL, make_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from plugbay.artifacts import Finding
+
+    from .conftest import Bench
+
+
+def findings(bench: Bench, wheel: Path) -> tuple[Finding, ...]:
+    artifact = bench.check(wheel)
+    assert artifact.layers[1].result == "passed"
+    return artifact.findings
+
+
+@pytest.mark.parametrize(
+    ("metadata", "detail"),
+    [
+        ("Requires-Python: >=9\n", "made for another Python"),
+        ("Requires-Python: soon\n", "Requires-Python is no specifier"),
+        ("Requires-Dist: numpy>=2\n", "dependencies of its own"),
+        ('Requires-Dist: numpy>=2; python_version >= "3"\n', "dependencies of its own"),
+        ("Requires-Dist: ???\n", "an unreadable Requires-Dist"),
+    ],
+)
+def test_what_the_metadata_asks_for(
+    bench: Bench, tmp_path: Path, metadata: str, detail: str
+) -> None:
+    text = METADATA.replace("Requires-Python: >=3.11\n", metadata)
+    (finding,) = findings(bench, make_wheel(tmp_path, metadata=text))
+    assert detail in finding.detail
+    assert finding.remedy
+
+
+def test_a_dependency_names_the_runtime_that_can(bench: Bench, tmp_path: Path) -> None:
+    text = METADATA + "Requires-Dist: numpy>=2\nRequires-Dist: rich\n"
+    found = findings(bench, make_wheel(tmp_path, metadata=text))
+    assert [finding.found for finding in found] == ["numpy>=2", "rich"]
+    assert all('runtime = "process"' in finding.remedy for finding in found)
+
+
+def test_the_sdk_and_extras_are_no_dependencies(bench: Bench, tmp_path: Path) -> None:
+    text = METADATA + (
+        "Requires-Dist: plugbay>=0.1\nProvides-Extra: dev\n"
+        "Requires-Dist: pytest ; extra == 'dev'\n"
+        "Requires-Dist: pywin32 ; sys_platform == 'win32'\n"
+    )
+    assert findings(bench, make_wheel(tmp_path, metadata=text)) == ()
+
+
+@pytest.mark.parametrize(
+    "wheel",
+    [
+        WHEEL.replace("py3-none-any", "cp311-cp311-manylinux_2_28_x86_64"),
+        WHEEL.replace("py3-none-any", "py2-none-any"),
+        WHEEL.replace("py3-none-any", "py3-none-win32"),
+        WHEEL.replace("py3-none-any", "nonsense"),
+        WHEEL.replace("true", "false"),
+    ],
+)
+def test_a_wheel_that_is_not_pure(bench: Bench, tmp_path: Path, wheel: str) -> None:
+    (finding,) = findings(bench, make_wheel(tmp_path, wheel=wheel))
+    assert finding.detail == "not a pure Python wheel"
+    assert 'runtime = "process"' in finding.remedy
+
+
+def test_a_wheel_for_python_2_and_3_is_pure(bench: Bench, tmp_path: Path) -> None:
+    wheel = WHEEL.replace("py3-none-any", "py2.py3-none-any")
+    assert findings(bench, make_wheel(tmp_path, wheel=wheel)) == ()
+
+
+def test_every_native_file_is_named(bench: Bench, tmp_path: Path) -> None:
+    names = ["plugbay_hello/a.so", "plugbay_hello/b.pyd", "plugbay_hello/libc.so.6"]
+    found = findings(bench, make_wheel(tmp_path, files=dict.fromkeys(names, "x")))
+    assert [finding.found for finding in found] == names
+
+
+def test_an_unknown_api_and_runtime(bench: Bench, tmp_path: Path) -> None:
+    text = MANIFEST.replace("api = 1", "api = 99").replace('"python"', '"wasm"')
+    text = text.format(id="hello", version="1.0.0", package="plugbay_hello")
+    found = findings(bench, make_wheel(tmp_path, manifest=text))
+    assert [(finding.pointer, finding.found) for finding in found] == [
+        ("/api", "99"),
+        ("/runtime", "wasm"),
+    ]
+
+
+def test_other_runtimes_are_not_bound_to_pure_python(bench: Bench, tmp_path: Path) -> None:
+    text = MANIFEST.replace('"python"', '"process"')
+    text = text.format(id="hello", version="1.0.0", package="plugbay_hello")
+    metadata = METADATA + "Requires-Dist: numpy\n"
+    wheel = make_wheel(tmp_path, manifest=text, metadata=metadata)
+    layers = (Form(), ManifestLayer(), Platform(("python", "process")))
+    assert bench.check(wheel, *layers).findings == ()
