@@ -1,0 +1,40 @@
+"""One gateway and one recording upstream for all tests that do not need their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.soundness.gateway import plain, serving
+from tests.soundness.upstream import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.soundness.gateway import Gateway
+    from tests.soundness.upstream import Upstream
+
+
+@pytest.fixture(scope="session")
+def recording() -> Iterator[Upstream]:
+    with running() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(recording: Upstream) -> Iterator[Gateway]:
+    with serving(**plain(recording.address)) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(shared_gateway: Gateway) -> Gateway:
+    shared_gateway.settle()
+    return shared_gateway
+
+
+@pytest.fixture
+def upstream(recording: Upstream) -> Upstream:
+    recording.requests.clear()
+    recording.refused.clear()
+    return recording
