@@ -96,11 +96,12 @@ class CircuitBreaker:
 
     def _count(self, now: float) -> None:
         half, age = self.window / 2, now - self._since
-        if age >= half:
-            # What is counted reaches back to `_since`; after a whole window all of it is stale.
-            self._before = (self._passed, self._failed) if age < self.window else (0, 0)
+        if age >= self.window:
+            self._before, self._since = (0, 0), now
             self._passed = self._failed = 0
-            self._since = now
+        elif age >= half:
+            self._before, self._since = (self._passed, self._failed), self._since + half
+            self._passed = self._failed = 0
         self._failed += 1
         failed = self._failed + self._before[1]
         if failed >= self.failures and failed >= self.ratio * (failed + self._passed_in_all()):

@@ -54,7 +54,7 @@ class Slot:
         self.draining: list[Generation] = []
         self.lifecycle = Lifecycle(plugin, start_seconds=start_seconds, stop_seconds=stop_seconds)
         self._revised = revised
-        self._changing = False
+        self._changing = self._returning = False
         self._issued = self._newest = 0
 
     def __repr__(self) -> str:
@@ -155,8 +155,10 @@ class Slot:
         current any more, or is stopped already. A change that is being prepared goes on.
         """
         old = self.current
-        if old is None or old.instance is None or generation not in (None, old):
+        if old is None or generation not in (None, old):
             return None
+        if old.instance is None or self._returning:
+            return None  # stopped for an exclusive swap, or not proven again: that sees to it
         self.reason, self.current = reason, None
         self.to(SlotState.FAILED)
         self.draining.append(old)
@@ -206,17 +208,18 @@ class Slot:
         """Start the old artifact again after the fresh one failed; if it cannot, fail."""
         if self.current is not old:
             return  # it had failed by itself before it was stopped
+        self._returning = True
         try:
             await self.lifecycle.bring_up(old, state)
             if old.breaker is not None:
                 old.breaker.reset()
         except BaseException as error:
-            if self.current is old:
-                self.current = None
-                self._failed(error)
+            self.current = None
+            self._failed(error)
             if not isinstance(error, PluginError):
                 raise
         finally:
+            self._returning = False
             self._tell()
 
     async def retire(
