@@ -153,13 +153,21 @@ def resident_bytes(pid: int) -> int:
     return pages * PAGE
 
 
-def core_busy_seconds(core: int) -> float:
-    """Return how long a core has been busy with anything, since it was started."""
+@dataclass(frozen=True, slots=True)
+class Core:
+    """How long a core has been busy with anything, and how long the host took it away."""
+
+    busy: float
+    stolen: float
+
+
+def core_times(core: int) -> Core:
+    """Return the times of a core since the machine was started, in seconds."""
     for line in Path("/proc/stat").read_text().splitlines():
         name, *ticks = line.split()
         if name == f"cpu{core}":
-            numbers = list(map(int, ticks))
-            return (sum(numbers[:8]) - numbers[3] - numbers[4]) / TICKS
+            user, nice, system, _, _, irq, softirq, stolen = map(int, ticks[:8])
+            return Core((user + nice + system + irq + softirq) / TICKS, stolen / TICKS)
     raise RuntimeError(f"there is no core {core}")
 
 

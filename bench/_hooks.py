@@ -1,0 +1,116 @@
+"""The plugins of the benchmarks, as members of a chain: what the peers' Lua does, and nothing."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from typing import TYPE_CHECKING
+
+from plugbay.gateway import Member
+from plugbay.kernel import CircuitBreaker, Generation, Hook
+from plugbay.sdk import Manifest, Order, Request, RequestFilter, Response, ResponseFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from plugbay.kernel import Instance
+
+
+class SystemClock:
+    """`kernel.Clock` of the machine."""
+
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
+
+
+class ApiKey(RequestFilter):
+    """The peers' first hook: 401 without the right key."""
+
+    def on_request(self, request: Request) -> Response | None:
+        """Look at one header field."""
+        return None if request.headers.get("x-api-key") == "k1" else Response(401)
+
+
+class Mark(RequestFilter, ResponseFilter):
+    """Their second: a header field to the upstream and one to the client."""
+
+    def on_request(self, request: Request) -> None:
+        """Add a field."""
+        request.headers.add("x-plugbay", "1")
+
+    def on_response(self, request: Request, response: Response) -> None:
+        """Add a field."""
+        response.headers.add("x-gw", "plugbay")
+
+
+class Count(RequestFilter):
+    """Their third: a counter."""
+
+    count = 0
+
+    def on_request(self, request: Request) -> None:
+        """Count."""
+        self.count += 1
+
+
+class Nothing(RequestFilter):
+    """A hook that does nothing."""
+
+    def on_request(self, request: Request) -> None:
+        """Do nothing."""
+
+
+class NothingTwice(Nothing, ResponseFilter):
+    """Two hooks that do nothing."""
+
+    def on_response(self, request: Request, response: Response) -> None:
+        """Do nothing."""
+
+
+class Loaded:
+    """A `kernel.Instance` around an object with hooks."""
+
+    def __init__(self, plugin: object) -> None:
+        names = ("on_request", "on_response")
+        found = {name: getattr(plugin, name) for name in names if hasattr(plugin, name)}
+        self.hooks: Mapping[str, Hook] = {
+            name: Hook(call, inspect.iscoroutinefunction(call)) for name, call in found.items()
+        }
+
+    async def start(self) -> None:
+        """Nothing to acquire."""
+
+    async def stop(self) -> None:
+        """Nothing to release."""
+
+    async def health(self) -> None:
+        """It is healthy."""
+
+    async def snapshot(self) -> bytes | None:
+        """It has no state."""
+        return None
+
+    async def restore(self, state: bytes) -> None:
+        """It takes no state."""
+
+
+def members(*plugins: object) -> list[Member]:
+    """Return one member for each plugin, with a circuit breaker each, as a worker has them."""
+    return [_member(f"bench-{number}", plugin) for number, plugin in enumerate(plugins)]
+
+
+def _member(id: str, plugin: object) -> Member:
+    order = Order()
+    entry = f"{type(plugin).__module__}:{type(plugin).__name__}"
+    manifest = Manifest(id=id, version="1.0", api=1, runtime="python", entry=entry, order=order)
+    loaded = Loaded(plugin)
+
+    async def load(number: int) -> Instance:
+        return loaded
+
+    generation = Generation(
+        plugin=id, number=1, digest="0" * 64, config_version=1, manifest=manifest, load=load
+    )
+    generation.instance = loaded
+    generation.breaker = CircuitBreaker(SystemClock())
+    return Member(id=id, generation=generation, order=order, closed=True)
