@@ -32,7 +32,7 @@ class Ledger:
         self._known |= {item.id: item for item in store.unfinished()}
         self._last = max((item.sequence for item in self._known.values()), default=0)
         self._turn = asyncio.Lock()
-        self._waiters: dict[str, set[asyncio.Event]] = {}
+        self._waiters: dict[str, list[asyncio.Event]] = {}
 
     def take_sequence(self) -> int:
         """Return the next sequence number; none is given out twice."""
@@ -97,7 +97,7 @@ class Ledger:
     async def wait(self, id: str, until: Callable[[Operation], bool], timeout: float) -> Operation:
         """Return the operation once `until` holds, or as it is after `timeout` seconds."""
         event = asyncio.Event()
-        self._waiters.setdefault(id, set()).add(event)
+        self._waiters.setdefault(id, []).append(event)
         try:
             async with asyncio.timeout(timeout):
                 while not until(self.get(id)):
@@ -106,7 +106,7 @@ class Ledger:
         except TimeoutError:
             pass
         finally:
-            self._waiters[id].discard(event)
+            self._waiters[id].remove(event)
             if not self._waiters[id]:
                 del self._waiters[id]
         return self.get(id)

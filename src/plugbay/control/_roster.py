@@ -87,14 +87,21 @@ class Roster:
 
         After `seconds` return who is ready then, maybe nobody.
         """
+        await self.until(
+            lambda: bool(self.sessions) and all(s.ready for s in self.sessions.values()), seconds
+        )
+        return self.ready()
+
+    async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `holds`, looking whenever a worker became ready or left; False if late."""
         try:
             async with asyncio.timeout(seconds):
-                while not self.sessions or not all(s.ready for s in self.sessions.values()):
+                while not holds():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            pass
-        return self.ready()
+            return False
+        return True
 
     def lagging(self, behind: Iterable[Session]) -> None:
         """These workers are connected, and not at the committed revision: bring them there."""

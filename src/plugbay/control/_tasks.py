@@ -16,12 +16,12 @@ class Tasks:
     """
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in the order of their start
 
     def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
         """Run `work` in the background."""
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._done)
         return task
 
@@ -30,14 +30,16 @@ class Tasks:
 
     async def close(self) -> None:
         """Cancel all of them and wait until they have ended; not for the one that calls this."""
-        while tasks := self._tasks - {asyncio.current_task()}:
+        this = asyncio.current_task()
+        while tasks := [task for task in self._tasks if task is not this]:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            self._tasks -= tasks
+            for task in tasks:
+                self._tasks.pop(task, None)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             task.get_loop().call_exception_handler(
                 {"message": f"{task.get_name()} failed", "exception": error, "task": task}

@@ -109,12 +109,9 @@ class WorkerPool:
         old = self._processes.get(worker)
         await self._end(worker)
         deadline = self._policy.drain + self._policy.grace
-        try:
-            async with asyncio.timeout(deadline):
-                while not self._is_up(worker, old):
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise Unavailable(f"{worker} was not ready again within {deadline:g} s") from None
+        up = await self._coordinator.roster.until(lambda: self._is_up(worker, old), deadline)
+        if not up:
+            raise Unavailable(f"{worker} was not ready again within {deadline:g} s")
 
     async def roll(self) -> None:
         """Replace all workers, one after the other. Raises `Unavailable`; the rest is left."""
