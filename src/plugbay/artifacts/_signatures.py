@@ -36,7 +36,7 @@ class HookShape:
 
 def hook_shapes() -> dict[str, HookShape]:
     """Return every hook of the sdk by its name."""
-    shapes = {"app": HookShape("AsgiApp", ("scope", "receive", "send"), "async")}
+    shapes = {"app": HookShape("AsgiApp", ("scope", "receive", "send"), "any")}
     for base in ("Plugin", *CAPABILITIES):
         members: dict[str, object] = vars(getattr(sdk, base))
         for name, value in members.items():
@@ -50,19 +50,23 @@ def misfits(function: Function, shape: HookShape) -> Iterator[tuple[str, str, st
     """Yield what is wrong with a method, what is expected and what was found."""
     if function.decorator_list:
         return  # what a decorator makes of it is for the trial to see
-    expected = f"def {function.name}({', '.join(('self', *shape.parameters))})"
-    found = f"def {function.name}({ast.unparse(function.args)})"
-    if not _takes(function.args, len(shape.parameters) + 1):
-        yield "wrong parameters", expected, found
-    generator = any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in own_nodes(function))
     coroutine = isinstance(function, ast.AsyncFunctionDef)
+    expected = f"def {function.name}({', '.join(('self', *shape.parameters))})"
+    found = f"{'async ' * coroutine}def {function.name}({ast.unparse(function.args)})"
+    if not _takes(function.args, len(shape.parameters) + 1):
+        yield "has the wrong parameters", expected, found
+    elif _swapped(function.args, shape.parameters):
+        yield "takes its parameters in another order", expected, found
+    generator = any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in own_nodes(function))
+    if generator:
+        found += " with yield"
     if shape.style == "async" and (generator or not coroutine):
         yield "must be a coroutine", f"async {expected}", found
     elif shape.style == "plain" and (generator or coroutine):
-        yield "must be a plain function", expected, f"async {found}" if coroutine else found
+        yield "must be a plain function", expected, found
     elif shape.style == "chunks" and generator is not coroutine:
         how = "an async generator, or a plain function that returns one"
-        yield "must return an async iterator", how, f"async {found}" if coroutine else found
+        yield "must return an async iterator", how, found
     elif shape.style == "any" and generator:
         yield "must not yield", expected, found
 
@@ -84,6 +88,12 @@ def _takes(arguments: ast.arguments, count: int) -> bool:
     required = positional - len(arguments.defaults)
     named = any(default is None for default in arguments.kw_defaults)
     return not named and required <= count and (count <= positional or arguments.vararg is not None)
+
+
+def _swapped(arguments: ast.arguments, parameters: tuple[str, ...]) -> bool:
+    """Whether the names are the sdk's and their order is not: surely a mistake."""
+    names = tuple(argument.arg for argument in (*arguments.posonlyargs, *arguments.args))[1:]
+    return names != parameters and sorted(names) == sorted(parameters)
 
 
 def _style(base: str) -> Style:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from plugbay.artifacts._artifact import Finding
-from plugbay.artifacts.static_child import Question
+from plugbay.artifacts.static_child import OVERWHELMED, Question
+from plugbay.kernel import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,10 @@ class Static:
         self._memory, self._seconds = memory, seconds
 
     async def inspect(self, subject: Subject) -> Sequence[Problem]:
-        """Ask the child; a child that dies of the source is a finding, too."""
+        """Ask the child; a child that dies of the source is a finding, too.
+
+        Raises `Unavailable` if the child could not do its work for another reason.
+        """
         manifest = subject.declared()
         question = Question(
             wheel=str(subject.path),
@@ -44,8 +48,10 @@ class Static:
             seconds=self._seconds,
         )
         answer, status = await _ask(msgspec.json.encode(question), 2.0 * self._seconds)
-        if status != 0:
+        if status < 0 or status == OVERWHELMED:
             return [_died(status)]
+        if status != 0:
+            raise Unavailable(f"the source of {subject.filename} could not be checked; try again")
         return msgspec.json.decode(answer, type=list[Finding])
 
 
@@ -76,6 +82,6 @@ def _died(status: int) -> Finding:
         "static",
         "the source cannot be parsed within the limits of time and memory",
         expected="source that Python's parser can read",
-        found=f"the parser ended by signal {-status}" if status < 0 else f"exit status {status}",
+        found=f"the parser ended by signal {-status}" if status < 0 else "out of memory",
         remedy="make the modules smaller, and nest less",
     )

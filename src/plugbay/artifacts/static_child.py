@@ -15,6 +15,9 @@ import msgspec
 
 from plugbay.artifacts._source import check_wheel
 
+OVERWHELMED = 3
+"""The exit status of a child that ran out of memory or stack."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -28,7 +31,7 @@ class Question:
 
 
 def main() -> None:
-    """Answer one question."""
+    """Answer one question; exit with `OVERWHELMED` if the limits are too tight for it."""
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     for kind, limit in (
         (resource.RLIMIT_AS, question.memory),
@@ -36,8 +39,11 @@ def main() -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (limit, limit))
-    findings = check_wheel(Path(question.wheel), question.entry, question.provides)
-    sys.stdout.buffer.write(msgspec.json.encode(findings))
+    try:
+        findings = check_wheel(Path(question.wheel), question.entry, question.provides)
+        sys.stdout.buffer.write(msgspec.json.encode(findings))
+    except (MemoryError, RecursionError):
+        sys.exit(OVERWHELMED)
 
 
 if __name__ == "__main__":

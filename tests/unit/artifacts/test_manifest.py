@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,7 +27,7 @@ provides = ["request-filter"]
 """
 
 
-def findings(bench: Bench, tmp_path: Path, manifest: str, **parts: object) -> list[Finding]:
+def findings(bench: Bench, tmp_path: Path, manifest: str, **parts: Any) -> list[Finding]:
     artifact = bench.check(make_wheel(tmp_path, manifest=manifest, **parts))
     results = {report.name: report.result for report in artifact.layers}
     assert results["form"] == "passed"
