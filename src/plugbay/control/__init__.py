@@ -21,6 +21,10 @@ from plugbay.control._coordinator import Coordinator as Coordinator
 from plugbay.control._coordinator import Patience as Patience
 from plugbay.control._errand import Errands as Errands
 from plugbay.control._errand import RemoteKeyValue as RemoteKeyValue
+from plugbay.control._link import Greeting as Greeting
+from plugbay.control._link import LinkServer as LinkServer
+from plugbay.control._link import StreamLink as StreamLink
+from plugbay.control._link import connect as connect
 from plugbay.control._load import Loader as Loader
 from plugbay.control._messages import CollectMetrics as CollectMetrics
 from plugbay.control._messages import Facts as Facts
