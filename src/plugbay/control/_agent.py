@@ -128,6 +128,10 @@ class Agent:
         """What can be seen of every wanted slot now."""
         return tuple(self._slot_report(id) for id in sorted(self.applier.desired.plugins))
 
+    def report(self, event: say.PluginEvent) -> None:
+        """Tell the supervisor what happened to a plugin; it is lost if it cannot be reached."""
+        self._tell(event)
+
     async def _keep(self, connect: Connect) -> None:
         backoff, attempt = Backoff(self._randomness, first=0.1, ceiling=2.0), 0
         while True:

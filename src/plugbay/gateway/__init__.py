@@ -19,3 +19,5 @@ from plugbay.gateway._table import Meter as Meter
 from plugbay.gateway._table import Route as Route
 from plugbay.gateway._table import Table as Table
 from plugbay.gateway._table import build_table as build_table
+from plugbay.gateway._tls import Certificate as Certificate
+from plugbay.gateway._tls import ServerTls as ServerTls
