@@ -219,6 +219,7 @@ class SlotMachine(RuleBasedStateMachine):
                 request.holder.finish(request)
         assert all(request.fate for request in self.world.requests), "a request was lost"
         assert asyncio.all_tasks() == {asyncio.current_task()}
+        self.world.check()
 
     def abort_at_the_end(self) -> None:
         assert self.change is not None
