@@ -27,11 +27,15 @@ from plugbay.control._link import StreamLink as StreamLink
 from plugbay.control._link import connect as connect
 from plugbay.control._load import Loader as Loader
 from plugbay.control._messages import CollectMetrics as CollectMetrics
+from plugbay.control._messages import Deliver as Deliver
 from plugbay.control._messages import Facts as Facts
 from plugbay.control._messages import Hello as Hello
+from plugbay.control._messages import KvCall as KvCall
+from plugbay.control._messages import KvReply as KvReply
 from plugbay.control._messages import Message as Message
 from plugbay.control._messages import Metrics as Metrics
 from plugbay.control._messages import PluginEvent as PluginEvent
+from plugbay.control._messages import Publish as Publish
 from plugbay.control._messages import SlotReport as SlotReport
 from plugbay.control._model import Desired as Desired
 from plugbay.control._model import Origin as Origin
@@ -49,6 +53,7 @@ from plugbay.control._ports import Link as Link
 from plugbay.control._ports import Placed as Placed
 from plugbay.control._ports import Plane as Plane
 from plugbay.control._ports import Table as Table
+from plugbay.control._roster import Roster as Roster
 from plugbay.control._session import Session as Session
 from plugbay.control._sqlite import SqliteKeyValue as SqliteKeyValue
 from plugbay.control._sqlite import SqliteStore as SqliteStore
