@@ -227,7 +227,7 @@ class Downstream(asyncio.Protocol):
         if self.mode == HEAD:
             self._head_fed(len(piece))
         elif self.mode == CHUNKED:
-            self._chunks_fed()
+            self._chunks_fed(len(piece))
         return rest
 
     def _head_fed(self, size: int) -> None:
@@ -259,6 +259,7 @@ class Downstream(asyncio.Protocol):
 
     def _begin_exchange(self, head: RequestHead) -> None:
         self.raw, self.url, self.head_done = [], b"", False
+        self.head_bytes = 0
         if head.length:
             head.upgrade = b""
             self.mode = LENGTH if head.length > 0 else CHUNKED
@@ -295,21 +296,27 @@ class Downstream(asyncio.Protocol):
             self._request_done([])
         return rest
 
-    def _chunks_fed(self) -> None:
+    def _chunks_fed(self, size: int) -> None:
         if not self.paused:
             self.deadline = self.plane.ticker.after(self.plane.limits.body_timeout)
         pieces = self.pieces
         if pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
+            self.head_bytes = 0
             if self.exchange is None:
                 self._discard(len(data))
             else:
                 self.exchange.request_data(data)
+        else:
+            # Chunk sizes, their extensions and trailers are no body: they have the head's bound.
+            self.head_bytes += size
         if self.message_done and self.mode == CHUNKED:
             trailers, self.raw = safe_trailers(self.raw), []
             self._request_done(trailers)
-        elif len(self.raw) > self.plane.limits.max_headers:
+        elif self.head_bytes > self.plane.limits.max_head or len(self.raw) > (
+            self.plane.limits.max_headers
+        ):
             self._malformed()
 
     def _request_done(self, trailers: Fields) -> None:
@@ -388,6 +395,8 @@ class Downstream(asyncio.Protocol):
                 return
         if self.exchange is not None:
             self.exchange.malformed_body()
+        elif self.mode == CHUNKED:
+            self.close_gently()  # the response is out already
         else:
             self.refuse(400, "the request is not well-formed HTTP/1.1")
 

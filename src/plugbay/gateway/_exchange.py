@@ -81,7 +81,7 @@ class Exchange(Responding):
             client=client,
             id=self.id.decode("latin-1"),
             http_version="1.0" if head.http10 else "1.1",
-            reader=self.read,
+            reader=self.read if head.length else None,
         )
         self.dispatch()
 

@@ -138,7 +138,6 @@ class Forwarding:
         if self.ended:
             self._sent(upstream)
         else:
-            upstream.deadline = upstream.target.idle_deadline()
             exchange.want_body()
             self.upstream_ready()
 
@@ -179,8 +178,6 @@ class Forwarding:
             upstream.transport.write(data)
         else:
             upstream.transport.write(chunk(data) if self.chunked else data)
-            if not upstream.paused:
-                upstream.deadline = upstream.target.idle_deadline()
 
     def end(self, trailers: Fields) -> None:
         self.ended, self.trailers = True, trailers
@@ -204,8 +201,9 @@ class Forwarding:
         if self.chunked:
             upstream.transport.write(last_chunk(self.trailers))
         self.request_sent = True
-        if not self.heard and not upstream.paused:
-            upstream.deadline = upstream.target.response_deadline()
+        if not upstream.paused and upstream.mode != TUNNEL:
+            target = upstream.target
+            upstream.deadline = target.idle_deadline() if self.heard else target.response_deadline()
 
     def upstream_full(self) -> None:
         """The upstream does not take more now."""
@@ -260,7 +258,8 @@ class Forwarding:
 
     def switched(self, upstream: Upstream, raw: Fields) -> None:
         """101: the bytes that follow are the client's and the upstream's own affair."""
-        if not self.exchange.head.upgrade:
+        asked = self.exchange.head.upgrade
+        if not asked or [v.lower() for n, v in raw if n == b"upgrade"] != [asked]:
             self.upstream_bad("the upstream switched to a protocol that nobody asked for")
             return
         fields = read_response_head(101, raw, bodiless=True).fields

@@ -236,7 +236,11 @@ class UpstreamPool:
         if self.tls is None or self.spec.tls is None:
             return {}
         name = self.spec.tls.server_name
-        return {"ssl": self.tls, **({"server_hostname": name} if name else {})}
+        return {
+            "ssl": self.tls,
+            "ssl_shutdown_timeout": 2.0,
+            **({"server_hostname": name} if name else {}),
+        }
 
     def sweep(self, now: float) -> None:
         """Give up what is late."""

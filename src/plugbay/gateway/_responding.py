@@ -388,6 +388,7 @@ class Responding:
             return
         self.finished = True
         self.outcome = outcome
+        self.sink = None
         total = self.plane.monotonic() - self.began
         route = self.route
         series = route.series if route is not None else self.plane.unmatched

@@ -7,9 +7,9 @@ import logging
 import secrets
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from plugbay.gateway._downstream import Downstream
+from plugbay.gateway._downstream import LINGER, Downstream
 from plugbay.gateway._forwarded import ForwardedPolicy
 from plugbay.gateway._observers import Observers
 from plugbay.gateway._problem import problem
@@ -92,10 +92,17 @@ class HttpDataPlane:
         loop = asyncio.get_running_loop()
         self.ticker.start(loop)
         scheme = b"http" if tls is None else b"https"
+        secure: dict[str, Any] = {}
+        if tls is not None:
+            secure = {
+                "ssl": tls,
+                "ssl_handshake_timeout": self.limits.head_timeout or None,
+                "ssl_shutdown_timeout": LINGER,
+            }
         for listener in sockets:
             listener.setblocking(False)
             server = await loop.create_server(
-                lambda: Downstream(self, scheme), sock=listener, ssl=tls, backlog=1024
+                lambda: Downstream(self, scheme), sock=listener, backlog=1024, **secure
             )
             self._servers.append(server)
 

@@ -105,12 +105,15 @@ class Upstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.writable = False
+        self.deadline = self.target.idle_deadline()
         if self.forwarding is not None:
             self.forwarding.upstream_full()
 
     def resume_writing(self) -> None:
         self.writable = True
         if self.forwarding is not None:
+            if not self.forwarding.request_sent:
+                self.deadline = NEVER  # it is the client's turn, whose own time-outs hold
             self.forwarding.upstream_ready()
 
     def pause(self) -> None:
@@ -124,7 +127,9 @@ class Upstream(asyncio.Protocol):
         """Read again."""
         if self.paused and not self.transport.is_closing():
             self.paused = False
-            self.deadline = self.target.idle_deadline()
+            if self.mode != TUNNEL and self.forwarding is not None:
+                sent = self.forwarding.request_sent
+                self.deadline = self.target.idle_deadline() if sent else NEVER
             self.transport.resume_reading()
 
     def serve(self, forwarding: Forwarding, *, bodiless: bool) -> None:
@@ -154,7 +159,7 @@ class Upstream(asyncio.Protocol):
             # Nobody has asked for these bytes: what follows them cannot be trusted either.
             self.transport.abort()
             return
-        if mode != TUNNEL:
+        if forwarding.request_sent and mode != TUNNEL:
             self.deadline = self.target.idle_deadline()
         if mode == LENGTH:
             self._counted(forwarding, data)
@@ -162,6 +167,7 @@ class Upstream(asyncio.Protocol):
             self._feed(forwarding, data)
         else:
             forwarding.response_data(data)
+            forwarding.flush()
 
     def _counted(self, forwarding: Forwarding, data: bytes) -> None:
         size = len(data)
@@ -201,16 +207,22 @@ class Upstream(asyncio.Protocol):
                 return
             if self.forwarding is not forwarding:
                 return
-        self._deliver(forwarding, rest, extra)
+        self._deliver(forwarding, len(data), rest, extra)
 
-    def _deliver(self, forwarding: Forwarding, rest: bytes, extra: bool) -> None:
+    def _deliver(self, forwarding: Forwarding, size: int, rest: bytes, extra: bool) -> None:
         """Hand on the body that the parser has found, and see whether it is complete."""
         if self.pieces:
             data = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
             self.pieces.clear()
             if self.mode == LENGTH:
                 self.remaining -= len(data)
+            self.head_bytes = 0
             forwarding.response_data(data)
+        elif self.mode == CHUNKED:
+            # Chunk sizes, their extensions and trailers are no body: they have the head's bound.
+            self.head_bytes += size
+            if self.head_bytes > MAX_HEAD:
+                forwarding.upstream_bad("the upstream's chunked coding has no end")
         if self.forwarding is not forwarding:
             return
         if self.message_done and self.mode != TUNNEL:
