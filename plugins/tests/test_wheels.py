@@ -1,0 +1,107 @@
+"""Every plugin here becomes a wheel that the gateway's own layers accept and its runtime loads."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from plugbay.artifacts import Form, ManifestLayer, Platform, Static, Subject, build_wheel
+from plugbay.kernel import LoadRequest
+from plugbay.runtimes import PythonInstance, PythonRuntime
+from plugbay.sdk import Request, Response
+from plugbay.sdk.testing import FakeHost
+
+if TYPE_CHECKING:
+    from plugbay.artifacts import Layer
+
+PROJECTS = sorted(path.parent for path in Path(__file__).parents[1].glob("*/*/pyproject.toml"))
+HOOKS = {
+    "access-log": {"on_complete"},
+    "counter-app": {"app"},
+    "hello": {"on_request", "on_response"},
+    "maintenance": {"on_request"},
+    "ratelimit": {"on_request"},
+    "upper": {"response_body"},
+}
+
+
+def built(project: Path, out: Path) -> Subject:
+    """Build the wheel of a project and unpack it beside itself, named by its digest."""
+    wheel = build_wheel(project, out)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(out / digest)
+    return Subject(digest=digest, path=wheel, filename=wheel.name)
+
+
+async def accepted(subject: Subject) -> Subject:
+    """Run the layers before the trial; each must find nothing at all."""
+    layers: tuple[Layer, ...] = (Form(None), ManifestLayer(), Platform(("python",)), Static())
+    for layer in layers:
+        assert list(await layer.inspect(subject)) == [], layer.name
+    return subject
+
+
+async def loaded(
+    project: Path, out: Path, runtime: PythonRuntime, *, generation: int = 1, **config: object
+) -> PythonInstance:
+    """Build, inspect and load a project."""
+    subject = await accepted(built(project, out))
+    request = LoadRequest(
+        manifest=subject.declared(),
+        payload=out / subject.digest,
+        digest=subject.digest,
+        config=config,
+        host=FakeHost(plugin=subject.declared().id),
+        generation=generation,
+    )
+    return await runtime.load(request)
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
+def test_it_is_accepted_loads_and_starts(project: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        runtime = PythonRuntime()
+        instance = await loaded(project, tmp_path, runtime)
+        assert set(instance.hooks) == HOOKS[project.name]
+        await instance.start()
+        await instance.health()
+        await instance.stop()
+
+    asyncio.run(main())
+
+
+def test_two_versions_of_hello_live_side_by_side(tmp_path: Path) -> None:
+    """Another version is the same project with another number, as the benches make it."""
+
+    async def main() -> None:
+        hello = next(project for project in PROJECTS if project.name == "hello")
+        newer = tmp_path / "newer"
+        shutil.copytree(hello, newer)
+        for path in (newer / "pyproject.toml", newer / "src/plugbay_hello/plugbay.toml"):
+            path.write_text(path.read_text().replace('"1.0.0"', '"1.1.0"'))
+        runtime = PythonRuntime()
+        old = await loaded(hello, tmp_path, runtime, greeting="old")
+        new = await loaded(newer, tmp_path, runtime, generation=2, greeting="new")
+        request, response = Request("GET", "/"), Response()
+        old.hooks["on_response"].call(request, response)
+        assert response.headers["x-hello"] == "old"
+        new.hooks["on_response"].call(request, response)
+        assert response.headers["x-hello"] == "new"
+        await old.stop()
+        await new.stop()
+
+    asyncio.run(main())
+
+
+def test_every_plugin_is_documented() -> None:
+    for project in PROJECTS:
+        text = (project / "README.md").read_text()
+        assert text.startswith(f"# {project.name}\n")
+        assert f"plugbay plugin enable {project.name}" in text
