@@ -31,6 +31,7 @@ class End:
         if self.closed:
             raise Unavailable("the link is closed")
         world.trace("send", self.name, type(message).__name__, getattr(message, "ticket", ""))
+        world.sent(self, message)
         if world.strike("break"):
             self.close()
             return

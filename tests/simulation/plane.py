@@ -84,6 +84,9 @@ class Chain:
             self.tally.cancelled += cancelled
             self.tally.finished += not cancelled
             self._look()
+        if not cancelled:
+            for _, instance, _ in self._bound:
+                world.passed(instance.hooks["on_request"].call.__self__)  # type: ignore[union-attr]
         world.answered(request, cancelled=cancelled)
 
     def _call_hooks(self) -> None:

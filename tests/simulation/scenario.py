@@ -19,6 +19,7 @@ from plugbay.control import (
     Rollback,
     Swap,
 )
+from plugbay.control._conclusion import OPEN
 from plugbay.gateway import RouteSpec, Target, UpstreamSpec
 from plugbay.kernel import PlugbayError, SlotState, Unavailable
 
@@ -26,15 +27,12 @@ from tests.simulation.loop import Process
 from tests.simulation.plugins import BAD_HOOK, PLUGINS, VERSIONS
 from tests.simulation.world import LIMIT, Request, Worker, World
 
-if TYPE_CHECKING:
-    from tests.simulation.faults import Fault
-
 OUTSIDE = Process("outside", 1)
 BUSY = 90.0
 """Virtual seconds of trouble."""
 
 
-def run(seed: int, *, faults: tuple[Fault, ...] = (), verbose: bool = False) -> World:
+def run(seed: int, *, verbose: bool = False) -> World:
     """Run one seed to its end; `world.violations` says what went wrong."""
     world = World(seed, verbose=verbose)
     try:
@@ -205,10 +203,31 @@ class Scenario:
         waiting = [r.number for r in world.requests if not r.answers and not r.lost]
         if waiting:
             return f"requests {waiting}"
+        if bad := self._condemned():
+            return f"{bad} is bad and was not rolled back"
         for worker in world.workers.values():
             found = self._slots(worker)
             if found:
                 return found
+        return ""
+
+    def _condemned(self) -> str:
+        """Name a plugin that a worker has found bad, and that nobody has rolled back."""
+        world, disk = self.world, self.world.disk
+        desired, probation = world.coordinator.desired, world.coordinator.probation
+        for worker in world.workers.values():
+            for id, watched in worker.agent.caretaker.watches.items():
+                spec = desired.plugins.get(id)
+                if not watched.watch.verdict().bad or spec is None or not spec.enabled:
+                    continue
+                revision = probation.introduced(desired, id)
+                if spec.instance != watched.instance or revision is None:
+                    continue
+                key = f"roll back {revision.operation} {id}"
+                cause = disk.operations[revision.operation]
+                tried = [o for o in disk.operations.values() if o.idempotency_key == key]
+                if not tried and not getattr(cause.change, "cause", ""):
+                    return id
         return ""
 
     def _slots(self, worker: Worker) -> str:
@@ -259,6 +278,8 @@ class Scenario:
                 kept = {v.version: v.config for v in disk.configs.get(id, ())}
                 world.check(kept.get(spec.config_version) == spec.config, f"{id}: config is lost")
         for operation in disk.operations.values():
+            left = [s.worker for s in operation.steps.values() if s.state in OPEN]
+            world.check(not left or not operation.revision, f"{operation.id} ended before {left}")
             if operation.receipt is not None:
                 dropped = operation.receipt.totals.dropped
                 world.check(dropped == 0, f"{operation.id} has dropped {dropped} requests")

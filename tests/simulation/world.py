@@ -16,10 +16,12 @@ from plugbay.control import (
     Hello,
     Identity,
     Loader,
+    OperationState,
     Patience,
     PoolPolicy,
     WorkerPool,
 )
+from plugbay.control._messages import Prepare, Prepared
 from plugbay.kernel import HealthPolicy
 
 from tests.simulation import net, plugins
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
     from plugbay.control import Message, Revision
 
-    from tests.simulation.faults import Fault
     from tests.simulation.plane import Chain
 
 LIMIT = 3600.0
@@ -90,21 +91,24 @@ class Clock:
 class World:
     """Everything that one seed decides."""
 
-    def __init__(self, seed: int, *, faults: tuple[Fault, ...] = (), verbose: bool = False) -> None:
+    def __init__(self, seed: int, *, verbose: bool = False) -> None:
         self.seed = seed
         self.random = random.Random(seed)  # noqa: S311 -- a seeded one is the point
         self.loop = SimLoop(self.random.random)
         self.clock = Clock(self.loop)
         self.disk = Disk()
-        self.faults = faults
         self.lines: list[tuple[object, ...]] = []
         self._verbose = verbose
         self.healed = False
         self.chances = self._chances()
         self.violations: list[str] = []
         self.workers: dict[int, Worker] = {}
+        """Those that are alive, by pid."""
+        self.started: dict[int, Worker] = {}
+        self.asked: dict[str, set[str]] = {}
+        """Who was asked to prepare, by ticket; and who has said that it did."""
+        self.said: dict[str, set[str]] = {}
         self.requests: list[Request] = []
-        self.acknowledged: dict[str, str] = {}
         self.size = 1 + int(self.random.random() * 3)
         self.coordinator: Any = None
         self.pool: Any = None
@@ -213,7 +217,7 @@ class World:
         self._pids += 1
         process = Process(name, self._pids)
         worker = Worker(name=name, pid=self._pids, process=process, world=self)
-        self.workers[worker.pid] = worker
+        self.workers[worker.pid] = self.started[worker.pid] = worker
         self.trace("start", name, worker.pid)
         self.run_in(process, self._work(worker), name)
         return worker
@@ -279,14 +283,38 @@ class World:
             if worker.name == end[:-1]:
                 self.kill_worker(worker)
 
+    def sent(self, end: net.End, message: Message) -> None:
+        """Watch the protocol go by."""
+        if isinstance(message, Prepare) and not message.catch_up:
+            self.asked.setdefault(message.ticket, set()).add(end.name[1:])
+            preparing = [
+                operation.id
+                for operation in self.coordinator.ledger.unfinished()
+                if operation.state is OperationState.PREPARING
+            ]
+            self.check(len(preparing) == 1, f"changes at the same time: {preparing}")
+        elif isinstance(message, Prepared):
+            self.said.setdefault(message.ticket, set()).add(end.name[:-1])
+
     def committed(self, revision: Revision) -> None:
+        """The commit point: everybody who was asked must have prepared by now."""
         self.trace("commit", "store", revision.desired.revision)
+        tickets = [ticket for ticket in self.asked if ticket.startswith(f"{revision.operation}.")]
+        missing = (
+            self.asked[tickets[-1]] - self.said.get(tickets[-1], set()) if tickets else {"all"}
+        )
+        self.check(not missing, f"{revision.operation} was committed without {sorted(missing)}")
 
     def installed(self, worker: Worker, table: Chain) -> None:
         self.check(
             table.revision <= self.disk.committed,
             f"{worker.name} serves revision {table.revision}, committed is {self.disk.committed}",
         )
+
+    def passed(self, instance: Any) -> None:
+        """A request has gone through to its end, and was not cancelled."""
+        failures = self.chances["unhealthy"]  # what is unhealthy is stopped under its requests
+        self.check(failures > 0 or instance.stops == 0, f"{instance!r} was stopped under a request")
 
     def called_hook(self, instance: Any) -> None:
         self.check(instance.starts == 1, f"{instance!r} got a request before it was started")
@@ -308,4 +336,4 @@ class Launcher:
         return self._world.start_worker(worker)
 
     def adopt(self, hello: Hello) -> Worker:
-        return self._world.workers[hello.pid]
+        return self._world.started[hello.pid]  # it may have died since

@@ -47,10 +47,10 @@ class Conclusions:
     async def conclude(self, id: str, seconds: float) -> None:
         """Wait for the workers' drain reports, at most `seconds`, and write the receipt."""
         operation = self._ledger.get(id)
-        if isinstance(operation.change, Rollback) and operation.change.cause:
-            await self._undone(operation.change.cause, operation)
         if operation.state is S.COMMITTING:
             self._ledger.note(id, lambda o: o.to(S.DRAINING, self._clock.time()))
+        if isinstance(operation.change, Rollback) and operation.change.cause:
+            await self._undone(operation.change.cause, operation)
         await self._ledger.wait(id, _all_said, seconds)
         await self._ledger.record(id, self._succeeded)
 

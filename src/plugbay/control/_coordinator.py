@@ -37,6 +37,9 @@ S = OperationState
 ATTEMPTS = 3
 """How often an operation is begun, if the supervisor dies while it is prepared."""
 
+REFUSALS = 5
+"""How often workers may refuse an automatic rollback before it is given up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
@@ -83,6 +86,7 @@ class Coordinator:
         self.roster = Roster(self, clock, self.tasks, patience=self._patience.prepare)
         self.conclusions = Conclusions(self.ledger, clock)
         self.probation = Probation(self, store, clock, self.tasks, self._patience.again)
+        self._refusals: dict[str, int] = {}
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._opening = asyncio.Lock()
 
@@ -243,16 +247,18 @@ class Coordinator:
 
     async def _run(self) -> None:
         while True:
-            id = await self._queue.get()
-            if self.ledger.get(id).state is not S.PENDING:
-                continue  # cancelled
-            try:
-                await self._execute(id)
-            except PlugbayError as error:
-                if isinstance(error, Refused) and error.lost and self._must_happen(id):
-                    self._try_again(id)
-                else:
-                    await self.conclusions.fail(id, error)
+            await self._one(await self._queue.get())
+
+    async def _one(self, id: str) -> None:
+        if self.ledger.get(id).state is not S.PENDING:
+            return  # cancelled
+        try:
+            await self._execute(id)
+        except PlugbayError as error:
+            if isinstance(error, Refused) and self._must_happen(id, error):
+                self._try_again(id)
+            else:
+                await self.conclusions.fail(id, error)
 
     async def _execute(self, id: str) -> None:
         """Carry out one operation up to the commit. Raises `PlugbayError`; nothing changed."""
@@ -332,9 +338,13 @@ class Coordinator:
         done = operation.to(S.SUCCEEDED, self._clock.time())
         return replace(done, receipt=receipt_of(done))
 
-    def _must_happen(self, id: str) -> bool:
+    def _must_happen(self, id: str, error: Refused) -> bool:
+        """Whether it is an automatic rollback: that is tried again, also after refusals."""
         change = self.ledger.get(id).change
-        return isinstance(change, Rollback) and bool(change.cause)
+        if not isinstance(change, Rollback) or not change.cause:
+            return False
+        self._refusals[id] = self._refusals.get(id, 0) + (not error.lost)
+        return self._refusals[id] < REFUSALS
 
     def _try_again(self, id: str) -> None:
         async def later() -> None:
