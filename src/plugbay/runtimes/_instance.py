@@ -5,25 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from plugbay.kernel import Hook, StartFailed
+from plugbay.runtimes._alias import own_name
 from plugbay.runtimes._forget import forget
 from plugbay.runtimes._hooks import bind_hooks
+from plugbay.runtimes._leaks import Remains, references
+from plugbay.runtimes._resources import Appeared
 from plugbay.sdk import AsgiApp, Stateful
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from plugbay.kernel import LoadRequest
     from plugbay.runtimes._finder import Imports
+    from plugbay.runtimes._leaks import Kind
+    from plugbay.runtimes._resources import Resources
     from plugbay.sdk import Plugin
 
 
 class PythonInstance:
     """Runs a plugin's object, and lets go of everything of it when it is stopped."""
 
-    def __init__(self, plugin: Plugin[Any], request: LoadRequest, imports: Imports) -> None:
+    def __init__(
+        self,
+        plugin: Plugin[Any],
+        request: LoadRequest,
+        imports: Imports,
+        before: Resources,
+        stopped: Callable[[Remains], None],
+    ) -> None:
         self.plugin, self.generation = request.manifest.id, request.generation
         self.alias = imports.alias
-        self._imports = imports
+        self._imports, self._before, self._stopped = imports, before, stopped
+        self._appeared = Appeared()
         self._object: Plugin[Any] | None = plugin
         self._hooks = bind_hooks(plugin)
 
@@ -35,7 +48,10 @@ class PythonInstance:
     async def start(self) -> None:
         """Start it. Raises what it raises, and `StartFailed` for an ASGI plugin without `app`."""
         plugin = self._running()
-        await plugin.start()
+        try:
+            await plugin.start()
+        finally:
+            self._appeared = Appeared.since(self._before)
         if isinstance(plugin, AsgiApp):
             self._hooks = bind_hooks(plugin)
             if not callable(getattr(plugin, "app", None)):
@@ -52,9 +68,9 @@ class PythonInstance:
         if not isinstance(plugin, Stateful):
             return None
         state = cast("object", plugin.snapshot())
-        if not isinstance(state, (bytes, bytearray, memoryview)):
+        if not isinstance(state, bytes):
             raise TypeError(f"snapshot must return bytes, not {type(state).__name__}")
-        return bytes(state)
+        return state
 
     async def restore(self, state: bytes) -> None:
         """Give it the state of the generation before; one that keeps no state ignores it."""
@@ -73,14 +89,22 @@ class PythonInstance:
         try:
             await plugin.stop()
         finally:
-            del plugin
             self._hooks = {}
-            self._unload()
+            self._unload(plugin)
 
-    def _unload(self) -> None:
+    def _unload(self, plugin: Plugin[Any]) -> None:
         self._imports.views.run_exit_functions()
-        self._imports.remove()
+        modules = self._imports.remove()
         forget(self.alias, self._imports.payload)
+        things: list[tuple[Kind, str, object]] = [
+            ("instance", type(plugin).__qualname__, plugin),
+            ("class", type(plugin).__qualname__, type(plugin)),
+            ("class", type(plugin.config).__qualname__, type(plugin.config)),
+            *(("module", own_name(name), module) for name, module in modules.items()),
+        ]
+        objects = references(things)
+        remains = Remains(self.plugin, self.generation, self.alias, objects, self._appeared)
+        self._stopped(remains)
 
     def _running(self) -> Plugin[Any]:
         if self._object is None:

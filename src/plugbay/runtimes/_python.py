@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from plugbay.kernel import Invalid, LoadFailed
 from plugbay.runtimes._alias import alias_of
+from plugbay.runtimes._audit import audit
 from plugbay.runtimes._config import make_config
 from plugbay.runtimes._entry import describe, import_entry
 from plugbay.runtimes._finder import Imports
 from plugbay.runtimes._forget import forget
 from plugbay.runtimes._instance import PythonInstance
 from plugbay.runtimes._payload import payload_problems, top_level_names
+from plugbay.runtimes._resources import Resources
 from plugbay.runtimes._signatures import hook_problems
 from plugbay.runtimes._thread import in_own_thread
 
@@ -20,11 +23,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from plugbay.kernel import LoadRequest, Problem
+    from plugbay.runtimes._leaks import LeakReport, Remains
     from plugbay.sdk import Plugin
+
+    Loaded = tuple[Resources, Imports, type[Plugin[Any]]]
+
+REMEMBERED = 64
 
 
 class PythonRuntime:
-    """Loads generations under names of their own, so that they live side by side."""
+    """Loads generations under names of their own, so that they live side by side.
+
+    It remembers what it must to tell later whether a stopped generation has gone; not more
+    than `REMEMBERED` of them.
+    """
+
+    def __init__(self) -> None:
+        self._remains: OrderedDict[tuple[str, int], Remains] = OrderedDict()
 
     async def load(self, request: LoadRequest) -> PythonInstance:
         """Import, check and build. Raises `LoadFailed`; then nothing is left behind.
@@ -33,7 +48,7 @@ class PythonRuntime:
         """
         plugin, number = request.manifest.id, request.generation
         try:
-            imports, cls = await in_own_thread(
+            before, imports, cls = await in_own_thread(
                 lambda: _import(request), _discard, name=f"plugbay-load-{plugin}-{number}"
             )
         except Invalid as error:
@@ -44,11 +59,35 @@ class PythonRuntime:
         except Invalid as error:
             _remove(imports)
             raise _failed(request, error) from None
-        return PythonInstance(instance, request, imports)
+        return PythonInstance(instance, request, imports, before, self._stopped)
+
+    def audit(self, plugin: str, generation: int, *, exact: bool = False) -> LeakReport | None:
+        """Return what a stopped generation has left; None if it is unknown or has gone before.
+
+        Call it in the event loop when the generation has stopped and its host is closed. What
+        is clean is forgotten; another audit of what is not may find that it has gone since.
+        """
+        remains = self._remains.get((plugin, generation))
+        if remains is None:
+            return None
+        report = audit(remains, exact=exact)
+        if report.clean:
+            self._remains.pop((plugin, generation), None)
+        return report
+
+    def lingering(self, plugin: str) -> tuple[int, ...]:
+        """Return the stopped generations of a plugin that are still in memory."""
+        return tuple(n for (p, n), r in self._remains.items() if p == plugin and not r.gone)
+
+    def _stopped(self, remains: Remains) -> None:
+        self._remains[remains.plugin, remains.generation] = remains
+        while len(self._remains) > REMEMBERED:
+            gone = next((k for k, r in self._remains.items() if r.gone), None)
+            self._remains.pop(gone or next(iter(self._remains)))
 
 
-def _import(request: LoadRequest) -> tuple[Imports, type[Plugin[Any]]]:
-    payload = request.payload
+def _import(request: LoadRequest) -> Loaded:
+    before, payload = Resources.now(), request.payload
     _refuse(tuple(payload_problems(payload)))
     imports = Imports(_free_alias(request), payload, top_level_names(payload))
     imports.install()
@@ -58,7 +97,7 @@ def _import(request: LoadRequest) -> tuple[Imports, type[Plugin[Any]]]:
     except BaseException:
         _remove(imports)
         raise
-    return imports, cls
+    return before, imports, cls
 
 
 def _build(cls: type[Plugin[Any]], config: Any, request: LoadRequest, payload: Path) -> Plugin[Any]:
@@ -92,8 +131,8 @@ def _failed(request: LoadRequest, error: Invalid) -> LoadFailed:
     )
 
 
-def _discard(loaded: tuple[Imports, type[Plugin[Any]]]) -> None:
-    _remove(loaded[0])
+def _discard(loaded: Loaded) -> None:
+    _remove(loaded[1])
 
 
 def _remove(imports: Imports) -> None:

@@ -19,56 +19,67 @@ class Interrupted(BaseException):
 
 
 class _Work(Generic[T]):
-    """One call in one daemon thread: a hanging one must not hold up the end of the process."""
+    """One call in one daemon thread: a hanging one must not hold up the end of the process.
 
-    def __init__(
-        self, work: Callable[[], T], discard: Callable[[T], None], future: asyncio.Future[T]
-    ) -> None:
-        self._work, self._discard, self._future = work, discard, future
-        self._loop = future.get_loop()
+    `ended` only tells that the call has ended: the event loop keeps a future for a step longer
+    than its result may live.
+    """
+
+    def __init__(self, work: Callable[[], T], discard: Callable[[T], None]) -> None:
+        self._work, self._discard = work, discard
+        self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._running, self._wanted = True, True
+        self._results: list[T] = []
+        self._failure: BaseException | None = None
+        self.ended: asyncio.Future[None] = self._loop.create_future()
 
     def run(self) -> None:
+        """Call it; in the thread."""
         with contextlib.suppress(Interrupted):  # one that comes after the work has ended
             self._run()
 
-    def _run(self) -> None:
-        result: T | None = None
-        failure: BaseException | None = None
+    def take(self) -> T:
+        """Return the result or raise the failure, once, after `ended`."""
+        if self._failure is None:
+            return self._results.pop()
+        failure, self._failure = self._failure, None
         try:
-            result = self._work()
-        except BaseException as error:  # noqa: BLE001 -- it is raised where it is awaited
-            failure = error
-        with self._lock:
-            self._running = False
-            wanted = self._wanted
-        if not wanted and failure is None:
-            self._discard(result)  # type: ignore[arg-type] # there is one if nothing was raised
-        elif wanted:
-            self._post(result, failure)
-
-    def _post(self, result: T | None, failure: BaseException | None) -> None:
-        def deliver() -> None:
-            if self._future.cancelled():
-                if failure is None:
-                    self._discard(result)  # type: ignore[arg-type] # as above
-            elif failure is not None:
-                self._future.set_exception(failure)
-            else:
-                self._future.set_result(result)  # type: ignore[arg-type] # as above
-
-        try:
-            self._loop.call_soon_threadsafe(deliver)
-        except RuntimeError:
-            return  # the loop has ended: nobody is left to be told
+            raise failure
+        finally:
+            del failure  # or its traceback and this frame would keep each other alive
 
     def abandon(self, thread: threading.Thread) -> None:
+        """Interrupt the thread; a result that comes after all is discarded."""
         with self._lock:
             self._wanted = False
             if self._running and thread.ident is not None:
                 target = ctypes.c_ulong(thread.ident)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(Interrupted))
+        if not self._running:
+            self._undo()
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._work())
+        except BaseException as error:  # noqa: BLE001 -- it is raised where it is awaited
+            self._failure = error
+        with self._lock:
+            self._running = False
+            wanted = self._wanted
+        if wanted:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
+                self._loop.call_soon_threadsafe(self._tell)
+        else:
+            self._undo()
+
+    def _tell(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def _undo(self) -> None:
+        while self._results:
+            self._discard(self._results.pop())
 
 
 async def in_own_thread(work: Callable[[], T], discard: Callable[[T], None], *, name: str) -> T:
@@ -77,12 +88,12 @@ async def in_own_thread(work: Callable[[], T], discard: Callable[[T], None], *, 
     If this is cancelled, the thread is interrupted (Python code ends, a blocking call in C goes
     on until it returns), and a result that comes after all is given to `discard`.
     """
-    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    job = _Work(work, discard, future)
+    job = _Work(work, discard)
     thread = threading.Thread(target=job.run, name=name, daemon=True)
     thread.start()
     try:
-        return await future
+        await job.ended
     except asyncio.CancelledError:
         job.abandon(thread)
         raise
+    return job.take()

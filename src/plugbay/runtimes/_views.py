@@ -100,7 +100,7 @@ class Views:
         return {n: self._named(getattr(real, n)) for n in ("get_data", "resolve_name")}
 
     def _named(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `function` that takes a module's name first, and takes it as the plugin means it."""
+        """Return `function` with the module's name, its first argument, as the plugin means it."""
 
         def named(*args: Any, **kwargs: Any) -> Any:
             if args and isinstance(args[0], str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
+import time
 from typing import TYPE_CHECKING, Any
 
 from plugbay.kernel import LoadRequest
@@ -11,7 +12,7 @@ from plugbay.sdk import Manifest
 from plugbay.sdk.testing import FakeHost
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
 HELLO = """
@@ -89,3 +90,11 @@ def load_request(
 
 def run(scenario: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(scenario)
+
+
+async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until something is true that tells nobody when it becomes so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        await asyncio.sleep(0.002)
