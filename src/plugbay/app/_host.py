@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
-    from plugbay.kernel import EventBus
     from plugbay.sdk import Clock, KeyValue, Manifest, Metrics, Secrets
+
+    Publish = Callable[[str, str, dict[str, object]], None]
 
 STOP_GRACE = 2.0
 """Seconds that cancelled background tasks get to end."""
@@ -19,12 +20,12 @@ STOP_GRACE = 2.0
 class PluginEvents:
     """`sdk.Events`: publishes under the plugin's own name."""
 
-    def __init__(self, bus: EventBus, plugin: str) -> None:
-        self._bus, self._plugin = bus, plugin
+    def __init__(self, publish: Publish, plugin: str) -> None:
+        self._publish, self._plugin = publish, plugin
 
     def publish(self, topic: str, /, **data: object) -> None:
         """Publish to the listeners of `topic` on this worker and, through it, on the others."""
-        self._bus.publish(topic, self._plugin, data)
+        self._publish(topic, self._plugin, data)
 
 
 class PluginHost:
@@ -38,13 +39,13 @@ class PluginHost:
         log: logging.LoggerAdapter[logging.Logger],
         clock: Clock,
         metrics: Metrics,
-        bus: EventBus,
+        publish: Publish,
         kv: KeyValue,
         secrets: Secrets,
     ) -> None:
         self.plugin, self.version, self.generation = manifest.id, manifest.version, generation
         self.log, self.clock, self.metrics = log, clock, metrics
-        self.events = PluginEvents(bus, manifest.id)
+        self.events = PluginEvents(publish, manifest.id)
         self.kv, self.secrets = kv, secrets
         self.tasks: set[asyncio.Task[None]] = set()
         """The background tasks that run now; their names are what the author gave."""

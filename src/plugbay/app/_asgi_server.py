@@ -1,0 +1,47 @@
+"""Uvicorn inside our event loop: it serves, and leaves signals to us."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+class AsgiServer:
+    """Serves one ASGI application on one listening socket."""
+
+    def __init__(self, app: Any, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=5,
+        )
+        self._server, self._listener = _Server(config), listener
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to serve."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+
+    async def close(self) -> None:
+        """Let what is in flight end, for a few seconds."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task

@@ -1,0 +1,97 @@
+"""What the supervisor does with the workers' words beside those of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from plugbay.admin import LogLine, RecentLogs
+from plugbay.control import CollectMetrics, Deliver, KvCall, KvReply, Metrics, PluginEvent, Publish
+from plugbay.kernel import PlugbayError, Unavailable
+from plugbay.observability import Merged
+
+if TYPE_CHECKING:
+    from plugbay.control import KeyValueStore, Message, Roster, Session
+
+_log = logging.getLogger("plugbay.workers")
+INTERVAL = 1.0
+"""Seconds between metrics snapshots of the workers."""
+
+
+class Hearing:
+    """Metrics, log lines, plugins' durable state and their events."""
+
+    def __init__(self, kv: KeyValueStore) -> None:
+        self._kv = kv
+        self.metrics, self.logs = Merged(), RecentLogs()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.roster: Roster | None = None
+
+    def __call__(self, session: Session, message: Message) -> None:
+        """Take one message in."""
+        match message:
+            case Metrics():
+                self.metrics.update(session.worker, message.snapshot, incarnation=session.boot)
+            case KvCall():
+                task = asyncio.get_running_loop().create_task(self._answer(session, message))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            case Publish():
+                event = Deliver(topic=message.topic, source=message.source, data=message.data)
+                if self.roster is not None:
+                    self.roster.broadcast(event, but=session)
+            case PluginEvent(kind="log"):
+                self.logs.add(message.plugin, _line(session, message))
+            case PluginEvent():
+                _log.warning(
+                    "%s on %s: %s",
+                    message.kind,
+                    session.worker,
+                    message.detail,
+                    extra={"plugin": message.plugin, "generation": message.generation},
+                )
+            case _:
+                pass
+
+    async def collect(self) -> None:
+        """Ask every worker for its metrics, again and again."""
+        number = 0
+        while True:
+            number += 1
+            if self.roster is not None:
+                self.roster.broadcast(CollectMetrics(id=number))
+            await asyncio.sleep(INTERVAL)
+
+    async def _answer(self, session: Session, call: KvCall) -> None:
+        try:
+            reply = await self._do(call)
+        except PlugbayError as error:
+            reply = KvReply(id=call.id, error=error.detail)
+        try:
+            session.link.send(reply)
+        except Unavailable:
+            return  # the worker is gone, and with it whoever asked
+
+    async def _do(self, call: KvCall) -> KvReply:
+        match call.call:
+            case "get":
+                return KvReply(id=call.id, value=await self._kv.get(call.plugin, call.key))
+            case "set":
+                await self._kv.set(call.plugin, call.key, call.value, call.ttl)
+            case "delete":
+                await self._kv.delete(call.plugin, call.key)
+            case "keys":
+                keys = await self._kv.keys(call.plugin, call.key)
+                return KvReply(id=call.id, keys=tuple(keys))
+        return KvReply(id=call.id)
+
+
+def _line(session: Session, event: PluginEvent) -> LogLine:
+    return LogLine(
+        time=float(event.data.get("time", 0.0)),
+        level=str(event.data.get("level", "info")),
+        message=event.detail,
+        worker=session.worker,
+        fields={"generation": event.generation} if event.generation else {},
+    )

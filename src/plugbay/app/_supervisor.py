@@ -1,0 +1,306 @@
+"""The supervisor: desired state, admin API, artifacts, metrics, and the workers' keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import random
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plugbay.admin import AdminOptions, AuditRecord, Journal, Services, create_admin
+from plugbay.admin import ensure_first_user as ensure_user
+from plugbay.app._artifact_catalog import ArtifactCatalog
+from plugbay.app._asgi_server import AsgiServer
+from plugbay.app._clock import SystemClock
+from plugbay.app._file_set import FileManaged
+from plugbay.app._hearing import Hearing
+from plugbay.app._launcher import WorkerLauncher
+from plugbay.app._listeners import Listeners, open_listener
+from plugbay.app._worker import WorkerOptions
+from plugbay.app.check import make_trial
+from plugbay.artifacts import ArtifactStore, Uploader, Validator, sweep, validation_layers
+from plugbay.control import (
+    Coordinator,
+    Greeting,
+    LinkServer,
+    SqliteKeyValue,
+    SqliteStore,
+    StreamLink,
+    WorkerPool,
+)
+from plugbay.kernel import Conflict
+from plugbay.observability import (
+    ChangeMetrics,
+    Check,
+    HealthReport,
+    Logs,
+    Probes,
+    ProcessCollector,
+    Registry,
+    render_prometheus,
+)
+from plugbay.storage import Database, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+    from plugbay.settings import Settings
+
+_audit_log = logging.getLogger("plugbay.audit")
+_log = logging.getLogger("plugbay.supervisor")
+READY_SECONDS = 60.0
+
+
+class Supervisor:
+    """One per data directory. `run` serves until a signal, or `stop`."""
+
+    def __init__(self, settings: Settings, config: Path | None, ready_file: Path | None) -> None:
+        self.settings, self._config, self._ready_file = settings, config, ready_file
+        self.data = _prepare(Path(settings.data_dir).absolute())
+        self._lock = _lock(self.data)
+        self.logs = Logs(fd=2, format=settings.log.format, level=settings.log.level)
+        self.clock, self.registry = SystemClock(), Registry()
+        self.registry.add(ProcessCollector("supervisor", started=self.clock.time()))
+        self.database = Database.open(self.data / "plugbay.sqlite3")
+        self.artifacts = ArtifactStore(self.data, self.database)
+        uploads = settings.uploads
+        self.uploads = Uploader(self.artifacts, self.clock, max_bytes=uploads.max_bytes)
+        layers = validation_layers(self.artifacts, make_trial(uploads))
+        self.validator = Validator(self.artifacts, layers, self.clock)
+        self.store = SqliteStore(self.database)
+        self.journal = Journal(self.store, self.clock)
+        self.hearing = Hearing(SqliteKeyValue(self.database, self.clock))
+        self.change_metrics = ChangeMetrics(self.registry)
+        randomness = random.SystemRandom()
+        self.coordinator = Coordinator(
+            self.store,
+            ArtifactCatalog(self.artifacts),
+            clock=self.clock,
+            randomness=randomness,
+            publish=self._publish,
+            heard=self.hearing,
+        )
+        self.hearing.roster = self.coordinator.roster
+        self.files = FileManaged(self.coordinator, self.artifacts)
+        addresses = [listener.address for listener in settings.listeners]
+        self.listeners = Listeners(addresses, self.data / "run" / "listeners.json")
+        self.workers = WorkerPool(
+            WorkerLauncher(self._worker_options(), self.listeners),
+            self.coordinator,
+            clock=self.clock,
+            randomness=randomness,
+            publish=self._publish,
+        )
+        self._links = LinkServer(self._link_path, self._attach)
+        self._admin_socket = open_listener(settings.admin.address)
+        self._metrics_socket = open_listener(settings.metrics.address)
+        self.stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self, started: Callable[[], Awaitable[None]]) -> None:
+        """Serve, and call `started` when all is up. Raises `PlugbayError` if it cannot start."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self.logs.close)
+            stack.callback(self._lock.close)
+            stack.callback(self.database.close)
+            await self._start(stack)
+            await started()
+            self._announce()
+            await self.stopping.wait()
+            _log.info("stopping: the workers drain")
+            self._notice_file().unlink(missing_ok=True)
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        await sweep(self.artifacts)
+        await ensure_user(self.database, self.data, self.clock)
+        alive = _workers_alive(self._notice_file())
+        self.listeners.claim(shared=alive)
+        stack.callback(self.listeners.close)
+        await self.coordinator.start()
+        stack.push_async_callback(self.coordinator.close)
+        self._links.start()
+        stack.push_async_callback(self._links.close)
+        self.workers.start(self.settings.workers or os.cpu_count() or 1, adopt=alive)
+        stack.push_async_callback(self.workers.close)
+        for app, listener in (
+            (self._make_admin(), self._admin_socket),
+            (self._make_probes(), self._metrics_socket),
+        ):
+            server = AsgiServer(app, listener)
+            await server.start()
+            stack.push_async_callback(server.close)
+        stack.push_async_callback(self._end_tasks)
+        self._spawn(self.journal.run(), "journal")
+        self._spawn(self.hearing.collect(), "metrics")
+        self._spawn(self._recover(), "recover")
+        await self.coordinator.roster.settled(READY_SECONDS)
+        await self.files.start(self.settings)
+        if self._config is not None:
+            self._spawn(self.files.follow(self._config), "settings")
+
+    async def _recover(self) -> None:
+        """Validate what was uploaded and not judged when the supervisor before this one ended."""
+        await self.validator.recover()
+
+    def _make_admin(self) -> Any:
+        settings = self.settings
+        return create_admin(
+            Services(
+                database=self.database,
+                clock=self.clock,
+                audit=_audit,
+                control=self.coordinator,
+                configs=self.store,
+                processes=self.workers,
+                journal=self.journal,
+                logs=self.hearing.logs,
+                artifacts=self.artifacts,
+                uploads=self.uploads,
+                validator=self.validator,
+            ),
+            AdminOptions(
+                hosts=settings.admin.hosts,
+                requests_per_minute=settings.admin.requests_per_minute,
+                max_upload=settings.uploads.max_bytes,
+            ),
+        )
+
+    def _make_probes(self) -> Probes:
+        return Probes(metrics=self._render, health=self._health, ready=self._ready)
+
+    def _render(self, content_type: str) -> bytes:
+        families = self.hearing.metrics.collect(self.registry.collect())
+        return render_prometheus(families, content_type=content_type)
+
+    def _health(self) -> HealthReport:
+        checks = dict(self._ready().checks)
+        checks["settings"] = Check(not self.files.problem, self.files.problem)
+        return HealthReport(checks)
+
+    def _ready(self) -> HealthReport:
+        sessions = self.coordinator.roster.sessions
+        serving = [session for session in sessions.values() if session.ready]
+        return HealthReport({"workers": Check(bool(serving), "" if serving else "none is ready")})
+
+    async def _attach(self, link: StreamLink, greeting: Greeting) -> None:
+        self.listeners.take(greeting.worker, greeting.fds)
+        await self.coordinator.attach(link)
+
+    def _publish(self, topic: str, data: dict[str, Any]) -> None:
+        self.journal.publish(topic, data)
+        if topic == "worker.ended":
+            self.change_metrics.worker_replaced("ended")
+            self.hearing.metrics.retire(str(data["worker"]))
+        elif topic == "plugin.restarted":
+            self.change_metrics.plugin_restarted(str(data["plugin"]), "failed")
+        if topic.startswith("worker."):
+            self._note_workers()
+
+    def _note_workers(self) -> None:
+        """Leave word which workers run, for a supervisor that has to take them over."""
+        pids = list(self.workers.processes.values())
+        write_atomically(self._notice_file(), json.dumps(pids).encode())
+
+    def _announce(self) -> None:
+        if self._ready_file is not None:
+            write_atomically(self._ready_file, json.dumps(self.facts()).encode())
+
+    def facts(self) -> dict[str, Any]:
+        """Where everything is."""
+        return {
+            "pid": os.getpid(),
+            "listeners": self.listeners.addresses,
+            "admin": _address(self._admin_socket.getsockname()),
+            "metrics": _address(self._metrics_socket.getsockname()),
+            "data_dir": str(self.data),
+        }
+
+    def _worker_options(self) -> WorkerOptions:
+        settings = self.settings
+        return WorkerOptions(
+            addresses=tuple(listener.address for listener in settings.listeners),
+            data_dir=str(self.data),
+            link=str(self._link_path),
+            listeners=settings.listeners,
+            limits=settings.limits,
+            policy=settings.policy,
+            log=settings.log,
+        )
+
+    def _notice_file(self) -> Path:
+        return self.data / "run" / "workers.json"
+
+    @property
+    def _link_path(self) -> Path:
+        return self.data / "run" / "control.sock"
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _prepare(data: Path) -> Path:
+    for folder in (data, data / "run", data / "secrets"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return data
+
+
+def _lock(data: Path) -> Any:
+    """Keep a second supervisor out of the data directory. Raises `Conflict`."""
+    file = (data / "run" / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise Conflict(f"a gateway is running on {data} already; stop it first") from None
+    return file
+
+
+def _workers_alive(notice: Path) -> bool:
+    """Whether a worker of an earlier supervisor still runs."""
+    try:
+        pids = [int(pid) for pid in json.loads(notice.read_text())]
+    except (OSError, ValueError, TypeError):
+        return False
+    return any(b"plugbay.app.worker" in _command_of(pid) for pid in pids)
+
+
+def _command_of(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+def _audit(record: AuditRecord) -> None:
+    _audit_log.info(
+        "%s %s %d",
+        record.method,
+        record.path,
+        record.status,
+        extra={
+            "actor": record.actor,
+            "credential": record.credential,
+            "address": record.address,
+            "request_id": record.request_id,
+            "location": record.location,
+        },
+    )
+
+
+def _address(name: tuple[Any, ...]) -> str:
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,209 @@
+"""A worker: the data plane, its plugins, and the agent that follows the supervisor."""
+
+# No postponed annotations here: msgspec reads them, so they must be real.
+
+import asyncio
+import gc
+import os
+import random
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from plugbay.app._clock import SystemClock
+from plugbay.app._hosts import Listening, WorkerHosts
+from plugbay.app._log_relay import LogRelay
+from plugbay.app._plane import WorkerPlane
+from plugbay.app._references import Resolving
+from plugbay.control import Agent, CarePolicy, Identity, Link, Loader, PluginEvent, connect
+from plugbay.gateway import Certificate, HttpDataPlane, ListenerLimits, ServerTls
+from plugbay.kernel import EventBus, HealthPolicy
+from plugbay.observability import Logs, ProcessCollector, Registry, SlotMetrics
+from plugbay.runtimes import Block, PythonRuntime, Watchdog
+from plugbay.sdk import Response
+from plugbay.settings import ListenerSettings, LogSettings, PolicySettings
+
+TLS_RELOAD = 5.0
+"""Seconds between looks at the certificates' files."""
+
+
+class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a worker is told when it starts; the rest comes over its link."""
+
+    worker: str = ""
+    fds: tuple[int, ...] = ()
+    addresses: tuple[str, ...] = ()
+    data_dir: str
+    link: str
+    listeners: tuple[ListenerSettings, ...]
+    limits: ListenerLimits
+    policy: PolicySettings
+    log: LogSettings
+
+
+class Worker:
+    """One worker process, put together."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self.options = options
+        self.clock, self.registry = SystemClock(), Registry()
+        self.registry.add(ProcessCollector(options.worker, started=self.clock.time()))
+        self.slot_metrics = SlotMetrics(self.registry)
+        self.logs = Logs(fd=2, format=options.log.format, level=options.log.level)
+        self.bus = EventBus(self.clock)
+        self.serving = asyncio.Event()
+        self.data = HttpDataPlane(
+            options.limits,
+            self.clock,
+            meter=self.registry,
+            builtin={"/health": self._health, "/ready": self._ready},
+        )
+        self.plane = WorkerPlane(self.data, self.registry, self.clock, self.serving)
+        self.agent = self._make_agent()
+        self.relay = LogRelay(self._report)
+        self.watchdog = Watchdog(self._blocked, threshold=options.policy.block_threshold)
+        self._blocks: dict[str, list[float]] = {}
+
+    async def run(self) -> None:
+        """Serve until the supervisor or a signal says stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        self.watchdog.start()
+        self.relay.start()
+        accepting = asyncio.create_task(self._accept(), name="accept")
+        try:
+            await self.agent.run(self._connect)
+        finally:
+            accepting.cancel()
+            self.watchdog.stop()
+            self.relay.stop()
+            await self.data.close()
+            await self.plane.pools.close()
+            self.bus.close()
+            self.logs.close()
+
+    def _make_agent(self) -> Agent:
+        options, policy = self.options, self.options.policy
+        hosts = WorkerHosts(
+            logs=self.logs,
+            clock=self.clock,
+            registry=self.registry,
+            errands=lambda: self.agent.errands,
+            publish=self._publish,
+            secrets=Path(options.data_dir) / "secrets",
+        )
+        runtime = Resolving(Listening(PythonRuntime(), self.bus), Path(options.data_dir))
+        return Agent(
+            Identity(
+                worker=options.worker,
+                pid=os.getpid(),
+                boot=secrets.token_hex(8),
+                listening=options.addresses,
+            ),
+            loader=Loader({"python": runtime}, hosts, self.clock),
+            plane=self.plane,
+            clock=self.clock,
+            randomness=random.SystemRandom(),
+            policy=CarePolicy(
+                health=HealthPolicy(
+                    interval=policy.health_interval,
+                    timeout=policy.health_timeout,
+                    failures=policy.health_failures,
+                )
+            ),
+            deliver=self._deliver,
+            metrics=self._metrics,
+        )
+
+    async def _connect(self) -> Link:
+        return await connect(Path(self.options.link), self.options.worker, self.options.fds)
+
+    async def _accept(self) -> None:
+        """Open the doors when there is something to serve; until then clients wait in the queue."""
+        await self.serving.wait()
+        # What start-up has left is not looked at again by the collector.
+        gc.collect()
+        gc.freeze()
+        certificates: list[ServerTls] = []
+        for fd, settings in zip(self.options.fds, self.options.listeners, strict=True):
+            listener = socket.socket(fileno=os.dup(fd))
+            context = None
+            if settings.tls is not None:
+                pair = Certificate(chain=Path(settings.tls.certificate), key=Path(settings.tls.key))
+                tls = ServerTls([pair])
+                certificates.append(tls)
+                context = tls.context
+            await self.data.serve([listener], context)
+        while certificates:
+            await asyncio.sleep(TLS_RELOAD)
+            for tls in certificates:
+                tls.reload()
+
+    def _stop(self) -> None:
+        self.agent.drain_seconds = max(self.agent.drain_seconds, 30.0)
+        self.agent.stopping.set()
+
+    def _publish(self, topic: str, source: str, data: dict[str, object]) -> None:
+        """An event of a plugin here: for the plugins here, and for those of the other workers."""
+        self.bus.publish(topic, source, data)
+        self.agent.errands.publish(topic, source, data)
+
+    def _deliver(self, topic: str, source: str, data: dict[str, Any]) -> None:
+        self.bus.publish(topic, source, data)
+
+    def _metrics(self) -> bytes:
+        self.slot_metrics.revision(self.agent.applier.desired.revision)
+        self.slot_metrics.clear()
+        for slot in self.agent.status():
+            self.slot_metrics.slot(
+                slot.plugin, slot.state, in_flight=slot.in_flight, draining=slot.draining
+            )
+        return self.registry.snapshot()
+
+    def _blocked(self, block: Block) -> None:
+        """A plugin has kept the event loop: report it, and take it out if it does so again."""
+        policy, now = self.options.policy, self.clock.monotonic()
+        detail = f"kept the event loop for {block.seconds * 1000:.0f} ms: {block.stack}"
+        self._report(
+            PluginEvent(
+                kind="blocked",
+                plugin=block.plugin,
+                generation=block.generation,
+                detail=detail,
+                data={"seconds": block.seconds},
+            )
+        )
+        recent = [at for at in self._blocks.get(block.plugin, []) if now - at < policy.block_window]
+        self._blocks[block.plugin] = recent = [*recent, now]
+        if policy.blocks_to_quarantine and len(recent) >= policy.blocks_to_quarantine:
+            del self._blocks[block.plugin]
+            reason = f"{detail} (the {len(recent)}. time within {policy.block_window:g} s)"
+            work = self.agent.caretaker.blame(block.plugin, reason, quarantine=True)
+            self.agent.tasks.spawn(work, name=f"quarantine {block.plugin}")
+
+    def _report(self, event: PluginEvent) -> None:
+        self.agent.report(event)
+
+    def _health(self) -> Response:
+        return Response.json({"status": "pass"})
+
+    def _ready(self) -> Response:
+        failed = [slot.plugin for slot in self.agent.status() if slot.state == "failed"]
+        content = {"status": "warn" if failed else "pass", "failed": failed}
+        return Response.json(content, 503 if self.data.draining else 200)
+
+
+def main(argument: str, run: Callable[[Any], None]) -> None:
+    """Run a worker as `argument`, its options as JSON, says."""
+    options = msgspec.json.decode(argument, type=WorkerOptions)
+
+    async def work() -> None:
+        await Worker(options).run()
+
+    run(work())

@@ -1,0 +1,59 @@
+"""Judging an artifact: the trial that the layers end with, and a check without a gateway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from plugbay.app._clock import SystemClock
+from plugbay.artifacts import ArtifactStore, Uploader, Validator, validation_layers
+from plugbay.runtimes import TrialLimits, run_trial
+from plugbay.settings import UploadSettings
+from plugbay.storage import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from plugbay.artifacts import Trial, TrialReport
+    from plugbay.sdk import Manifest
+
+CHUNK = 1 << 18
+
+
+def make_trial(settings: UploadSettings) -> Trial:
+    """Return the trial of the runtime `python`, within the operator's limits."""
+    limits = TrialLimits(seconds=settings.trial_seconds, memory_mb=settings.trial_memory_mb)
+
+    async def trial(payload: Path, manifest: Manifest, /) -> TrialReport:
+        return await run_trial(payload, manifest, limits=limits)
+
+    return trial
+
+
+async def check_artifact(wheel: Path, scratch: Path) -> dict[str, Any]:
+    """Run every layer over a wheel and return the record as plain values.
+
+    It is what an upload does, in a store of its own below `scratch`.
+    """
+    data = scratch / "store"
+    data.mkdir(mode=0o700)
+    clock = SystemClock()
+    database = Database.open(data / "plugbay.sqlite3")
+    try:
+        store = ArtifactStore(data, database)
+        validator = Validator(store, validation_layers(store, make_trial(UploadSettings())), clock)
+        uploader = Uploader(store, clock)
+        upload = await uploader.receive(_chunks(wheel), filename=wheel.name, by="check")
+        artifact = await validator.validate(upload.artifact.digest)
+        plain: dict[str, Any] = msgspec.to_builtins(artifact)
+        return plain
+    finally:
+        database.close()
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while data := file.read(CHUNK):
+            yield data

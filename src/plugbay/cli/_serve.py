@@ -1,0 +1,50 @@
+"""`plugbay serve` and `plugbay check`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plugbay.settings import load
+
+CONFIG = Path("gateway.toml")
+
+
+def serve(
+    config: Annotated[
+        Path | None, typer.Option(help="Settings; default: ./gateway.toml if it is there.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where state and plugins are kept.")] = None,
+    demo: Annotated[
+        bool, typer.Option(help="Add a sample upstream and the example plugins.")
+    ] = False,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Write a JSON file with all addresses when ready.")
+    ] = None,
+) -> None:
+    """Run the gateway until Ctrl-C; then requests in flight end first."""
+    # Imported here: no other command needs the whole gateway.
+    from plugbay.app.serve import serve as run
+
+    path = config or (CONFIG if CONFIG.exists() else None)
+    settings = load(path, os.environ)
+    if data_dir is not None:
+        settings = replace(settings, data_dir=str(data_dir))
+    if demo and path is None:
+        settings = replace(settings, log=replace(settings.log, format="console", level="warning"))
+    run(settings, config=path, demo=demo, ready_file=ready_file, say=print)
+
+
+def check(
+    config: Annotated[Path, typer.Argument(help="The settings file.")] = CONFIG,
+) -> None:
+    """Check a settings file, as `serve` would read it; exit with 1 if it is wrong."""
+    settings = load(config, os.environ)
+    print(
+        f"{config}: good: {len(settings.listeners)} listeners, {len(settings.upstreams)} upstreams,"
+        f" {len(settings.routes)} routes, {len(settings.plugins)} plugins"
+    )

@@ -1,0 +1,67 @@
+"""`plugbay login` and `plugbay logout`."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plugbay.cli._client import AdminClient, ApiError
+from plugbay.cli._options import URL, Url
+from plugbay.cli._session import keep_token, kept_token
+from plugbay.kernel import Invalid
+
+DAYS = 30.0
+
+
+def login(
+    user: Annotated[str, typer.Option(help="Who signs in.")] = "admin",
+    password_file: Annotated[
+        Path | None, typer.Option(help="Read the password from a file; else it is asked for.")
+    ] = None,
+    days: Annotated[float, typer.Option(help="How long the token is good.", min=0.01)] = DAYS,
+    url: Url = URL,
+) -> None:
+    """Sign in, and keep a token for the other commands (mode 0600)."""
+    try:
+        password = password_file.read_text().strip() if password_file else getpass.getpass()
+    except OSError as error:
+        raise Invalid(f"{password_file} cannot be read: {error.strerror}") from error
+    token = sign_in(url, user, password, days=days)
+    print(f"signed in as {user}; the token is in {keep_token(url, token)}, good for {days:g} days")
+
+
+def logout(url: Url = URL) -> None:
+    """Forget the token that `login` has kept, here and at the gateway."""
+    token = kept_token(url)
+    if not token:
+        print(f"not signed in at {url}")
+        return
+    client = AdminClient(url, token)
+    try:
+        client.call("DELETE", "/tokens/current")
+    except ApiError as error:
+        if error.status not in (401, 404):
+            raise
+    keep_token(url, "")
+    print("signed out")
+
+
+def sign_in(url: str, user: str, password: str, *, days: float = DAYS) -> str:
+    """Return a new bearer token with all that the user may do. Raises `ApiError`."""
+    client = AdminClient(url)
+    session = client.call("POST", "/sessions", {"username": user, "password": password})
+    cookie = session.headers["set-cookie"].partition(";")[0]
+    headers = {"cookie": cookie, "x-csrf-token": session.json["csrf"]}
+    mine = client.call("GET", "/me", headers={"cookie": cookie}).json["permissions"]
+    wish = {
+        "name": f"plugbay on {socket.gethostname()}",
+        "scopes": mine,
+        "expires_in": days * 86400,
+    }
+    token: str = client.call("POST", "/tokens", wish, headers=headers).json["secret"]
+    client.call("DELETE", "/sessions/current", headers=headers)
+    return token
