@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._member import Member
     from plugbay.gateway._responding import Responding
     from plugbay.kernel import Generation, Hook
-    from plugbay.sdk import Request, Response, Timing
+    from plugbay.sdk import Request, Response
 
 PARKED = 1024
 """How many requests may wait while an exclusive swap goes on."""
@@ -46,7 +46,7 @@ class Chain:
         self.tally = Tally()
         self.inside: set[Responding] = set()
         self.waits_on_request = self.waits_on_response = False
-        self.filters_request = self.filters_response = False
+        self.filters_request = self.filters_response = self.sees_response = False
         self.observers: tuple[tuple[Link, Hook], ...] = ()
         self._now = now
         self._waiting: dict[Responding, Callable[[], None]] = {}
@@ -70,6 +70,9 @@ class Chain:
         self.on_response_async = run if self.waits_on_response else _as_coroutine(run)
         self.filters_request = any(link.hook("request_body") for link in links)
         self.filters_response = any(link.hook("response_body") for link in links)
+        self.sees_response = self.filters_response or any(
+            link.hook("on_response") or link.hook("on_complete") for link in links
+        )
         observers = ((link, link.hook("on_complete")) for link in links)
         self.observers = tuple((link, hook) for link, hook in observers if hook is not None)
 
@@ -89,14 +92,14 @@ class Chain:
         self.inside.add(exchange)
         return True
 
-    def leave_after(self, exchange: Responding, timing: Timing) -> None:
+    def leave_after(self, exchange: Responding) -> None:
         """The response is out: leave when no code of a plugin runs for it any more."""
         for task in (exchange.task, exchange.handler_task, exchange.response_task):
             if task is not None and not task.done():
-                task.add_done_callback(lambda _: self.leave_after(exchange, timing))
+                task.add_done_callback(lambda _: self.leave_after(exchange))
                 return
         if self.observers:
-            exchange.plane.observers.put(self, exchange, timing)
+            exchange.plane.observers.put(self, exchange)
         else:
             self.leave(exchange)
 
@@ -199,8 +202,9 @@ class Chain:
                 chunks = link.guarded(hook.call(request, response, chunks), request)
         return chunks
 
-    async def observe(self, exchange: Responding, timing: Timing) -> None:
+    async def observe(self, exchange: Responding) -> None:
         """Tell the observers."""
+        timing = exchange.timing()
         for link, hook in self.observers:
             if not _allowed(link):
                 link.skipped()

@@ -57,6 +57,7 @@ class Downstream(asyncio.Protocol):
         "raw",
         "remaining",
         "scheme",
+        "spaced",
         "total",
         "transport",
         "unsent",
@@ -80,7 +81,7 @@ class Downstream(asyncio.Protocol):
         self.pieces: list[bytes] = []
         self.backlog: list[bytes] = []
         self.head_bytes = self.remaining = self.discarded = self.paused = self.unsent = 0
-        self.head_done = self.message_done = self.feeding = False
+        self.head_done = self.message_done = self.feeding = self.spaced = False
         self.writable = True
         self.deadline = self.total = NEVER
 
@@ -211,10 +212,13 @@ class Downstream(asyncio.Protocol):
     def _begin_head(self) -> None:
         self.mode = HEAD
         self.head_bytes = 0
+        self.spaced = False
         self.deadline = self.plane.ticker.after(self.plane.limits.head_timeout)
 
     def _feed(self, data: bytes) -> bytes:
         """Feed the parser up to the end of the head or of the chunked body; return the rest."""
+        if self.head_bytes or b" \r\n" in data or b"\t\r\n" in data:
+            self.spaced = True
         cut = self.cutter.cut(data)
         piece, rest = (data, b"") if cut == len(data) else (data[:cut], data[cut:])
         try:
@@ -254,7 +258,7 @@ class Downstream(asyncio.Protocol):
             raise Refused(505, "the versions served are HTTP/1.1 and HTTP/1.0")
         keep = parser.should_keep_alive()
         head = RequestHead(parser.get_method(), self.url, http10=version == "1.0", keep=keep)
-        read_request_head(head, without_space(self.raw))
+        read_request_head(head, without_space(self.raw) if self.spaced else self.raw)
         return head
 
     def _begin_exchange(self, head: RequestHead) -> None:

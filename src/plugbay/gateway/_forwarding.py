@@ -139,7 +139,8 @@ class Forwarding:
             self._sent(upstream)
         else:
             exchange.want_body()
-            self.upstream_ready()
+        if body or not self.ended:
+            self.upstream_ready()  # reading was paused while there was no connection
 
     def _head(self) -> bytes:
         exchange = self.exchange
@@ -232,8 +233,9 @@ class Forwarding:
         upstream, target = self.upstream, self.target
         if upstream is None or target is None:
             return
-        target.series.duration.observe(self.exchange.plane.monotonic() - self.began)
-        self.exchange.upstream_seconds = self.exchange.plane.monotonic() - self.began
+        exchange = self.exchange
+        exchange.upstream_seconds = seconds = exchange.plane.monotonic() - self.began
+        target.series.duration.observe(seconds)
         if head.status >= 500:
             target.failed()
             if head.status in self.pool.spec.retries.statuses and self._may_retry(free=False):
@@ -243,7 +245,7 @@ class Forwarding:
         else:
             target.worked()
         self.heard = True
-        self.exchange.respond(head.status, head.fields, head.length)
+        exchange.respond(head.status, head.fields, head.length)
 
     def response_data(self, data: bytes) -> None:
         self.exchange.response_data(data)
@@ -277,7 +279,7 @@ class Forwarding:
             return
         self.tried.append(target)
         retries = self.pool.spec.retries
-        if self.attempts <= retries.attempts and self.pool.budget.spend():
+        if self.attempts <= retries.attempts and self.pool.may_retry():
             target.series.retries += 1
             self._attempt(fresh=False)
         elif timed_out:
@@ -326,7 +328,7 @@ class Forwarding:
             return self.attempts <= self.pool.spec.retries.attempts + 1
         if self.target is not None:
             self.tried.append(self.target)
-        if self.attempts > self.pool.spec.retries.attempts or not self.pool.budget.spend():
+        if self.attempts > self.pool.spec.retries.attempts or not self.pool.may_retry():
             return False
         if self.target is not None:
             self.target.series.retries += 1

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
     from plugbay.gateway._responding import Responding
-    from plugbay.sdk import Timing
 
-    Observation = tuple[Chain, Responding, Timing]
+    Observation = tuple[Chain, Responding]
 
 
 class Observers:
@@ -27,21 +26,21 @@ class Observers:
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
 
-    def put(self, chain: Chain, exchange: Responding, timing: Timing) -> None:
+    def put(self, chain: Chain, exchange: Responding) -> None:
         """Tell the observers of `chain` soon."""
         if len(self._queue) >= self._bound:
             self.dropped += 1
             chain.leave(exchange)
             return
-        self._queue.append((chain, exchange, timing))
+        self._queue.append((chain, exchange))
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._tell())
 
     async def _tell(self) -> None:
         while self._queue:
-            chain, exchange, timing = self._queue.popleft()
+            chain, exchange = self._queue.popleft()
             try:
-                await chain.observe(exchange, timing)
+                await chain.observe(exchange)
             finally:
                 chain.leave(exchange)
             await asyncio.sleep(0)  # requests come first

@@ -169,6 +169,7 @@ class UpstreamPool:
         self.budget = RetryBudget(spec.retries, clock)
         self.waiting: dict[Forwarding, float] = {}
         self.connections = self.in_flight = self.users = 0
+        self._admitted = 0
         self.closed = False
         self.hashes = spec.balance == "consistent-hash"
         self._single = next(iter(self.targets.values())) if len(states) == 1 else None
@@ -180,8 +181,19 @@ class UpstreamPool:
         if limit and self.in_flight >= limit:
             return False
         self.in_flight += 1
-        self.budget.request()
+        self._admitted += 1
         return True
+
+    def may_retry(self) -> bool:
+        """Take one retry from the budget; False if there is none left."""
+        self._count()
+        return self.budget.spend()
+
+    def _count(self) -> None:
+        """Tell the budget of the requests since the last time, in one go."""
+        if self._admitted:
+            self.budget.request(self._admitted)
+            self._admitted = 0
 
     def pick(self, key: bytes, tried: Sequence[TargetPool]) -> TargetPool:
         """Choose a target."""
@@ -244,6 +256,7 @@ class UpstreamPool:
 
     def sweep(self, now: float) -> None:
         """Give up what is late."""
+        self._count()
         for target in self.targets.values():
             target.sweep(now)
         for forwarding in [f for f, deadline in self.waiting.items() if deadline <= now]:

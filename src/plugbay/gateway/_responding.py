@@ -73,6 +73,7 @@ class Responding:
         "response",
         "response_task",
         "route",
+        "seconds",
         "sink",
         "status",
         "table",
@@ -115,6 +116,7 @@ class Responding:
     response: Response | None
     response_task: asyncio.Task[None] | None
     route: Route | None
+    seconds: float
     sink: Sink | None
     status: int
     table: Table | None
@@ -139,7 +141,8 @@ class Responding:
 
     def respond(self, status: int, fields: Fields, length: int) -> None:
         """Pass on the head of a handler's response; its body follows by `response_data`."""
-        if not self.hooked:
+        chain, pre = self.chain, self.pre
+        if (chain is None or not chain.sees_response) and (pre is None or not pre.sees_response):
             self.write_head(status, fields, length)
         else:
             self._through_hooks(Response(status, Headers(fields), None), length)
@@ -389,23 +392,24 @@ class Responding:
         self.finished = True
         self.outcome = outcome
         self.sink = None
-        total = self.plane.monotonic() - self.began
+        self.seconds = self.plane.monotonic() - self.began
         route = self.route
         series = route.series if route is not None else self.plane.unmatched
-        series.count(self.request.method, self.status, total, self.bytes_in, self.bytes_out)
+        series.count(self.request.method, self.status, self.seconds, self.bytes_in, self.bytes_out)
         if self.hooked:
-            timing = Timing(
-                total,
-                self.upstream_seconds,
-                self.plugin_seconds,
-                self.bytes_in,
-                self.bytes_out,
-                outcome,
-            )
-            self._leave(timing)
+            if self.chain is not None:
+                self.chain.leave_after(self)
+            if self.pre is not None:
+                self.pre.leave_after(self)
         self.connection.response_done(self.keep and outcome == "ok")
 
-    def _leave(self, timing: Timing) -> None:
-        for chain in (self.chain, self.pre):
-            if chain is not None:
-                chain.leave_after(self, timing)
+    def timing(self) -> Timing:
+        """Return how long it took and how much was sent."""
+        return Timing(
+            self.seconds,
+            self.upstream_seconds,
+            self.plugin_seconds,
+            self.bytes_in,
+            self.bytes_out,
+            self.outcome,
+        )

@@ -32,9 +32,9 @@ class RetryBudget:
         self.spent = 0
         """Retries granted, ever."""
 
-    def request(self) -> None:
-        """Count a first attempt."""
-        self._requests[self._slide() % _SECONDS] += 1
+    def request(self, count: int = 1) -> None:
+        """Count first attempts."""
+        self._requests[self._slide() % _SECONDS] += count
 
     def spend(self) -> bool:
         """Take one retry from the budget; False if there is none left."""

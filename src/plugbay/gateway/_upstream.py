@@ -61,6 +61,7 @@ class Upstream(asyncio.Protocol):
         "served",
         "since",
         "skip",
+        "spaced",
         "status",
         "target",
         "transport",
@@ -79,7 +80,9 @@ class Upstream(asyncio.Protocol):
         self.interim: list[tuple[int, Fields]] = []
         self.mode = SPARE
         self.status = self.remaining = self.head_bytes = self.served = 0
-        self.keep = self.head_done = self.message_done = self.bodiless = self.skip = False
+        self.keep = self.head_done = self.message_done = self.bodiless = self.skip = self.spaced = (
+            False
+        )
         self.writable = True
         self.paused = False
         self.deadline = NEVER
@@ -159,15 +162,16 @@ class Upstream(asyncio.Protocol):
             # Nobody has asked for these bytes: what follows them cannot be trusted either.
             self.transport.abort()
             return
-        if forwarding.request_sent and mode != TUNNEL:
-            self.deadline = self.target.idle_deadline()
-        if mode == LENGTH:
-            self._counted(forwarding, data)
-        elif mode in (HEAD, CHUNKED):
+        if mode in (HEAD, CHUNKED):
             self._feed(forwarding, data)
+        elif mode == LENGTH:
+            self._counted(forwarding, data)
         else:
             forwarding.response_data(data)
             forwarding.flush()
+        waits = self.forwarding is not None and forwarding.request_sent
+        if waits and not self.paused and self.mode != TUNNEL:
+            self.deadline = self.target.idle_deadline()
 
     def _counted(self, forwarding: Forwarding, data: bytes) -> None:
         size = len(data)
@@ -182,6 +186,8 @@ class Upstream(asyncio.Protocol):
     def _feed(self, forwarding: Forwarding, data: bytes) -> None:
         rest = b""
         extra = False
+        if self.head_bytes or b" \r\n" in data or b"\t\r\n" in data:
+            self.spaced = True
         if self.mode == HEAD and (self.bodiless or len(data) > _WHOLE):
             cut = self.cutter.cut(data)
             data, rest = data[:cut], data[cut:]
@@ -236,7 +242,8 @@ class Upstream(asyncio.Protocol):
     def _head(self, forwarding: Forwarding) -> None:
         """The head is complete: decide how the body is framed and pass the head on."""
         status = self.status
-        raw, self.raw = without_space(self.raw), []
+        raw, self.raw = without_space(self.raw) if self.spaced else self.raw, []
+        self.spaced = False
         self.head_done = False
         if status == 101:
             forwarding.switched(self, raw)
