@@ -110,6 +110,10 @@ class Archive:
         """The entries that are no directories."""
         return tuple(entry for entry in self.entries if not entry.is_directory)
 
+    def size(self, name: str) -> int:
+        """Return one file's size in bytes; `KeyError` if it is missing."""
+        return self._by_name[name].size
+
     def read(self, name: str) -> bytes:
         """Return one file's content. Raises as `chunks` does; `KeyError` if it is missing."""
         return b"".join(self.chunks(self._by_name[name]))

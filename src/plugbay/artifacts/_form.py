@@ -75,9 +75,8 @@ def _metadata(archive: Archive, name: WheelName | None, subject: Subject) -> lis
     raw: list[bytes] = []
     for file in ("METADATA", "WHEEL"):
         path = f"{subject.dist_info}/{file}"
-        entry = next((entry for entry in archive.files if entry.name == path), None)
-        if entry is None or entry.size > _TEXT_LIMIT:
-            found = "none" if entry is None else f"{entry.size} bytes"
+        if path not in subject.files or archive.size(path) > _TEXT_LIMIT:
+            found = f"{archive.size(path)} bytes" if path in subject.files else "none"
             expected = f"at most {_TEXT_LIMIT} bytes"
             return [Finding("form", f"the wheel needs a {path}", expected=expected, found=found)]
         raw.append(archive.read(path))

@@ -53,16 +53,18 @@ def _inspect(subject: Subject) -> Sequence[Problem]:
         return problems
     manifest = convert(raw, Manifest, what=places[0])
     problems.extend(check_claims(manifest, subject.wheel().version, subject.files))
-    subject.manifest = manifest
+    if not problems:
+        subject.manifest = manifest
     return problems
 
 
 def _document(subject: Subject, place: str) -> tuple[dict[str, Any] | None, list[Finding]]:
     with Archive.open(subject.path, ArchiveLimits()) as archive:
+        size = archive.size(place)
+        if size > _LARGEST:
+            expected, found = f"at most {_LARGEST} bytes", f"{size} bytes"
+            return None, [Finding("/", f"{place} is too large", expected=expected, found=found)]
         raw = archive.read(place)
-    if len(raw) > _LARGEST:
-        expected, found = f"at most {_LARGEST} bytes", f"{len(raw)} bytes"
-        return None, [Finding("/", f"{place} is too large", expected=expected, found=found)]
     try:
         return tomllib.loads(raw.decode("utf-8")), []
     except (ValueError, RecursionError) as error:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import platform
+import sys
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.tags import parse_tag, sys_tags
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
+from plugbay import __version__
 from plugbay.artifacts._artifact import Finding
 from plugbay.sdk import API
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from packaging.tags import Tag
-
     from plugbay.artifacts._layer import Subject
     from plugbay.kernel import Problem
 
 _NATIVE = (".so", ".pyd", ".dylib", ".dll")
+_MOST = 100
 _PROCESS = 'set runtime = "process" in plugbay.toml: it runs in an environment of its own'
 
 
@@ -58,7 +59,7 @@ def _python(required: str) -> Iterator[Finding]:
     try:
         # A pre-release of Python is Python, too.
         fits = SpecifierSet(required).contains(running, prereleases=True)
-    except InvalidSpecifier:
+    except ValueError:  # InvalidSpecifier, and a number too long for Python
         yield _finding("platform", "Requires-Python is no specifier", "e.g. >=3.11", required)
         return
     if not fits:
@@ -67,20 +68,25 @@ def _python(required: str) -> Iterator[Finding]:
 
 
 def _pure(tags: Sequence[str], pure: bool) -> Iterator[Finding]:
-    if not pure or not any(_runs(tag) for text in tags for tag in _parsed(text)):
+    if not pure or not any(map(_runs, tags)):
         found = ", ".join(tags) + ("" if pure else ", Root-Is-Purelib: false")
         yield _finding("platform", "not a pure Python wheel", "py3-none-any", found, _PROCESS)
 
 
-def _parsed(text: str) -> Collection[Tag]:
-    try:
-        return parse_tag(text)
-    except ValueError:
-        return ()
+def _runs(tag: str) -> bool:
+    """Whether a tag (PEP 425) names this Python, no ABI and any platform.
 
-
-def _runs(tag: Tag) -> bool:
-    return (tag.abi, tag.platform) == ("none", "any") and tag in frozenset(sys_tags())
+    A compressed tag set is not expanded: a short one may stand for millions of tags.
+    """
+    parts = [part.split(".") for part in tag.split("-")]
+    minor = sys.version_info.minor
+    running = {"py3", f"cp3{minor}", *(f"py3{n}" for n in range(minor + 1))}
+    return (
+        len(parts) == 3
+        and not running.isdisjoint(parts[0])
+        and "none" in parts[1]
+        and "any" in parts[2]
+    )
 
 
 def _native(files: Collection[str]) -> Iterator[Finding]:
@@ -92,17 +98,28 @@ def _native(files: Collection[str]) -> Iterator[Finding]:
 
 
 def _foreign(requirements: Collection[str]) -> Iterator[Finding]:
+    if len(requirements) > _MOST:
+        found = f"{len(requirements)} Requires-Dist"
+        yield _finding("platform", "too many dependencies", "none", found, _PROCESS)
+        return
     for text in requirements:
         try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
+            yield from _of_requirement(Requirement(text))
+        except ValueError:  # InvalidRequirement, or a marker that cannot be evaluated
             yield _finding("platform", "an unreadable Requires-Dist", "e.g. plugbay>=0.1", text)
-            continue
-        marker = requirement.marker
-        if requirement.name == "plugbay" or (marker and not marker.evaluate({"extra": ""})):
-            continue
+
+
+def _of_requirement(requirement: Requirement) -> Iterator[Finding]:
+    marker = requirement.marker
+    if marker is not None and not marker.evaluate({"extra": ""}):
+        return
+    text = str(requirement)
+    if canonicalize_name(requirement.name) != "plugbay":
         detail = "the plugin has dependencies of its own"
         yield _finding("platform", detail, "none but plugbay", text, _PROCESS)
+    elif not requirement.specifier.contains(__version__, prereleases=True):
+        remedy = "upgrade the gateway, or widen the plugin's dependency"
+        yield _finding("platform", "made for another Plugbay", text, __version__, remedy)
 
 
 def _finding(

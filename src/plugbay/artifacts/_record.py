@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from plugbay.artifacts._archive import Archive, Entry
 
 _ALGORITHMS = ("sha256", "sha384", "sha512")
+_LARGEST = 4 * 1024 * 1024
 _SIZE = re.compile(r"[0-9]{1,15}")
 _REBUILD = "build the wheel with `plugbay plugin build`"
 
@@ -51,6 +52,9 @@ def check_record(archive: Archive, dist_info: str) -> list[Finding]:
 def _lines(archive: Archive, name: str) -> tuple[dict[str, Line], list[Finding]]:
     if name not in archive:
         return {}, [_finding("the wheel has no RECORD", expected=name)]
+    if archive.size(name) > _LARGEST:
+        expected, found = f"at most {_LARGEST} bytes", f"{archive.size(name)} bytes"
+        return {}, [_finding("RECORD is too large", expected=expected, found=found)]
     lines: dict[str, Line] = {}
     findings: list[Finding] = []
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from plugbay.artifacts._artifact import Finding
@@ -13,9 +13,31 @@ if TYPE_CHECKING:
     from plugbay.kernel import Problem
 
 
+MOST = 200
+_LONGEST = 1000
+
+
 def lifted(problems: Sequence[Problem]) -> tuple[Finding, ...]:
-    """Return the problems as findings; what is no `Finding` yet is an error."""
-    return tuple(p if isinstance(p, Finding) else Finding(**asdict(p)) for p in problems)
+    """Return the problems as findings; what is no `Finding` yet is an error.
+
+    There are never more than `MOST`, errors first, and no text is longer than a screen: both
+    are made by whoever made the artifact, and are kept with its record.
+    """
+    findings = sorted(map(_clean, problems), key=lambda finding: finding.severity)
+    if len(findings) <= MOST:
+        return tuple(findings)
+    rest = len(findings) - MOST + 1
+    severity = findings[MOST - 1].severity
+    more = Finding("/", f"and {rest} more findings", remedy="correct these first")
+    return (*findings[: MOST - 1], replace(more, severity=severity))
+
+
+def _clean(problem: Problem) -> Finding:
+    texts = {
+        name: value[:_LONGEST].encode("utf-8", "replace").decode()
+        for name, value in asdict(problem).items()
+    }
+    return Finding(**texts)
 
 
 def fatal(findings: Sequence[Finding]) -> bool:

@@ -16,6 +16,8 @@ from plugbay.kernel import Invalid, convert
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LARGEST = 2**31 - 1
+
 
 def shape_problems(raw: dict[str, Any], type_: type[Any], at: str) -> Iterator[Finding]:
     """Yield a finding for each unknown key, missing key and wrong value, at any depth."""
@@ -42,6 +44,9 @@ def _of_value(value: object, hint: Any, at: str) -> Iterator[Finding]:
     if table is not None:
         yield from shape_problems(table, hint, at)
         return
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        yield Finding(at, "out of range", expected=f"at most {_LARGEST}", found="a huge number")
+        return
     try:
         convert(value, hint, what=at)
     except Invalid as error:
@@ -50,7 +55,7 @@ def _of_value(value: object, hint: Any, at: str) -> Iterator[Finding]:
                 at + problem.pointer,
                 problem.detail,
                 expected=_allowed(hint),
-                found=repr(value)[:200],
+                found=_shown(value),
                 remedy="correct the value",
             )
 
@@ -59,6 +64,13 @@ def _table(value: object, hint: Any) -> dict[str, Any] | None:
     """Return the value as a table if that is what it is and what is wanted."""
     wanted = isinstance(hint, type) and dataclasses.is_dataclass(hint)
     return cast("dict[str, Any]", value) if wanted and isinstance(value, dict) else None
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:200]
+    except ValueError:  # a number too long to be written
+        return type(value).__name__
 
 
 def _allowed(hint: Any) -> str:

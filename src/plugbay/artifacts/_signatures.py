@@ -38,8 +38,7 @@ def hook_shapes() -> dict[str, HookShape]:
     """Return every hook of the sdk by its name."""
     shapes = {"app": HookShape("AsgiApp", ("scope", "receive", "send"), "any")}
     for base in ("Plugin", *CAPABILITIES):
-        members: dict[str, object] = vars(getattr(sdk, base))
-        for name, value in members.items():
+        for name, value in _members(base).items():
             if inspect.isfunction(value) and not name.startswith("_"):
                 parameters = tuple(inspect.signature(value).parameters)[1:]
                 shapes[name] = HookShape(base, parameters, _style(base))
@@ -80,6 +79,11 @@ def own_nodes(function: Function) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, inner):
             pending.extend(ast.iter_child_nodes(node))
+
+
+def _members(base: str) -> dict[str, object]:
+    class_: type[object] = getattr(sdk, base)
+    return dict(vars(class_))
 
 
 def _takes(arguments: ast.arguments, count: int) -> bool:

@@ -156,7 +156,11 @@ class ArtifactStore:
         Raises `NotFound`, and `Unavailable` if the bytes are damaged or the disk is full.
         """
         self.get(digest)
-        return await in_thread(self.unpacked.ensure, digest)
+        path = await in_thread(self.unpacked.ensure, digest)
+        if self.catalog.get(digest) is None:  # deleted meanwhile
+            await in_thread(self.unpacked.remove, digest)
+            raise NotFound(f"there is no artifact {digest}")
+        return path
 
     async def _take(self, spool: Spool, arrival: Arrival, known: Artifact | None) -> Artifact:
         if known is not None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int], None]
 
 MAX_BYTES = 50 * 1024 * 1024
+_LONGEST = 255
 _BATCH = 1 << 18
 """Bytes that are gathered before a thread is asked to write them."""
 
@@ -56,7 +57,11 @@ class Uploader:
             digest = await in_thread(spool.finish)
             _check(spool.size, length, digest, expected)
             arrival = Arrival(
-                digest=digest, size=spool.size, filename=filename, by=by, at=self._clock.time()
+                digest=digest,
+                size=spool.size,
+                filename=filename[:_LONGEST].encode("utf-8", "replace").decode(),
+                by=by,
+                at=self._clock.time(),
             )
             return await self._store.admit(spool, arrival)
         finally:

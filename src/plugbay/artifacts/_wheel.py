@@ -11,7 +11,7 @@ from packaging.utils import (
     canonicalize_name,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from plugbay.artifacts._artifact import Finding, WheelMetadata
 
@@ -36,7 +36,7 @@ def parse_name(filename: str) -> tuple[WheelName | None, list[Finding]]:
         if len(filename) > _LONGEST or "/" in filename or "\\" in filename:
             raise InvalidWheelFilename(f"{filename[:_LONGEST]!r} is no plain file name")
         name, version, _, _ = parse_wheel_filename(filename)
-    except InvalidWheelFilename as error:
+    except ValueError as error:
         finding = Finding(
             "form",
             "the file name is not that of a wheel (PEP 427)",
@@ -100,7 +100,7 @@ def check_names(metadata: WheelMetadata, name: WheelName) -> list[Finding]:
     """Compare METADATA with the file name."""
     try:
         same_version = Version(metadata.version) == name.version
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and a number too long for Python
         same_version = False
     wrong = {
         "Name": (canonicalize_name(metadata.name) == name.name, name.name, metadata.name),
@@ -126,7 +126,7 @@ def _same(stem: str, name: WheelName) -> bool:
     other, _, version = stem.partition("-")
     try:
         return canonicalize_name(other) == name.name and Version(version) == name.version
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and a number too long for Python
         return False
 
 

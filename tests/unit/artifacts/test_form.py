@@ -426,6 +426,10 @@ class TestRecord:
         files[record_name(files)] = text.encode("latin-1")
         assert "RECORD" in details(inspect(write_zip(tmp_path / NAME, files)))
 
+    def test_a_huge_record(self, tmp_path: Path) -> None:
+        text = "".join(f"{n:x}" for n in range(900_000))
+        assert "RECORD is too large" in details(inspect(make_wheel(tmp_path, record=text)))
+
     def test_a_record_that_lies_about_itself(self, tmp_path: Path) -> None:
         parts = [(n.encode(), deflated(c), len(c), zlib.crc32(c)) for n, c in wheel_files().items()]
         record = (f"{INFO}/RECORD".encode(), deflated(b"x,,"), 3, 7)
@@ -438,6 +442,13 @@ class TestRecord:
         lines = [record_line(n, c) for n, c in files.items() if not n.endswith(".jws")]
         files[name] = ("".join(lines) + f"{name},,\n").encode()
         assert inspect(write_zip(tmp_path / NAME, files)) == []
+
+
+def test_thousands_of_findings_are_cut_off(bench: Bench, tmp_path: Path) -> None:
+    files = {f"../{n}{'x' * 200}": "" for n in range(1000)}
+    artifact = bench.check(make_wheel(tmp_path, files=files))
+    assert len(artifact.findings) == 200
+    assert artifact.findings[-1].detail == "and 801 more findings"
 
 
 def test_a_refused_wheel_leaves_nothing(bench: Bench, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,10 @@ def findings(bench: Bench, wheel: Path) -> tuple[Finding, ...]:
         ("Requires-Python: soon\n", "Requires-Python is no specifier"),
         ("Requires-Dist: numpy>=2\n", "dependencies of its own"),
         ('Requires-Dist: numpy>=2; python_version >= "3"\n', "dependencies of its own"),
+        (f"Requires-Python: >={'1' * 5000}\n", "Requires-Python is no specifier"),
+        ("Requires-Dist: numpy\n" * 101, "too many dependencies"),
+        ("Requires-Dist: x; python_full_version ~= 'a'\n", "an unreadable Requires-Dist"),
+        ("Requires-Dist: plugbay>=99\n", "made for another Plugbay"),
         ("Requires-Dist: ???\n", "an unreadable Requires-Dist"),
     ],
 )
@@ -66,6 +71,7 @@ def test_the_sdk_and_extras_are_no_dependencies(bench: Bench, tmp_path: Path) ->
         WHEEL.replace("py3-none-any", "py2-none-any"),
         WHEEL.replace("py3-none-any", "py3-none-win32"),
         WHEEL.replace("py3-none-any", "nonsense"),
+        WHEEL.replace("py3-none-any", "-".join([".".join("x" * 2000)] * 3)),
         WHEEL.replace("true", "false"),
     ],
 )
@@ -77,6 +83,12 @@ def test_a_wheel_that_is_not_pure(bench: Bench, tmp_path: Path, wheel: str) -> N
 
 def test_a_wheel_for_python_2_and_3_is_pure(bench: Bench, tmp_path: Path) -> None:
     wheel = WHEEL.replace("py3-none-any", "py2.py3-none-any")
+    assert findings(bench, make_wheel(tmp_path, wheel=wheel)) == ()
+
+
+def test_a_wheel_for_this_python_is_pure(bench: Bench, tmp_path: Path) -> None:
+    tag = f"cp3{sys.version_info.minor}-none-any"
+    wheel = WHEEL.replace("py3-none-any", tag)
     assert findings(bench, make_wheel(tmp_path, wheel=wheel)) == ()
 
 

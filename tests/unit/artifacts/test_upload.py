@@ -54,6 +54,13 @@ def test_the_bytes_lie_under_their_digest_and_are_read_back(bench: Bench) -> Non
     assert asyncio.run(read()) == DATA
 
 
+def test_a_strange_file_name_is_kept_as_far_as_it_goes(bench: Bench) -> None:
+    name = "\ud800" + "x" * 1000
+    work = bench.uploader.receive(chunked(DATA), filename=name, by="tests")
+    assert asyncio.run(work).artifact.filename == "?" + "x" * 254
+    assert bench.store.get(DIGEST).filename == "?" + "x" * 254
+
+
 def test_the_same_bytes_are_stored_once(bench: Bench) -> None:
     receive(bench)
     again = receive(bench)
