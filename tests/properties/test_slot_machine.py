@@ -47,7 +47,7 @@ class SlotMachine(RuleBasedStateMachine):
         self.background: set[asyncio.Task[Any]] = set()
         self.highest = 0
 
-    @initialize(active=st.booleans())
+    @initialize(active=st.sampled_from([True, True, False]))
     def begin(self, active: bool) -> None:
         if active:
             self.prepare("overlap", {}, None, 0.0, 4.0)
@@ -90,6 +90,34 @@ class SlotMachine(RuleBasedStateMachine):
             self.step(asyncio.sleep(patience))
 
     @precondition(lambda self: not self.slot.changing)
+    @rule(
+        reload=RELOAD,
+        faults=FAULTS,
+        again=AGAIN,
+        inside=st.integers(0, 2),
+        waiting=st.integers(0, 4),
+        drain=DRAIN,
+    )
+    def change_at_once(
+        self,
+        reload: str,
+        faults: dict[str, str],
+        again: str | None,
+        inside: int,
+        waiting: int,
+        drain: float,
+    ) -> None:
+        """A whole change, as it mostly goes; the rules below take it to pieces."""
+        for _ in range(inside):
+            self.enter()
+        self.prepare(reload, faults, again, drain, None)
+        for _ in range(waiting):
+            self.enter()
+        self.wait(200.0)
+        if self.change is not None:
+            self.commit(drain)
+
+    @precondition(lambda self: not self.slot.changing and self.slot.state != "disabled")
     @rule()
     def prepare_disable(self) -> None:
         self.fresh = None
@@ -265,10 +293,10 @@ class SlotMachine(RuleBasedStateMachine):
 
 
 SlotMachine.TestCase.settings = settings(
-    max_examples=200,
+    max_examples=250,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-TestSlotMachine = SlotMachine.TestCase
+TestSlotMachine = pytest.mark.timeout(300)(SlotMachine.TestCase)
