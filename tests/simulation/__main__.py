@@ -1,5 +1,6 @@
 """Run many seeds, or one again; or count which planted faults are found, and how soon."""
 
+# ruff: noqa: T201 -- a command: printing is what it is for
 from __future__ import annotations
 
 import argparse

@@ -72,9 +72,10 @@ def double_commit() -> contextlib.AbstractContextManager[object]:
         commit(self, ticket)
         if self._committed is not None and self._pending is None and pending is not None:
             self._again = pending  # type: ignore[attr-defined]
-        elif getattr(self, "_again", None) is not None:
-            if self._again.message.ticket == ticket:  # type: ignore[attr-defined]
-                self.applier.commit(self._again)  # type: ignore[attr-defined]
+            return
+        again = getattr(self, "_again", None)
+        if again is not None and again.message.ticket == ticket:
+            self.applier.commit(again)
 
     return _instead(Agent, "_commit", twice)
 
@@ -179,7 +180,7 @@ def install_late() -> contextlib.AbstractContextManager[object]:
     commit = Applier.commit
 
     def late(self: Applier, pending: Any) -> dict[str, int]:
-        with mock.patch.object(self._plane, "install", lambda table: None):
+        with mock.patch.object(self._plane, "install"):
             return commit(self, pending)
 
     return _instead(Applier, "commit", late)

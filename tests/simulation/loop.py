@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import heapq
 import itertools
@@ -98,6 +99,9 @@ class SimLoop(asyncio.AbstractEventLoop):
     def create_task(  # type: ignore[override]
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Any = None
     ) -> asyncio.Task[Any]:
+        if self._closed:
+            coro.close()
+            raise RuntimeError("this world has ended")
         task = asyncio.Task(coro, loop=self, name=name or "task", context=context)
         self.tasks.append(task)
         return task
@@ -142,11 +146,17 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._closed = True
         self._ready.clear()
         self._timers.clear()
-        for task in self.tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            if not task.done():
-                _close(task.get_coro())
-        self.tasks.clear()
+        before = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)  # what they still ask for, this loop refuses
+        try:
+            for task in self.tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                if not task.done():
+                    with contextlib.suppress(BaseException):  # a dead process has no opinion
+                        task.get_coro().close()  # type: ignore[union-attr]
+        finally:
+            asyncio._set_running_loop(before)
+            self.tasks.clear()
 
     def _advance(self, deadline: float) -> bool:
         timers, ready = self._timers, self._ready
@@ -167,11 +177,3 @@ class SimLoop(asyncio.AbstractEventLoop):
                 continue
             self.steps += 1
             handle.context.run(handle.callback, *handle.args)
-
-
-def _close(coroutine: Any) -> None:
-    """Close a coroutine of a killed process; what its `finally` says is said to nobody."""
-    try:
-        coroutine.close()
-    except BaseException:  # noqa: BLE001, S110 -- the process is dead, and so is its opinion
-        pass

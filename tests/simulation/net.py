@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from plugbay.kernel import Unavailable
 
 if TYPE_CHECKING:
-    from plugbay.control import Message
-
     from tests.simulation.world import World
+
+    from plugbay.control import Message
 
 
 class End:

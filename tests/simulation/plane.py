@@ -10,10 +10,10 @@ from plugbay.kernel import Tally
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.simulation.world import Request, World
+
     from plugbay.control import Desired, Placed
     from plugbay.kernel import Generation
-
-    from tests.simulation.world import Request, World
 
 
 class Chain:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from plugbay.kernel import LoadRequest
-
     from tests.simulation.world import World
+
+    from plugbay.kernel import LoadRequest
 
 PLUGINS = ("auth", "base", "cache")
 GOOD, BAD_HOOK, BAD_START = ("1.0", "2.0", "3.0"), "6.6", "6.7"

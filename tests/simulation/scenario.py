@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tests.simulation.loop import Process
+from tests.simulation.plugins import BAD_HOOK, PLUGINS, VERSIONS
+from tests.simulation.world import LIMIT, Request, Worker, World
 
 from plugbay.control import (
     Change,
@@ -23,12 +27,8 @@ from plugbay.control._conclusion import OPEN
 from plugbay.gateway import RouteSpec, Target, UpstreamSpec
 from plugbay.kernel import PlugbayError, SlotState, Unavailable
 
-from tests.simulation.loop import Process
-from tests.simulation.plugins import BAD_HOOK, PLUGINS, VERSIONS
-from tests.simulation.world import LIMIT, Request, Worker, World
-
 OUTSIDE = Process("outside", 1)
-BUSY = 90.0
+BUSY = 60.0
 """Virtual seconds of trouble."""
 
 
@@ -78,7 +78,7 @@ class Scenario:
                     Enable(plugin=id, digest=f"{id}-1.0", drain=2.0, watch=5.0), f"enable {id}"
                 )
         for number in range(changes):
-            await asyncio.sleep(self.random.random() ** 2 * 15)
+            await asyncio.sleep(self.random.random() ** 2 * 12)
             await self._ask(self._change(), f"change {number}")
 
     async def _ask(self, change: Change, key: str) -> None:
@@ -128,7 +128,7 @@ class Scenario:
                     self.finished[id] = operation.state
                     self.world.trace("finished", id, operation.state.value, operation.error)
                     return
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
 
     def _change(self) -> Change:
         pick, id = self.random.random(), self.random.choice(PLUGINS)
@@ -155,7 +155,7 @@ class Scenario:
         """Requests at random moments, a burst now and then, a few long ones."""
         world = self.world
         while not world.healed:
-            await asyncio.sleep(self.random.random() * 4)
+            await asyncio.sleep(self.random.random() * 5)
             long = self.random.random() < 0.1
             for _ in range(0 if world.healed else 6 if self.random.random() < 0.2 else 1):
                 self._request(self.random.random() * (8.0 if long else 0.05))
@@ -176,7 +176,7 @@ class Scenario:
         """Kills at random moments."""
         world = self.world
         while not world.healed:
-            await asyncio.sleep(self.random.random() * 30)
+            await asyncio.sleep(self.random.random() * 20)
             if world.healed:
                 return
             if self.random.random() < 0.4:

@@ -9,6 +9,11 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation import net, plugins
+from tests.simulation.disk import Disk, MemoryStore
+from tests.simulation.loop import PROCESS, Process, SimLoop
+from tests.simulation.plane import Plane
+
 from plugbay.control import (
     Agent,
     CarePolicy,
@@ -24,17 +29,12 @@ from plugbay.control import (
 from plugbay.control._messages import Prepare, Prepared
 from plugbay.kernel import HealthPolicy
 
-from tests.simulation import net, plugins
-from tests.simulation.disk import Disk, MemoryStore
-from tests.simulation.loop import PROCESS, Process, SimLoop
-from tests.simulation.plane import Plane
-
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from plugbay.control import Message, Revision
-
     from tests.simulation.plane import Chain
+
+    from plugbay.control import Message, Revision
 
 LIMIT = 3600.0
 """Virtual seconds after which a world that has not settled never will."""
