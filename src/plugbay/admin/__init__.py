@@ -6,7 +6,10 @@ from plugbay.admin._access import Role as Role
 from plugbay.admin._app import create_admin as create_admin
 from plugbay.admin._audit import Audit as Audit
 from plugbay.admin._audit import AuditRecord as AuditRecord
+from plugbay.admin._journal import Journal as Journal
 from plugbay.admin._options import AdminOptions as AdminOptions
+from plugbay.admin._recent_logs import LogLine as LogLine
+from plugbay.admin._recent_logs import RecentLogs as RecentLogs
 from plugbay.admin._schema import check_config as check_config
 from plugbay.admin._services import Services as Services
 from plugbay.admin._users import FIRST_PASSWORD_FILE as FIRST_PASSWORD_FILE

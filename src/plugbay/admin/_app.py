@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +14,9 @@ from litestar.exceptions import MethodNotAllowedException, NotFoundException
 
 from plugbay import __version__
 from plugbay.admin._api import API, DOCS
+from plugbay.admin._background import Background
 from plugbay.admin._border import Border, Gates
+from plugbay.admin._context import Context
 from plugbay.admin._credentials import Credentials
 from plugbay.admin._http import Ask, permit, visit
 from plugbay.admin._limits import RateLimit, SignInThrottle
@@ -20,12 +24,18 @@ from plugbay.admin._openapi import describe
 from plugbay.admin._options import AdminOptions
 from plugbay.admin._passwords import Passwords
 from plugbay.admin._problems import MEDIA_TYPE, headers_of, problem_of
-from plugbay.admin._services import Context, Services
+from plugbay.admin._status import StatusBoard
 from plugbay.admin._users import Users
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from litestar.types import ControllerRouterHandler
 
+    from plugbay.admin._services import Services
+
+LOOK = 1.0
+"""Seconds; how exact the times of conditions are."""
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
@@ -33,6 +43,7 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
     """Make the ASGI application of the admin API. Raises `Unavailable` if the database is newer."""
     chosen = options or AdminOptions()
     db, clock = services.database, services.clock
+    background, board = Background(), StatusBoard(services.control, clock)
     users = Users(db, clock, Passwords())
     credentials = Credentials(db, clock, session=chosen.session)
     context = Context(
@@ -40,6 +51,8 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
         options=chosen,
         users=users,
         credentials=credentials,
+        background=background,
+        board=board,
         throttle=SignInThrottle(
             clock, failures=chosen.sign_in_failures, seconds=chosen.sign_in_window
         ),
@@ -56,6 +69,7 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
         route_handlers=_routes(),
         dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
         guards=[permit],
+        lifespan=[lambda app: _running(services, background, board)],
         exception_handlers={Exception: _answer, 500: _answer},
         openapi_config=None,
         logging_config=None,
@@ -63,6 +77,26 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
     )
     app.asgi_handler = Border(app.asgi_handler, gates)
     return app
+
+
+@asynccontextmanager
+async def _running(
+    services: Services, background: Background, board: StatusBoard
+) -> AsyncGenerator[None]:
+    """What goes on between the requests."""
+    background.start(services.journal.run(), name="journal")
+    background.start(_look(board), name="conditions")
+    try:
+        yield
+    finally:
+        await background.close()
+
+
+async def _look(board: StatusBoard) -> None:
+    """Note the times of conditions that nobody asks for."""
+    while True:
+        board.look()
+        await asyncio.sleep(LOOK)
 
 
 def _routes() -> list[ControllerRouterHandler]:

@@ -11,14 +11,8 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from plugbay.admin._services import Context
-from plugbay.kernel import (
-    Malformed,
-    PreconditionFailed,
-    PreconditionRequired,
-    TooLarge,
-    convert,
-)
+from plugbay.admin._context import Context
+from plugbay.kernel import Malformed, TooLarge, convert
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
@@ -41,21 +35,26 @@ class Rule:
 
     permission: Permission | None
     body: type[Any] | None = None
-    media_type: str = "application/json"
+    upload: bool = False
     if_match: bool = False
+    change: bool = False
+    """It answers with an operation, and can wait for its end."""
+    events: bool = False
+    """It answers with server-sent events."""
 
 
 def rule(
     permission: Permission | None,
     *,
     body: type[Any] | None = None,
-    media_type: str = "application/json",
+    upload: bool = False,
     if_match: bool = False,
+    change: bool = False,
+    events: bool = False,
 ) -> dict[str, Any]:
     """The `opt` of a route. `None` is for the sign-in alone: anybody may try."""
-    return {
-        "rule": Rule(permission=permission, body=body, media_type=media_type, if_match=if_match)
-    }
+    said = Rule(permission=permission, body=body, upload=upload, if_match=if_match, change=change)
+    return {"rule": said}
 
 
 def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -104,20 +103,3 @@ def etag(value: object) -> str:
     """A strong entity tag of `value` (RFC 9110, 8.8.3)."""
     encoded = msgspec.json.encode(value, order="deterministic")
     return f'"{hashlib.sha256(encoded).hexdigest()[:24]}"'
-
-
-def check_match(if_match: str | None, current: str | None, what: str) -> None:
-    """Check If-Match against the entity tag of what is there, `None` if nothing is.
-
-    Raises `PreconditionRequired` if something is there and the header is missing,
-    `PreconditionFailed` if it names another version.
-    """
-    if if_match is None:
-        if current is not None:
-            raise PreconditionRequired(f"{what} exists: send its ETag in If-Match")
-        return
-    wanted = {tag.strip() for tag in if_match.split(",")}
-    if current is None:
-        raise PreconditionFailed(f"{what} does not exist")
-    if "*" not in wanted and current not in wanted:
-        raise PreconditionFailed(f"{what} was changed: its ETag is {current}")

@@ -9,7 +9,7 @@ import multipart  # type: ignore[import-untyped]  # it ships annotations, but no
 from plugbay.kernel import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 MOST_FIELDS = 16
 
@@ -64,8 +64,5 @@ class FilePart:
 
 def parse_options(value: str) -> tuple[str, dict[str, str]]:
     """Split a header value such as Content-Disposition into its value and parameters."""
-    try:
-        parsed = multipart.parse_options_header(value)
-    except multipart.MultipartError as error:
-        raise Malformed(f"a header cannot be read: {error}") from None
-    return cast("tuple[str, dict[str, str]]", parsed)
+    parse = cast("Callable[[str], tuple[str, dict[str, str]]]", multipart.parse_options_header)  # pyright: ignore[reportUnknownMemberType]  # untyped
+    return parse(value)

@@ -7,6 +7,7 @@ Litestar says paths, parameters and results; here each operation also gets what 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -41,6 +42,13 @@ COMMON = {
     "500": "An unexpected error.",
     "503": "A part that is needed cannot answer now.",
 }
+CHANGE_HEADERS = ("Location", "Retry-After")
+CHANGE_PARAMETERS = (
+    ("wait", "query", "`converged`: wait for the operation's end and answer 200 with it."),
+    ("timeout", "query", "Seconds to wait at most; then the answer is 202."),
+    ("reason", "query", "Why; it stands in the receipt."),
+    ("Idempotency-Key", "header", "Sent again with the same key, a change is made once."),
+)
 PRECONDITIONS = {
     "412": "It was changed by somebody else.",
     "428": "If-Match is required.",
@@ -64,11 +72,18 @@ def describe(handlers: list[ControllerRouterHandler], version: str) -> Document:
             _complete(operation, rule)
             if rule.body is not None:
                 bodies.add(rule.body)
+    document = _with_short_names(document)
     _, schemas = msgspec.json.schema_components(bodies, ref_template=SCHEMAS)
     components = document.setdefault("components", {})
     components["schemas"] = {**components.get("schemas", {}), **schemas}
     components["securitySchemes"] = _security_schemes()
     return document
+
+
+def _with_short_names(document: Document) -> Document:
+    """Call `Page_plugbay.admin._views.ArtifactView_` an `ArtifactViewPage`."""
+    text = json.dumps(document)
+    return cast("Document", json.loads(re.sub(r"\bPage_[\w.]*?(\w+)_(?=[\"/])", r"\1Page", text)))
 
 
 def operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
@@ -90,13 +105,47 @@ def _complete(operation: Document, rule: Rule) -> None:
             "description": description,
             "content": {MEDIA_TYPE: {"schema": PROBLEM}},
         }
-    if rule.body is not None:
-        schema = {"$ref": SCHEMAS.format(name=rule.body.__name__)}
-        content = {rule.media_type: {"schema": schema}}
+    if rule.events:
+        stream = {"text/event-stream": {"schema": {"type": "string"}}}
+        responses["200"] = {"description": "Events as they happen.", "content": stream}
+    if rule.change:
+        _complete_change(operation, rule)
+    if content := _content(rule):
         operation["requestBody"] = {"required": True, "content": content}
     operation["security"] = [] if rule.permission is None else [{"bearer": []}, {"session": []}]
     if rule.permission is not None:
         operation["x-plugbay-permission"] = str(rule.permission)
+
+
+def _complete_change(operation: Document, rule: Rule) -> None:
+    """An operation comes as 202 while it runs, and as 200 if its end was waited for."""
+    responses = operation["responses"]
+    accepted = responses["202"]
+    accepted["description"] = "The operation has begun; Location is where to follow it."
+    accepted["headers"] = {name: {"schema": {"type": "string"}} for name in CHANGE_HEADERS}
+    responses["200"] = {**accepted, "description": "The operation has ended well."}
+    responses["502"] = {
+        "description": "The plugin failed; nothing was changed.",
+        "content": {MEDIA_TYPE: {"schema": PROBLEM}},
+    }
+    match = ("If-Match", "header", "The ETag of what is changed.")
+    for name, place, text in (*CHANGE_PARAMETERS, *((match,) if rule.if_match else ())):
+        operation.setdefault("parameters", []).append(
+            {"name": name, "in": place, "description": text, "schema": {"type": "string"}}
+        )
+
+
+def _content(rule: Rule) -> Document:
+    if rule.upload:
+        binary = {"type": "string", "format": "binary"}
+        form = {"type": "object", "properties": {"file": binary}, "required": ["file"]}
+        return {
+            "application/octet-stream": {"schema": binary},
+            "multipart/form-data": {"schema": form},
+        }
+    if rule.body is not None:
+        return {"application/json": {"schema": {"$ref": SCHEMAS.format(name=rule.body.__name__)}}}
+    return {}
 
 
 def _security_schemes() -> Document:

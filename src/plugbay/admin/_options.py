@@ -14,6 +14,7 @@ class AdminOptions:
     """
 
     hosts: tuple[str, ...] = ()
+    node: str = "local"
     secure_cookies: bool = False
     requests_per_minute: int = 600
     max_body: int = 1024 * 1024

@@ -9,11 +9,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
+from msgspec.structs import replace
 
-from plugbay.kernel import PlugbayError, PluginError, TooManyRequests
+from plugbay.control import OperationState
+from plugbay.kernel import (
+    ArtifactRejected,
+    Conflict,
+    PlugbayError,
+    PluginError,
+    Problem,
+    TooManyRequests,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from plugbay.artifacts import Artifact
+    from plugbay.control import Operation
 
 logger = logging.getLogger("plugbay.admin")
 
@@ -26,10 +38,13 @@ _CODES = {400: "malformed", 405: "method-not-allowed", 413: "too-large", 415: "u
 
 
 class ProblemError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that is wrong. `pointer` is a JSON Pointer (RFC 6901) into the request's body
-    or the name of a validation layer; `parameter` names a query, path or header parameter."""
+    """One thing that is wrong. `pointer` is a JSON Pointer (RFC 6901) into the request's body,
+    or for the validation layer `layer` the place in the artifact; `parameter` names a query,
+    path or header parameter."""
 
     detail: str
+    layer: str = ""
+    severity: str = ""
     pointer: str = ""
     parameter: str = ""
     expected: str = ""
@@ -47,6 +62,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     instance: str = ""
     request_id: str = ""
     plugin: str = ""
+    operation: str = ""
     errors: tuple[ProblemError, ...] = ()
 
 
@@ -61,6 +77,48 @@ def problem_of(error: Exception, *, instance: str = "", request_id: str = "") ->
     logger.error("unexpected error, request %s", request_id, exc_info=error)
     detail = "an unexpected error; the log has it under the request id"
     return _details(500, "internal", detail, instance, request_id)
+
+
+def problem_of_operation(operation: Operation) -> ProblemDetails | None:
+    """Say why an operation that has ended did not do what was asked; None if it did."""
+    if operation.state is OperationState.SUCCEEDED:
+        return None
+    kind = _kinds(PlugbayError).get(operation.code, Conflict)
+    receipt = operation.receipt
+    return ProblemDetails(
+        type=BASE + kind.code,
+        title=kind.title,
+        status=kind.status,
+        detail=operation.error or (receipt.why if receipt else "") or str(operation.state),
+        operation=operation.id,
+        errors=tuple(map(_error, operation.problems)),
+    )
+
+
+def rejection(artifact: Artifact, *, instance: str) -> ProblemDetails:
+    """Say why an artifact was rejected: every finding of every layer that ran."""
+    errors = tuple(
+        replace(_error(finding), layer=layer.name, severity=finding.severity)
+        for layer in artifact.layers
+        for finding in layer.findings
+    )
+    failed = ", ".join(layer.name for layer in artifact.layers if layer.result == "failed")
+    return ProblemDetails(
+        type=BASE + ArtifactRejected.code,
+        title=ArtifactRejected.title,
+        status=ArtifactRejected.status,
+        detail=f"{artifact.filename}: the layer {failed} refused it",
+        instance=instance,
+        errors=errors,
+    )
+
+
+def _kinds(root: type[PlugbayError]) -> dict[str, type[PlugbayError]]:
+    """The errors by code; of several with one code, the one nearest to the root."""
+    known: dict[str, type[PlugbayError]] = {}
+    for kind in root.__subclasses__():
+        known |= {**_kinds(kind), kind.code: kind}
+    return known
 
 
 def headers_of(error: Exception) -> list[tuple[str, str]]:
@@ -84,16 +142,17 @@ def _own(error: PlugbayError, instance: str, request_id: str) -> ProblemDetails:
         instance=instance,
         request_id=request_id,
         plugin=error.plugin if isinstance(error, PluginError) else "",
-        errors=tuple(
-            ProblemError(
-                detail=problem.detail,
-                pointer=problem.pointer,
-                expected=problem.expected,
-                found=problem.found,
-                remedy=problem.remedy,
-            )
-            for problem in error.problems
-        ),
+        errors=tuple(map(_error, error.problems)),
+    )
+
+
+def _error(problem: Problem) -> ProblemError:
+    return ProblemError(
+        detail=problem.detail,
+        pointer=problem.pointer,
+        expected=problem.expected,
+        found=problem.found,
+        remedy=problem.remedy,
     )
 
 

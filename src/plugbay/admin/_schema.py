@@ -25,13 +25,14 @@ SECRET = "x-plugbay-secret"  # noqa: S105 - a schema's keyword
 def check_config(schema: Mapping[str, Any] | None, config: Mapping[str, Any]) -> None:
     """Raise `Invalid` with every problem of `config`, each with a JSON Pointer into it."""
     problems = config_problems(schema, config)
-    if problems:
-        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        first = problems[0]
-        raise Invalid(
-            f"the configuration is not valid: {first.pointer or '/'}: {first.detail}{more}",
-            problems=problems,
-        )
+    if not problems:
+        return
+    first, *rest = problems
+    more = f" and {len(rest)} more" if rest else ""
+    where = first.pointer or "/"
+    raise Invalid(
+        f"the configuration is not valid: {where}: {first.detail}{more}", problems=problems
+    )
 
 
 def config_problems(
@@ -39,12 +40,9 @@ def config_problems(
 ) -> tuple[Problem, ...]:
     """Every problem of `config`; without a schema, only a configuration that is empty is right."""
     said = schema if schema is not None else {"type": "object", "maxProperties": 0}
-    validator = jsonschema.Draft202012Validator(dict(said))
-    found = [
-        problem
-        for error in validator.iter_errors(dict(config))
-        for problem in _problems(cast("jsonschema.ValidationError", error))
-    ]
+    validator: Any = jsonschema.Draft202012Validator(dict(said))
+    errors: list[jsonschema.ValidationError] = list(validator.iter_errors(dict(config)))
+    found = [problem for error in errors for problem in _problems(error)]
     found += _bad_references(config, "")
     found += _open_secrets(said, said, config, "")
     return tuple(sorted(found, key=lambda problem: problem.pointer))

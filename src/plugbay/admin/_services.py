@@ -3,18 +3,154 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import (
+        AsyncIterable,
+        AsyncIterator,
+        Callable,
+        Collection,
+        Mapping,
+        Sequence,
+    )
 
     from plugbay.admin._audit import Audit
-    from plugbay.admin._credentials import Credentials
-    from plugbay.admin._limits import SignInThrottle
-    from plugbay.admin._options import AdminOptions
-    from plugbay.admin._users import Users
-    from plugbay.kernel import Clock
+    from plugbay.admin._journal import Journal
+    from plugbay.admin._recent_logs import LogLine
+    from plugbay.artifacts import Artifact, LayerEvent, Upload
+    from plugbay.control import Change, Desired, Operation, SlotReport
+    from plugbay.kernel import ArtifactState, Clock, ConfigVersion
     from plugbay.storage import Database
+
+
+class WorkerLink(Protocol):
+    """A connected worker, as the coordinator knows it."""
+
+    @property
+    def worker(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def since(self) -> float: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def problem(self) -> str: ...
+    @property
+    def listening(self) -> tuple[str, ...]: ...
+    @property
+    def slots(self) -> Mapping[str, SlotReport]: ...
+
+
+class Roster(Protocol):
+    """The connected workers, by name."""
+
+    @property
+    def sessions(self) -> Mapping[str, WorkerLink]: ...
+
+
+class Ledger(Protocol):
+    """The operations."""
+
+    def get(self, id: str) -> Operation:
+        """Raises `NotFound`."""
+        ...
+
+    def latest(self, *, limit: int = 100, before: int = 0) -> list[Operation]:
+        """The newest first; `before` a sequence number."""
+        ...
+
+    def by_key(self, actor: str, key: str) -> Operation | None:
+        """What this actor has submitted with this idempotency key."""
+        ...
+
+
+class Control(Protocol):
+    """The coordinator: what is wanted, what is, and changes."""
+
+    @property
+    def desired(self) -> Desired: ...
+    @property
+    def roster(self) -> Roster: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    async def submit(
+        self,
+        change: Change,
+        *,
+        actor: str,
+        reason: str = "",
+        expected: int | None = None,
+        idempotency_key: str = "",
+    ) -> Operation:
+        """Accept a change durably. `expected` is the revision at which the caller saw it."""
+        ...
+
+    async def wait(self, id: str, *, timeout: float) -> Operation:
+        """Wait for an operation's end, or the timeout; return it as it is then."""
+        ...
+
+    async def cancel(self, id: str) -> Operation:
+        """Cancel one that was not begun. Raises `NotFound`, `Conflict`."""
+        ...
+
+
+class Configs(Protocol):
+    """The versions of configurations."""
+
+    def configs(self, plugin: str) -> list[ConfigVersion]:
+        """Oldest first."""
+        ...
+
+
+class Processes(Protocol):
+    """The worker processes."""
+
+    async def restart(self, worker: str) -> None:
+        """Replace a worker by a fresh process, with drain, and wait until that is up."""
+        ...
+
+
+class Logs(Protocol):
+    """What plugins have logged lately."""
+
+    def recent(self, plugin: str, limit: int) -> list[LogLine]: ...
+
+
+class Artifacts(Protocol):
+    """The artifact store."""
+
+    def get(self, digest: str) -> Artifact: ...
+    def list(self, *, plugin: str = "", state: ArtifactState | None = None) -> list[Artifact]: ...
+    def versions(self, plugin: str) -> Sequence[Artifact]: ...
+    def find(self, plugin: str, version: str) -> Artifact: ...
+    def content(self, digest: str) -> AsyncIterator[bytes]: ...
+    async def delete(self, digest: str, *, in_use: Collection[str] = ()) -> None: ...
+
+
+class Receiver(Protocol):
+    """Takes uploads in."""
+
+    async def receive(
+        self,
+        chunks: AsyncIterable[bytes],
+        *,
+        filename: str,
+        by: str,
+        expected: str | None = None,
+        length: int | None = None,
+    ) -> Upload: ...
+
+
+class Validator(Protocol):
+    """Runs the layers over an upload."""
+
+    async def validate(
+        self, digest: str, on_event: Callable[[LayerEvent], None] | None = None
+    ) -> Artifact: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +160,11 @@ class Services:
     database: Database
     clock: Clock
     audit: Audit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """All that the routes use."""
-
-    services: Services
-    options: AdminOptions
-    users: Users
-    credentials: Credentials
-    throttle: SignInThrottle
-    document: Callable[[], dict[str, Any]]
+    control: Control
+    configs: Configs
+    processes: Processes
+    journal: Journal
+    logs: Logs
+    artifacts: Artifacts
+    uploads: Receiver
+    validator: Validator

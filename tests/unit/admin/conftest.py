@@ -1,24 +1,59 @@
-"""An admin API on a real database, and clients that are signed in."""
+"""An admin API on real parts: database, artifact store, coordinator, two workers."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from litestar.testing import TestClient
 
-from plugbay.admin import AdminOptions, AuditRecord, Services, create_admin, ensure_first_user
+from plugbay.admin import (
+    AdminOptions,
+    AuditRecord,
+    Journal,
+    Permission,
+    Principal,
+    RecentLogs,
+    Role,
+    Services,
+    create_admin,
+    ensure_first_user,
+)
+from plugbay.admin._access import ROLES
+from plugbay.admin._credentials import Credentials
+from plugbay.artifacts import (
+    ArtifactStore,
+    Form,
+    ManifestLayer,
+    Platform,
+    TrialLayer,
+    Uploader,
+    Validator,
+)
 from plugbay.storage import Database
+
+from ..artifacts.wheels import wheel_bytes
+from .cluster import Cluster, WallClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from httpx import Response
     from litestar import Litestar
+
+    from plugbay.kernel import Problem
+    from plugbay.sdk import Manifest
 
 V1 = "/admin/api/v1"
 BASE = "http://127.0.0.1"
+SCHEMA = {
+    "type": "object",
+    "properties": {"greeting": {"type": "string"}, "fail": {"enum": ["", "load", "start"]}},
+    "additionalProperties": False,
+}
 
 
 class Clock:
@@ -34,6 +69,21 @@ class Clock:
         return self.now
 
 
+@dataclass(frozen=True)
+class Passed:
+    """A trial that found nothing; the runtimes' own has its own tests."""
+
+    problems: tuple[Problem, ...] = ()
+    config_schema: dict[str, Any] = field(default_factory=lambda: SCHEMA)
+    hooks: tuple[str, ...] = ("on_request",)
+    timings: dict[str, float] = field(default_factory=lambda: {"load": 0.01})
+
+
+async def passing(payload: Path, manifest: Manifest) -> Passed:
+    assert (payload / manifest.entry.split(":")[0] / "__init__.py").is_file()
+    return Passed()
+
+
 @dataclass
 class World:
     """One installation."""
@@ -41,44 +91,120 @@ class World:
     path: Path
     db: Database
     clock: Clock
+    password: str
+    artifacts: ArtifactStore
+    cluster: Cluster
+    services: Services
     app: Litestar
     client: TestClient[Litestar]
-    password: str
-    audited: list[AuditRecord] = field(default_factory=list)
+    logs: RecentLogs
+    audited: list[AuditRecord]
+    _headers: dict[str, str] = field(default_factory=dict)
 
     def sign_in(self, user: str = "admin", password: str | None = None) -> dict[str, Any]:
         answer = self.client.post(
             f"{V1}/sessions", json={"username": user, "password": password or self.password}
         )
         assert answer.status_code == 201, answer.text
-        return answer.json()  # type: ignore[no-any-return]
+        return cast("dict[str, Any]", answer.json())
 
     def token(self, *scopes: str) -> dict[str, str]:
         """Headers with a fresh token of the first user; without scopes: one with all of them."""
-        session = self.sign_in()
-        csrf = {"x-csrf-token": session["csrf"]}
-        granted = self.client.get(f"{V1}/me").json()["permissions"]
-        wish = {"name": "test", "scopes": list(scopes) or granted}
-        answer = self.client.post(f"{V1}/tokens", json=wish, headers=csrf)
+        issuer = Credentials(self.db, self.clock, session=60)
+        all_of_them = ROLES[Role.ADMIN]
+        who = Principal(user="admin", role=Role.ADMIN, permissions=all_of_them, credential="")
+        wish = [Permission(scope) for scope in scopes] or sorted(all_of_them)
+        _, secret = asyncio.run(issuer.issue(who, "test", wish, None))
+        return {"authorization": f"Bearer {secret}"}
+
+    def ask(self, method: str, path: str, **parts: Any) -> Response:
+        """Ask as the first user, with a token."""
+        if not self._headers:
+            self._headers = self.token()
+        headers = {**self._headers, **parts.pop("headers", {})}
+        return self.client.request(method, f"{V1}{path}", headers=headers, **parts)
+
+    def upload(self, **parts: Any) -> str:
+        """Upload a wheel and return its digest."""
+        wheel = wheel_bytes(**parts)
+        package = f"plugbay_{parts.get('id', 'hello').replace('-', '_')}"
+        name = f"{package}-{parts.get('version', '1.0.0')}-py3-none-any.whl"
+        answer = self.ask("POST", f"/artifacts?filename={name}", content=wheel)
         assert answer.status_code == 201, answer.text
-        self.client.cookies.clear()
-        return {"authorization": f"Bearer {answer.json()['secret']}"}
+        return cast("str", answer.json()["digest"])
+
+    def change(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
+        """Make a change, wait for its end and return the operation."""
+        sign = "&" if "?" in path else "?"
+        answer = self.ask(method, f"{path}{sign}wait=converged", **parts)
+        assert answer.status_code == 200, answer.text
+        return cast("dict[str, Any]", answer.json())
+
+    def run(self, id: str = "hello", **wish: Any) -> dict[str, Any]:
+        """Upload a plugin if it is not there, and enable it."""
+        if not self.artifacts.versions(id):
+            self.upload(id=id)
+        wish = {"version": "1.0.0", **wish}
+        return self.change("PUT", f"/plugins/{id}", json=wish)
+
+    def etag(self, path: str) -> dict[str, str]:
+        return {"if-match": self.ask("GET", path).headers["etag"]}
 
 
 @pytest.fixture
 def options() -> AdminOptions:
-    return AdminOptions(requests_per_minute=100_000)
+    return AdminOptions(requests_per_minute=100_000, max_upload=1024 * 1024, heartbeat=0.05)
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, str]:
+    """A database with the first user, and the password: hashing one takes its time."""
+    path = tmp_path_factory.mktemp("first")
+    db = Database.open(path / "plugbay.sqlite3")
+    assert asyncio.run(ensure_first_user(db, path, Clock())) is True
+    db.close()
+    password = (path / "first-password").read_text().strip()
+    return (path / "plugbay.sqlite3").read_bytes(), password
 
 
 @pytest.fixture
-def world(tmp_path: Path, options: AdminOptions) -> Iterator[World]:
-    import asyncio
-
+def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> Iterator[World]:
+    (tmp_path / "plugbay.sqlite3").write_bytes(first[0])
     db, clock = Database.open(tmp_path / "plugbay.sqlite3"), Clock()
-    asyncio.run(ensure_first_user(db, tmp_path, clock))
-    password = (tmp_path / "first-password").read_text().strip()
-    audited: list[AuditRecord] = []
-    app = create_admin(Services(database=db, clock=clock, audit=audited.append), options)
+    artifacts = ArtifactStore(tmp_path, db)
+    cluster = Cluster(db, artifacts, workers=2)
+    layers = (Form(), ManifestLayer(), Platform(), TrialLayer(passing, artifacts.payload))
+    logs, audited = RecentLogs(), list[AuditRecord]()
+    journal = Journal(cluster.store, clock)
+    cluster.publish = journal.publish
+    services = Services(
+        database=db,
+        clock=clock,
+        audit=audited.append,
+        control=cluster.coordinator,
+        configs=cluster.store,
+        artifacts=artifacts,
+        uploads=Uploader(artifacts, WallClock(), max_bytes=options.max_upload),
+        validator=Validator(artifacts, layers, WallClock()),
+        processes=cluster,
+        journal=journal,
+        logs=logs,
+    )
+    app = create_admin(services, options)
+    app.on_startup.append(cluster.start)
+    app.on_shutdown.append(cluster.close)
     with TestClient(app, base_url=BASE) as client:
-        yield World(tmp_path, db, clock, app, client, password, audited)
+        yield World(
+            tmp_path,
+            db,
+            clock,
+            first[1],
+            artifacts,
+            cluster,
+            services,
+            app,
+            client,
+            logs,
+            audited,
+        )
     db.close()

@@ -107,8 +107,6 @@ def test_every_change_leaves_an_audit_line(world: World) -> None:
     lines = [(line.actor, line.method, line.path, line.status) for line in world.audited]
     assert lines == [
         ("", "POST", f"{V1}/sessions", 401),
-        ("", "POST", f"{V1}/sessions", 201),
-        ("admin", "POST", f"{V1}/tokens", 201),
         ("admin", "POST", f"{V1}/tokens", 201),
     ]
     last = world.audited[-1]

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from typing import TYPE_CHECKING
 
 from plugbay.admin import ensure_first_user
+from plugbay.storage import Database
 
-from .conftest import V1, World
+from .conftest import V1, Clock, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def test_the_first_user_is_made_once(world: World) -> None:
-    file = world.path / "first-password"
+def test_the_first_user_is_made_once(tmp_path: Path) -> None:
+    db = Database.open(tmp_path / "plugbay.sqlite3")
+    assert asyncio.run(ensure_first_user(db, tmp_path, Clock())) is True
+    file = tmp_path / "first-password"
+    password = file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert len(world.password) >= 24
-    assert asyncio.run(ensure_first_user(world.db, world.path, world.clock)) is False
-    assert file.read_text().strip() == world.password
+    assert len(password) >= 24
+    assert password.strip() not in str([tuple(row) for row in db.read("SELECT * FROM users")])
+    assert asyncio.run(ensure_first_user(db, tmp_path, Clock())) is False
+    assert file.read_text() == password
+    db.close()
 
 
 def test_a_session_is_a_strict_cookie_that_scripts_cannot_read(world: World) -> None:

@@ -83,7 +83,12 @@ class SessionRoutes(Controller):
         """Who is asking, and what they may do."""
         return _me(principal(request))
 
-    @put("/me/password", opt=rule(Permission.SELF, body=NewPassword), operation_id="setPassword")
+    @put(
+        "/me/password",
+        opt=rule(Permission.SELF, body=NewPassword),
+        operation_id="setPassword",
+        status_code=204,
+    )
     async def set_password(self, request: Ask, context: Use) -> Response[None]:
         """Change one's own password; all one's other sessions end."""
         who = principal(request)

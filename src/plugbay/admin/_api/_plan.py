@@ -1,0 +1,58 @@
+"""A whole document at once: what it would change, and its application."""
+
+import msgspec
+from litestar import Controller, Response, post
+
+from plugbay.admin._access import Permission
+from plugbay.admin._changes import REVISION, make_change
+from plugbay.admin._document import Document, Planner, PlanStep
+from plugbay.admin._http import Ask, Use, read_body, rule
+from plugbay.admin._views import OperationView
+from plugbay.control import Batch
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a document would change, seen from `revision`."""
+
+    revision: int
+    steps: list[PlanStep]
+
+
+class PlanRoutes(Controller):
+    """Declarative changes."""
+
+    path = "/"
+    tags = ("plan",)
+
+    @post(
+        "/plan",
+        opt=rule(Permission.READ, body=Document),
+        operation_id="planDocument",
+        status_code=200,
+    )
+    async def plan(self, request: Ask, context: Use) -> Response[Plan]:
+        """What applying this document would change. Nothing is changed."""
+        planner = await _planned(request, context)
+        revision = context.services.control.desired.revision
+        plan = Plan(revision=revision, steps=planner.steps)
+        return Response(plan, status_code=200, headers={"etag": f'"{revision}"'})
+
+    @post(
+        "/apply",
+        opt=rule(Permission.APPLY, body=Document, change=True, if_match=True),
+        operation_id="applyDocument",
+        status_code=202,
+    )
+    async def apply(self, request: Ask, context: Use) -> Response[OperationView]:
+        """Make it so, as one change: all of it, or nothing. With the plan's ETag in If-Match
+        it is refused if anything has been changed since."""
+        planner = await _planned(request, context)
+        change = Batch(changes=tuple(planner.changes))
+        return await make_change(request, context, change, key=REVISION)
+
+
+async def _planned(request: Ask, context: Use) -> Planner:
+    document = await read_body(request, Document, limit=context.options.max_body, what="document")
+    planner = Planner(context.services.control.desired, context.services.artifacts, document)
+    planner.run()
+    return planner

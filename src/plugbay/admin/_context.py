@@ -1,0 +1,31 @@
+"""All that the routes use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from plugbay.admin._background import Background
+    from plugbay.admin._credentials import Credentials
+    from plugbay.admin._limits import SignInThrottle
+    from plugbay.admin._options import AdminOptions
+    from plugbay.admin._services import Services
+    from plugbay.admin._status import StatusBoard
+    from plugbay.admin._users import Users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the composition root handed over, and what is made of it."""
+
+    services: Services
+    options: AdminOptions
+    users: Users
+    credentials: Credentials
+    throttle: SignInThrottle
+    background: Background
+    board: StatusBoard
+    document: Callable[[], dict[str, Any]]
