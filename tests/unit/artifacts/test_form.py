@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plugbay.artifacts import ArchiveLimits, Form, Subject
+from plugbay.artifacts import ArchiveLimits
 from plugbay.kernel import ArtifactState
 
+from .hostile import INFO, NAME, deflated, details, inspect, raw_zip, write
 from .wheels import (
     METADATA,
     WHEEL,
     make_wheel,
     record_line,
-    record_name,
     wheel_bytes,
     wheel_files,
     write_zip,
@@ -28,21 +28,7 @@ from .wheels import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from plugbay.kernel import Problem
-
     from .conftest import Bench
-
-NAME = "plugbay_hello-1.0.0-py3-none-any.whl"
-INFO = "plugbay_hello-1.0.0.dist-info"
-
-
-def inspect(path: Path, filename: str = NAME, limits: ArchiveLimits | None = None) -> list[Problem]:
-    subject = Subject(digest="0" * 64, path=path, filename=filename)
-    return list(asyncio.run(Form(limits).inspect(subject)))
-
-
-def details(problems: list[Problem]) -> str:
-    return "\n".join(f"{p.detail} | {p.expected} | {p.found}" for p in problems)
 
 
 def with_entry(tmp_path: Path, info: zipfile.ZipInfo, content: bytes = b"x") -> Path:
@@ -53,36 +39,6 @@ def with_entry(tmp_path: Path, info: zipfile.ZipInfo, content: bytes = b"x") -> 
         archive.writestr(info, content)
     path = tmp_path / NAME
     path.write_bytes(stream.getvalue())
-    return path
-
-
-def raw_zip(
-    *entries: tuple[bytes, bytes, int, int],
-    names: dict[int, bytes] | None = None,
-) -> bytes:
-    """A zip of (name, deflated data, claimed size, crc); `names` replaces local names."""
-    body, directory = b"", b""
-    for index, (name, data, size, crc) in enumerate(entries):
-        offset = len(body)
-        local = (names or {}).get(index, name)
-        common = struct.pack("<5H3L2H", 20, 0, 8, 0, 33, crc, len(data), size, len(local), 0)
-        body += b"PK\x03\x04" + common + local + data
-        head = struct.pack("<6H3L2H", 20, 20, 0, 8, 0, 33, crc, len(data), size, len(name), 0)
-        directory += b"PK\x01\x02" + head + struct.pack("<3H2L", 0, 0, 0, 0o100644 << 16, offset)
-        directory += name
-    count = len(entries)
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), len(body), 0)
-    return body + directory + end
-
-
-def deflated(data: bytes) -> bytes:
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return squeeze.compress(data) + squeeze.flush()
-
-
-def write(tmp_path: Path, data: bytes) -> Path:
-    path = tmp_path / NAME
-    path.write_bytes(data)
     return path
 
 
@@ -364,84 +320,6 @@ def test_exactly_one_dist_info(tmp_path: Path) -> None:
 def test_data_folders_are_refused(tmp_path: Path) -> None:
     files = {"plugbay_hello-1.0.0.data/scripts/run": "#!python"}
     assert "would have to be installed" in details(inspect(make_wheel(tmp_path, files=files)))
-
-
-class TestRecord:
-    """RECORD: complete, and every hash and size right."""
-
-    def wheel(self, tmp_path: Path, edit: dict[str, str], more: str = "") -> Path:
-        files = wheel_files()
-        name = record_name(files)
-        lines = [record_line(file, content) for file, content in files.items()]
-        text = "".join(lines) + f"{name},,\n"
-        for old, new in edit.items():
-            assert old in text
-            text = text.replace(old, new)
-        return make_wheel(tmp_path, record=text + more)
-
-    def test_a_wrong_hash(self, tmp_path: Path) -> None:
-        path = self.wheel(tmp_path, {"plugbay.toml,sha256=": "plugbay.toml,sha256=x"})
-        problems = inspect(path)
-        assert "'plugbay_hello/plugbay.toml' has another sha256" in details(problems)
-        assert problems[0].expected
-        assert problems[0].found
-        assert problems[0].remedy
-
-    def test_a_hash_that_is_no_text(self, tmp_path: Path) -> None:
-        path = self.wheel(tmp_path, {"plugbay.toml,sha256=": "plugbay.toml,sha256=é"})
-        assert "has another sha256" in details(inspect(path))
-
-    @pytest.mark.parametrize("size", ["1", "", "x", "9" * 30])
-    def test_a_wrong_size(self, tmp_path: Path, size: str) -> None:
-        content = wheel_files()["plugbay_hello/plugbay.toml"]
-        line = record_line("plugbay_hello/plugbay.toml", content)
-        wrong = line.replace(f",{len(content)}\n", f",{size}\n")
-        assert "another size" in details(inspect(self.wheel(tmp_path, {line: wrong})))
-
-    def test_a_weak_hash(self, tmp_path: Path) -> None:
-        path = self.wheel(tmp_path, {"plugbay.toml,sha256=": "plugbay.toml,md5="})
-        assert "sha256, sha384, sha512 | md5" in details(inspect(path))
-
-    def test_a_file_that_is_not_listed(self, tmp_path: Path) -> None:
-        content = wheel_files()["plugbay_hello/plugbay.toml"]
-        line = record_line("plugbay_hello/plugbay.toml", content)
-        assert "is not listed in RECORD" in details(inspect(self.wheel(tmp_path, {line: ""})))
-
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
-        path = self.wheel(tmp_path, {}, more="ghost.py,sha256=x,1\n")
-        assert "lists 'ghost.py', which is not in the wheel" in details(inspect(path))
-
-    def test_everything_at_once(self, tmp_path: Path) -> None:
-        edit = {"plugbay.toml,sha256=": "plugbay.toml,sha256=x", "WHEEL,sha256": "WHEEL,md5"}
-        path = self.wheel(tmp_path, edit, more="a,b\nghost.py,x=y,1\nghost.py,x=y,1\n")
-        assert len(inspect(path)) == 5
-
-    def test_no_record(self, tmp_path: Path) -> None:
-        path = write_zip(tmp_path / NAME, wheel_files())
-        assert "the wheel has no RECORD" in details(inspect(path))
-
-    @pytest.mark.parametrize("text", ["\xff", 'a,"' + "x" * 200_000, "\r"])
-    def test_what_cannot_be_read(self, tmp_path: Path, text: str) -> None:
-        files = wheel_files()
-        files[record_name(files)] = text.encode("latin-1")
-        assert "RECORD" in details(inspect(write_zip(tmp_path / NAME, files)))
-
-    def test_a_huge_record(self, tmp_path: Path) -> None:
-        text = "".join(f"{n:x}" for n in range(900_000))
-        assert "RECORD is too large" in details(inspect(make_wheel(tmp_path, record=text)))
-
-    def test_a_record_that_lies_about_itself(self, tmp_path: Path) -> None:
-        parts = [(n.encode(), deflated(c), len(c), zlib.crc32(c)) for n, c in wheel_files().items()]
-        record = (f"{INFO}/RECORD".encode(), deflated(b"x,,"), 3, 7)
-        found = details(inspect(write(tmp_path, raw_zip(*parts, record))))
-        assert f"checksum of '{INFO}/RECORD' is wrong" in found
-
-    def test_signatures_need_no_line(self, tmp_path: Path) -> None:
-        files = {**wheel_files(), f"{INFO}/RECORD.jws": b"{}"}
-        name = f"{INFO}/RECORD"
-        lines = [record_line(n, c) for n, c in files.items() if not n.endswith(".jws")]
-        files[name] = ("".join(lines) + f"{name},,\n").encode()
-        assert inspect(write_zip(tmp_path / NAME, files)) == []
 
 
 def test_thousands_of_findings_are_cut_off(bench: Bench, tmp_path: Path) -> None:
