@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import h11
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _DEADLINE = 10.0
 
@@ -167,11 +167,6 @@ def request(method: bytes, path: bytes, *lines: bytes, body: bytes = b"") -> byt
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(c), c) for c in chunks) + end
-
-
-def sample(answers: Sequence[Answer | None]) -> list[int]:
-    """The statuses, 0 where there was no answer."""
-    return [0 if answer is None else answer.status for answer in answers]
 
 
 def wait_until(deadline: float = 10.0) -> Iterator[None]:

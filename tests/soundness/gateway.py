@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.soundness.client import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +38,13 @@ class Gateway:
         return self._line()
 
     def settle(self) -> None:
-        """Wait until no client is connected and no exchange is in flight."""
-        deadline = time.monotonic() + 10
-        while (stats := self.stats())["connections"] or stats["exchanges"]:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"something is left behind: {stats}")
-            time.sleep(0.01)
+        """Wait until no client is connected and nothing is in flight or held by anybody."""
+        for _ in wait_until():
+            stats = self.stats()
+            spare = stats.pop("spare")
+            if not any(stats.values()):
+                assert spare <= self.max_spare
+                return
 
     def resident(self) -> int:
         """Return the resident memory in bytes."""
@@ -49,6 +52,11 @@ class Gateway:
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         assert found is not None
         return int(found[1]) * 1024
+
+    def processor_time(self) -> float:
+        """Return the seconds of processor time used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _line(self) -> dict[str, Any]:
         assert self.process.stdout is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import h11
 import pytest
 from tests.soundness.client import ask, chunked, connected, get, request
 from tests.soundness.upstream import answer
@@ -128,6 +129,28 @@ def test_a_large_body_goes_both_ways_unchanged(gateway: Gateway, upstream: Upstr
         assert found is not None
         assert upstream.requests[-1].body == body
         assert json.loads(found.body)["body"].encode("latin-1") == body
+
+
+def test_an_upload_is_not_held_back(gateway: Gateway, upstream: Upstream) -> None:
+    pieces: list[bytes] = []
+
+    def listen(link: Link, request: Recorded) -> bool:
+        while isinstance(event := link.event(), h11.Data):
+            pieces.append(bytes(event.data))
+            upstream.changed()
+        return answer(link, request, b"done")
+
+    upstream.on(b"/live", listen)
+    with connected(gateway.port) as client:
+        client.send(request(b"POST", b"/live", b"transfer-encoding: chunked"))
+        for number in range(3):
+            client.send(chunked(b"piece %d" % number, end=b""))
+            upstream.wait(lambda: len(pieces) > number, "the piece to arrive")  # noqa: B023
+        client.send(b"0\r\n\r\n")
+        found = client.answer()
+    assert found is not None
+    assert found.body == b"done"
+    assert b"".join(pieces) == b"piece 0piece 1piece 2"
 
 
 def test_options_for_the_server_itself(gateway: Gateway, upstream: Upstream) -> None:

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.soundness.client import Truncated, ask, connected, get, request
+from tests.soundness.client import Truncated, ask, connected, get, request, wait_until
 from tests.soundness.gateway import plain, serving
 from tests.soundness.upstream import answer, running
 
@@ -189,16 +189,22 @@ def test_a_kept_connection_that_closes_on_the_next_request_is_replaced(
 def test_an_idle_connection_that_the_upstream_closed_is_not_used(
     gateway: Gateway, upstream: Upstream
 ) -> None:
+    ended: list[Link] = []
+
     def close_behind(link: Link, request: Recorded) -> bool:
         upstream.read_body(link, request)
+        ended.append(link)
         return answer(link, request, b"bye") and False
 
     upstream.on(b"/bye", close_behind)
+    body = b"content-length: 1"
     for number in range(50):
         assert ask(gateway.port, get(b"/bye")) is not None
-        found = ask(
-            gateway.port, request(b"POST", b"/p%d" % number, b"content-length: 1", body=b"x")
-        )
+        upstream.wait(lambda: ended[-1] not in upstream.links, "the connection to be closed")
+        for _ in wait_until():
+            if gateway.stats()["spare"] <= upstream.open_links():
+                break
+        found = ask(gateway.port, request(b"POST", b"/p%d" % number, body, body=b"x"))
         assert found is not None
         assert found.status == 200
     nothing_left(gateway, upstream)

@@ -10,7 +10,7 @@ from tests.soundness.client import Truncated, ask, chunked, connected, get, requ
 
 if TYPE_CHECKING:
     from tests.soundness.gateway import Gateway
-    from tests.soundness.upstream import Upstream
+    from tests.soundness.upstream import Link, Recorded, Upstream
 
 pytestmark = pytest.mark.live
 
@@ -42,6 +42,33 @@ def test_framings_of_a_response_on_one_connection(
             assert found.status == int(head[9:12])
             assert found.body == body
     assert [r.target for r in upstream.requests] == [b"/framed"] * 3
+
+
+@pytest.mark.parametrize("framing", [b"transfer-encoding: chunked", b"x: until the end"])
+def test_events_are_not_held_back(gateway: Gateway, upstream: Upstream, framing: bytes) -> None:
+    """Server-sent events: each one arrives before the next is sent."""
+    heard: list[bytes] = []
+
+    def tell(link: Link, request: Recorded) -> bool:
+        upstream.read_body(link, request)
+        link.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" + framing + b"\r\n\r\n")
+        for number in range(3):
+            event = b"data: %d\n\n" % number
+            link.send(chunked(event, end=b"") if b"chunked" in framing else event)
+            upstream.wait(lambda: len(heard) > number, "the client to hear")  # noqa: B023
+        return link.send(b"0\r\n\r\n" if b"chunked" in framing else b"") and False
+
+    upstream.on(b"/events", tell)
+    with connected(gateway.port) as client:
+        client.send(get(b"/events"))
+        data = b""
+        for number in range(3):
+            while b"data: %d\n\n" % number not in data:
+                more = client.receive()
+                assert more, data
+                data += more
+            heard.append(data)
+            upstream.changed()
 
 
 def test_a_body_until_the_end_of_the_connection(gateway: Gateway, upstream: Upstream) -> None:
