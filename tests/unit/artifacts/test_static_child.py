@@ -31,7 +31,7 @@ def push(bench: Bench, wheel: Path, static: Static | None = None) -> Artifact:
 
 
 def test_all_findings_come_back_at_once(bench: Bench, tmp_path: Path) -> None:
-    source = SOURCE.replace("(request: Request)", "(self)")
+    source = SOURCE.replace("(self, request: Request)", "(self)")
     files = {"plugbay_hello/bad.py": "def", "plugbay_hello/worse.py": "class"}
     artifact = push(bench, make_wheel(tmp_path, source=source, files=files))
     assert artifact.state == "rejected"
