@@ -1,0 +1,64 @@
+"""The admin API in uvicorn, as a process of its own: `python -m tests.unit.admin.live_server DIR`.
+
+Prints its port and the first password as JSON, then serves until SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+from tests.unit.admin.cluster import Cluster, WallClock
+
+from plugbay.admin import (
+    AdminOptions,
+    Journal,
+    RecentLogs,
+    Services,
+    create_admin,
+    ensure_first_user,
+)
+from plugbay.artifacts import ArtifactStore, Form, Uploader, Validator
+from plugbay.storage import Database
+
+
+async def serve(path: Path) -> None:
+    clock = WallClock()
+    db = Database.open(path / "plugbay.sqlite3")
+    await ensure_first_user(db, path, clock)
+    artifacts = ArtifactStore(path, db)
+    cluster = Cluster(db, artifacts, workers=1)
+    journal = Journal(cluster.store, clock)
+    cluster.publish = journal.publish
+    services = Services(
+        database=db,
+        clock=clock,
+        audit=lambda record: None,
+        control=cluster.coordinator,
+        configs=cluster.store,
+        artifacts=artifacts,
+        uploads=Uploader(artifacts, clock),
+        validator=Validator(artifacts, (Form(),), clock),
+        processes=cluster,
+        journal=journal,
+        logs=RecentLogs(),
+    )
+    app = create_admin(services, AdminOptions(heartbeat=0.1))
+    listener = socket.create_server(("127.0.0.1", 0))
+    password = (path / "first-password").read_text().strip()
+    said = {"port": listener.getsockname()[1], "password": password}
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+    await cluster.start()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    await server.serve(sockets=[listener])
+    await cluster.close()
+    db.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))
