@@ -4,7 +4,6 @@ from plugbay.kernel._backoff import Backoff as Backoff
 from plugbay.kernel._backoff import RestartBudget as RestartBudget
 from plugbay.kernel._breaker import BreakerState as BreakerState
 from plugbay.kernel._breaker import CircuitBreaker as CircuitBreaker
-from plugbay.kernel._change import Change as Change
 from plugbay.kernel._change import Drained as Drained
 from plugbay.kernel._config import ConfigHistory as ConfigHistory
 from plugbay.kernel._config import ConfigVersion as ConfigVersion
@@ -62,6 +61,7 @@ from plugbay.kernel._registry import SlotRegistry as SlotRegistry
 from plugbay.kernel._restart import Quarantine as Quarantine
 from plugbay.kernel._restart import Restart as Restart
 from plugbay.kernel._restart import RestartPolicy as RestartPolicy
+from plugbay.kernel._slot import Change as Change
 from plugbay.kernel._slot import Slot as Slot
 from plugbay.kernel._state import ARTIFACT_TRANSITIONS as ARTIFACT_TRANSITIONS
 from plugbay.kernel._state import SLOT_TRANSITIONS as SLOT_TRANSITIONS

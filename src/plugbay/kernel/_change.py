@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from plugbay.kernel._errors import Conflict
 from plugbay.kernel._guard import to_the_end
@@ -12,7 +12,7 @@ from plugbay.kernel._state import SlotState
 
 if TYPE_CHECKING:
     from plugbay.kernel._generation import Generation
-    from plugbay.kernel._slot import Slot
+    from plugbay.kernel._lifecycle import Lifecycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +32,32 @@ class Drained:
     problems: tuple[str, ...] = ()
 
 
-class Change(Protocol):
-    """A prepared change of one slot: exactly one of `commit` and `abort` is called, once.
+class Place(Protocol):
+    """What a change needs of its slot."""
 
-    After a commit `drain` is called once, in the background. `commit` and installing the
-    table that belongs to it must happen in one step of the event loop: requests that are parked
-    go on in the next one.
-    """
+    plugin: str
+    state: SlotState
+    current: Generation | None
+    reason: str
+    draining: list[Generation]
+    lifecycle: Lifecycle
 
-    @property
-    def slot(self) -> Slot: ...
-    @property
-    def fresh(self) -> Generation | None: ...
-    def commit(self) -> None: ...
-    async def abort(self) -> None: ...
-    async def drain(self, seconds: float) -> Drained | None: ...
+    def to(self, new: SlotState) -> None: ...
+    def activate(self) -> None: ...
+    def return_to(self, origin: SlotState) -> None: ...
+    def end_change(self) -> None: ...
+    async def come_back(self, old: Generation, state: bytes | None) -> None: ...
+    async def retire(self, old: Generation, in_flight: int, seconds: float) -> Drained: ...
 
 
-class Prepared:
+_P = TypeVar("_P", bound=Place)
+
+
+class Prepared(Generic[_P]):
     """What all changes have in common; enabling is just this."""
 
     def __init__(
-        self, slot: Slot, old: Generation | None, fresh: Generation | None, origin: SlotState
+        self, slot: _P, old: Generation | None, fresh: Generation | None, origin: SlotState
     ) -> None:
         self.slot, self.old, self.fresh = slot, old, fresh
         self._origin = origin
@@ -112,11 +116,11 @@ class Prepared:
             slot.draining.append(self.old)
 
 
-class ExclusiveSwap(Prepared):
+class ExclusiveSwap(Prepared[_P]):
     """The old generation is stopped already; the fresh one runs and requests are parked."""
 
     def __init__(
-        self, slot: Slot, old: Generation, fresh: Generation, state: bytes | None, parked: Parked
+        self, slot: _P, old: Generation, fresh: Generation, state: bytes | None, parked: Parked
     ) -> None:
         super().__init__(slot, old, fresh, SlotState.ACTIVE)
         self._old, self._state, self._parked = old, state, parked
@@ -158,7 +162,7 @@ class Parked:
     problems: tuple[str, ...]
 
 
-class Disable(Prepared):
+class Disable(Prepared[_P]):
     """Nothing takes over. The slot is disabled when the old generation has drained.
 
     A slot where nothing runs is disabled by the commit; one that is disabled stays so.

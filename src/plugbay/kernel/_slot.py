@@ -8,7 +8,7 @@ swap, no await), or `abort` leaves everything as it was. After a commit the old 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from plugbay.kernel._change import Disable, Drained, ExclusiveSwap, Parked, Prepared
 from plugbay.kernel._errors import Conflict, PluginError
@@ -20,12 +20,28 @@ from plugbay.kernel._status import SlotStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from plugbay.kernel._change import Change
     from plugbay.kernel._generation import Generation
     from plugbay.kernel._ports import Clock
 
 FAILED_DRAIN = 5.0
 """Seconds that requests get to leave a generation that failed, before it is stopped."""
+
+
+class Change(Protocol):
+    """A prepared change of one slot: exactly one of `commit` and `abort` is called, once.
+
+    After a commit `drain` is called once, in the background. `commit` and installing the
+    table that belongs to it must happen in one step of the event loop: requests that are parked
+    go on in the next one.
+    """
+
+    @property
+    def slot(self) -> Slot: ...
+    @property
+    def fresh(self) -> Generation | None: ...
+    def commit(self) -> None: ...
+    async def abort(self) -> None: ...
+    async def drain(self, seconds: float) -> Drained | None: ...
 
 
 class Slot:
