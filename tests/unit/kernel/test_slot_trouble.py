@@ -342,3 +342,38 @@ def test_a_snapshot_that_fails_stops_nothing(play, reload):
         stage.world.check_at_rest()
 
     play(story)
+
+
+def test_news_of_one_that_is_coming_back_is_old_news(play):
+    async def story(stage):
+        first = await stage.enable(again="slow")
+        swap = asyncio.ensure_future(
+            stage.slot.prepare_swap(stage.make("exclusive", health="raise"))
+        )
+        await asyncio.sleep(1)
+        assert first.instance is not None, "it is started again, and not proven yet"
+        assert await stage.slot.fail("it crashed", generation=first) is None
+        with pytest.raises(Unhealthy):
+            await swap
+        assert (stage.slot.state, stage.slot.current) == ("active", first)
+        stage.enter()
+
+    play(story)
+
+
+@pytest.mark.parametrize("step", ["load", "start", "restore", "health"])
+@pytest.mark.parametrize("reload", ["overlap", "exclusive"])
+def test_a_cancelled_swap_leaves_room_for_the_next(play, reload, step):
+    async def story(stage):
+        await stage.enable()
+        swap = asyncio.ensure_future(stage.slot.prepare_swap(stage.make(reload, **{step: "slow"})))
+        await asyncio.sleep(1)
+        swap.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await swap
+        assert not stage.slot.changing
+        stage.world.check_at_rest()
+        await stage.swap()
+        assert (stage.slot.state, stage.slot.current.number) == ("active", 3)
+
+    play(story)
