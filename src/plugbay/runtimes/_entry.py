@@ -65,6 +65,8 @@ def _import_failed(name: str, error: BaseException, imports: Imports) -> Invalid
     own = own_name(getattr(error, "name", None) or "").partition(".")[0] in imports.names
     missing = isinstance(error, ModuleNotFoundError) and not own
     remedy = _DEPENDENCY if missing else "correct the module; nothing was started"
+    if isinstance(error, MemoryError):
+        remedy = "allocate less, and later: in start or by request, not at import"
     return Invalid(detail, problems=(Problem("load", detail, "", said, remedy),))
 
 

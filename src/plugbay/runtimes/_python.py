@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plugbay.kernel import Invalid, LoadFailed
@@ -20,15 +21,20 @@ from plugbay.runtimes._signatures import hook_problems
 from plugbay.runtimes._thread import in_own_thread
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from plugbay.kernel import LoadRequest, Problem
     from plugbay.runtimes._leaks import LeakReport, Remains
     from plugbay.sdk import Plugin
 
-    Loaded = tuple[Resources, Imports, type[Plugin[Any]]]
-
 REMEMBERED = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A generation whose modules are imported and checked, and nothing built of it yet."""
+
+    imports: Imports
+    cls: type[Plugin[Any]]
+    before: Resources
 
 
 class PythonRuntime:
@@ -46,20 +52,25 @@ class PythonRuntime:
 
         The plugin's modules are imported in a thread, its class is built in the event loop.
         """
-        plugin, number = request.manifest.id, request.generation
+        return self.build(await self.open(request), request)
+
+    async def open(self, request: LoadRequest) -> Opened:
+        """Import and check, the first half of `load`. Raises `LoadFailed`."""
+        name = f"plugbay-load-{request.manifest.id}-{request.generation}"
         try:
-            before, imports, cls = await in_own_thread(
-                lambda: _import(request), _discard, name=f"plugbay-load-{plugin}-{number}"
-            )
+            return await in_own_thread(lambda: _import(request), close, name=name)
         except Invalid as error:
             raise _failed(request, error) from None
+
+    def build(self, opened: Opened, request: LoadRequest) -> PythonInstance:
+        """Configure and build, the second half of `load`. Raises `LoadFailed`."""
         try:
-            config = make_config(cls, request.config)
-            instance = _build(cls, config, request, imports.payload)
+            config = make_config(opened.cls, request.config)
+            plugin = _build(opened.cls, config, request)
         except Invalid as error:
-            _remove(imports)
+            close(opened)
             raise _failed(request, error) from None
-        return PythonInstance(instance, request, imports, before, self._stopped)
+        return PythonInstance(plugin, request, opened.imports, opened.before, self._stopped)
 
     def audit(self, plugin: str, generation: int, *, exact: bool = False) -> LeakReport | None:
         """Return what a stopped generation has left; None if it is unknown or has gone before.
@@ -86,7 +97,12 @@ class PythonRuntime:
             self._remains.pop(gone or next(iter(self._remains)))
 
 
-def _import(request: LoadRequest) -> Loaded:
+def close(opened: Opened) -> None:
+    """Undo `open`."""
+    _remove(opened.imports)
+
+
+def _import(request: LoadRequest) -> Opened:
     before, payload = Resources.now(), request.payload
     _refuse(tuple(payload_problems(payload)))
     imports = Imports(_free_alias(request), payload, top_level_names(payload))
@@ -97,14 +113,14 @@ def _import(request: LoadRequest) -> Loaded:
     except BaseException:
         _remove(imports)
         raise
-    return before, imports, cls
+    return Opened(imports, cls, before)
 
 
-def _build(cls: type[Plugin[Any]], config: Any, request: LoadRequest, payload: Path) -> Plugin[Any]:
+def _build(cls: type[Plugin[Any]], config: Any, request: LoadRequest) -> Plugin[Any]:
     try:
         return cls(config, request.host)
     except BaseException as error:  # noqa: BLE001 -- the plugin border: it becomes a LoadFailed
-        said = describe(error, payload)
+        said = describe(error, request.payload)
     raise Invalid(f"{cls.__name__}(config, host) failed: {said}")
 
 
@@ -129,10 +145,6 @@ def _failed(request: LoadRequest, error: Invalid) -> LoadFailed:
     return LoadFailed(
         request.manifest.id, error.detail, generation=request.generation, problems=error.problems
     )
-
-
-def _discard(loaded: Loaded) -> None:
-    _remove(loaded[1])
 
 
 def _remove(imports: Imports) -> None:

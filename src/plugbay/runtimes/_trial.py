@@ -1,0 +1,186 @@
+"""The trial of an unpacked wheel in a child process: whatever the plugin does, it does it there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from plugbay.runtimes._trial_messages import Job, Message
+from plugbay.runtimes._trial_report import TrialLimits
+from plugbay.runtimes._trial_verdict import Outcome, verdict
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from pathlib import Path
+
+    from plugbay.runtimes._trial_report import TrialReport
+    from plugbay.sdk import Manifest
+
+_LARGEST_ANSWER = 4 << 20
+_OUTPUT_KEPT = 4096
+_GRACE = 2.0
+_DEFAULTS = TrialLimits()
+
+
+async def run_trial(
+    payload: Path, manifest: Manifest, *, limits: TrialLimits = _DEFAULTS
+) -> TrialReport:
+    """Load, start, ask and stop the plugin in a child process, and return what was found.
+
+    Nothing that the plugin does is raised, and nothing of it is left: no process, no file. If
+    this is cancelled, the child is killed. Raises `OSError` if no process can be started.
+    """
+    loop = asyncio.get_running_loop()
+    folder = await loop.run_in_executor(None, partial(tempfile.mkdtemp, prefix="plugbay-trial-"))
+    try:
+        outcome = await _watch(folder, _job(payload, manifest, limits), limits)
+    finally:
+        removal = loop.run_in_executor(None, partial(shutil.rmtree, folder, ignore_errors=True))
+        await asyncio.shield(removal)
+    return verdict(outcome, limits)
+
+
+def _job(payload: Path, manifest: Manifest, limits: TrialLimits) -> Job:
+    return Job(str(payload.absolute()), manifest, limits)  # the child works elsewhere
+
+
+async def _watch(folder: str, job: Job, limits: TrialLimits) -> Outcome:
+    answers, descriptor = os.pipe()
+    try:
+        process = await _spawn(folder, descriptor, job)
+    except BaseException:
+        os.close(answers)
+        raise
+    finally:
+        os.close(descriptor)
+    answer = _Tap(_LARGEST_ANSWER)
+    output = _Tap(limits.output_bytes)
+    source = os.fdopen(answers, "rb", 0)
+    try:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: _Pipe(answer), source
+        )
+        reading = asyncio.ensure_future(_drain(process, output))
+        try:
+            ended_for = await _until_the_end(process, answer, output, limits.seconds)
+        finally:
+            await _kill(process)
+            await asyncio.wait((reading,), timeout=0.2)
+            reading.cancel()
+            transport.close()
+    finally:
+        source.close()
+    return Outcome(_messages(bytes(answer.data)), ended_for, output.tail())
+
+
+async def _spawn(folder: str, descriptor: int, job: Job) -> Process:
+    environment = {
+        "HOME": folder,
+        "TMPDIR": folder,
+        "LANG": "C.UTF-8",
+        "PATH": os.defpath,
+        "MALLOC_ARENA_MAX": "2",  # else each thread takes 64 MiB of address space
+    }
+    arguments = ("-I", "-B", "-m", "plugbay.runtimes.trial_child", str(descriptor))
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        msgspec.json.encode(job).decode(),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=folder,
+        env=environment,
+        pass_fds=(descriptor,),
+        start_new_session=True,
+    )
+
+
+class _Tap:
+    """Bytes from the child, up to a limit; `full` is set when there are more."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count = 0
+        self.data = bytearray()
+        self.full = asyncio.Event()
+
+    def add(self, data: bytes, *, keep: int = 0) -> None:
+        """Take more bytes; with `keep`, hold on to the last so many only."""
+        self._count += len(data)
+        if self._count > self._limit:
+            self.full.set()
+            return
+        self.data += data
+        if keep:
+            del self.data[:-keep]
+
+    def tail(self) -> str:
+        """Return the last bytes as text."""
+        return self.data.decode("utf-8", "replace")
+
+
+class _Pipe(asyncio.Protocol):
+    """Pours a pipe into a tap."""
+
+    def __init__(self, tap: _Tap) -> None:
+        self._tap = tap
+
+    def data_received(self, data: bytes) -> None:
+        self._tap.add(data)
+
+
+async def _drain(process: Process, tap: _Tap) -> None:
+    while process.stdout is not None and (data := await process.stdout.read(65536)):
+        tap.add(data, keep=_OUTPUT_KEPT)
+
+
+async def _until_the_end(
+    process: Process, answer: _Tap, output: _Tap, seconds: float
+) -> Literal["", "time", "output", "answer"]:
+    """Wait until the child has ended, its time is up, or it says too much."""
+    waits = [
+        asyncio.ensure_future(step)
+        for step in (process.wait(), answer.full.wait(), output.full.wait())
+    ]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    if output.full.is_set():
+        return "output"
+    if answer.full.is_set():
+        return "answer"
+    return "" if waits[0].done() and not waits[0].cancelled() else "time"
+
+
+async def _kill(process: Process) -> None:
+    """End the child and everything below it: first by its own keeper, which finds them all."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE):
+                await process.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _messages(raw: bytes) -> list[Message]:
+    """Return the messages of the child; what is none was written by the plugin."""
+    found: list[Message] = []
+    for line in raw.split(b"\n"):
+        with contextlib.suppress(msgspec.MsgspecError):
+            found.append(msgspec.json.decode(line, type=Message))
+    return found

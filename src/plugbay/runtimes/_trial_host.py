@@ -1,0 +1,82 @@
+"""The host that a plugin is lent in its trial: nothing of the gateway is behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from plugbay.sdk.testing import FakeHost
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Coroutine
+
+    from plugbay.sdk import KeyValue, Manifest, Metrics, Secrets
+
+
+class RealClock:
+    """The time of this machine."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    def time(self) -> float:
+        """Return seconds since the Unix epoch."""
+        return time.time()
+
+
+class TrialEvents:
+    """Takes events and delivers them to nobody."""
+
+    def publish(self, topic: str, /, **data: object) -> None:
+        """Publish to no one."""
+
+
+class TrialHost:
+    """Implements `sdk.Host`: real time, state in memory, and made-up secrets."""
+
+    def __init__(self, manifest: Manifest, generation: int) -> None:
+        names = manifest.permissions.secrets
+        inner = FakeHost(
+            manifest.id,
+            manifest.version,
+            generation,
+            secrets={name: f"trial-{name}" for name in names},
+            declared=names,
+        )
+        self.plugin, self.version, self.generation = manifest.id, manifest.version, generation
+        self.clock = RealClock()
+        self.log: logging.LoggerAdapter[logging.Logger] = inner.log
+        self.metrics: Metrics = inner.metrics
+        self.kv: KeyValue = inner.kv
+        self.secrets: Secrets = inner.secrets
+        self.events = TrialEvents()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.failures: list[str] = []
+        """What background tasks have raised."""
+
+    def now(self) -> float:
+        """Return `clock.monotonic()`."""
+        return self.clock.monotonic()
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Run a background task until `close`."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def close(self) -> None:
+        """Cancel the background tasks and wait for them, for a moment."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=2.0)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failures.append(f"{task.get_name()}: {type(error).__name__}: {error}")
