@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from plugbay.artifacts._artifact import Finding
+from plugbay.kernel import Unavailable
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
@@ -14,10 +17,15 @@ if TYPE_CHECKING:
 
 
 class TrialReport(Protocol):
-    """What a trial found. The schema is JSON Schema 2020-12; timings are in seconds."""
+    """What a trial found. The schema is JSON Schema 2020-12; timings are in seconds.
+
+    `problems` reject the plugin, `warnings` do not.
+    """
 
     @property
     def problems(self) -> Sequence[Problem]: ...
+    @property
+    def warnings(self) -> Sequence[Problem]: ...
     @property
     def config_schema(self) -> Mapping[str, Any] | None: ...
     @property
@@ -45,10 +53,21 @@ class TrialLayer:
         self._trial, self._unpack = trial, unpack
 
     async def inspect(self, subject: Subject) -> Sequence[Problem]:
-        """Run the trial and keep the facts that it brings to light."""
+        """Run the trial and keep the facts that it brings to light.
+
+        Raises `Unavailable` if the wheel cannot be unpacked or no process can be started.
+        """
         payload = await self._unpack(subject.digest)
-        report = await self._trial(payload, subject.declared())
+        try:
+            report = await self._trial(payload, subject.declared())
+        except OSError as error:
+            raise Unavailable(f"the trial cannot be run now: {error.strerror}") from error
         subject.config_schema = report.config_schema
         subject.hooks = tuple(report.hooks)
         subject.timings = dict(report.timings)
-        return report.problems
+        return (*report.problems, *map(_warning, report.warnings))
+
+
+def _warning(problem: Problem) -> Finding:
+    told = (problem.pointer, problem.detail, problem.expected, problem.found, problem.remedy)
+    return Finding(*told, "warning")

@@ -42,6 +42,7 @@ class PassedTrial:
     """The report of a trial that found nothing; the real trial has its own tests."""
 
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     config_schema: dict[str, Any] | None = field(default_factory=lambda: {"type": "object"})
     hooks: tuple[str, ...] = ("on_request",)
     timings: dict[str, float] = field(default_factory=lambda: {"load": 0.01})

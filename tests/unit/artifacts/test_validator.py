@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,6 +102,28 @@ def test_a_trial_that_finds_something_rejects(bench: Bench, tmp_path: Path) -> N
     assert [finding.detail for finding in artifact.findings] == ["import failed"]
     assert [layer.name for layer in layers] == ["form", "manifest", "platform", "static", "trial"]
     assert bench.leftovers() == []
+
+
+def test_a_trial_that_warns_does_not_reject(bench: Bench, tmp_path: Path) -> None:
+    async def gentle(payload: Path, manifest: Manifest) -> PassedTrial:
+        return PassedTrial(warnings=(Problem("audit", "a thread is left"),))
+
+    trial = TrialLayer(gentle, bench.store.payload)
+    artifact = bench.check(make_wheel(tmp_path), *bench.layers(), trial)
+    assert artifact.state is ArtifactState.VALIDATED
+    assert [(f.detail, f.severity) for f in artifact.findings] == [("a thread is left", "warning")]
+
+
+def test_a_trial_that_cannot_be_run_is_not_the_artifacts_fault(
+    bench: Bench, tmp_path: Path
+) -> None:
+    async def helpless(payload: Path, manifest: Manifest) -> PassedTrial:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    wheel = make_wheel(tmp_path)
+    with pytest.raises(Unavailable, match="cannot be run now"):
+        bench.check(wheel, *bench.layers(), TrialLayer(helpless, bench.store.payload))
+    assert bench.store.list()[0].state is ArtifactState.UPLOADED
 
 
 def test_a_layer_out_of_its_place_says_so(tmp_path: Path) -> None:
