@@ -169,9 +169,8 @@ class AppCall:
             self._headed = True
             self._head(*self._started, len(data), more)
         if self._left >= 0:
+            self._check(len(data), more)
             self._left -= len(data)
-            if self._left < 0 or (self._left and not more):
-                raise RuntimeError("the application's body does not fit its content-length")
         if data and not exchange.finished:
             exchange.response_data(data)
             exchange.flush()
@@ -181,6 +180,10 @@ class AppCall:
             exchange.response_end([])
         elif not self._gate.open:
             await self._gate.wait()
+
+    def _check(self, size: int, more: bool) -> None:
+        if 0 <= self._left and (size > self._left or (size < self._left and not more)):
+            raise RuntimeError("the application's body does not fit its content-length")
 
     def _head(self, status: int, fields: Fields, size: int, more: bool) -> None:
         exchange = self._exchange
@@ -193,6 +196,7 @@ class AppCall:
             fields.append((b"date", exchange.plane.date()))
         bodiless = exchange.bodiless(status)
         self._left = -1 if bodiless else length
+        self._check(size, more)
         exchange.respond(status, fields, 0 if bodiless else length)
 
     # --- as the sink of the body

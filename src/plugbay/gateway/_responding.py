@@ -177,6 +177,9 @@ class Responding:
         held, self.held = self.held, None
         for data in held or ():
             self.response_data(data)
+        self.flush()
+        if self.sink is not None and self.connection.writable:
+            self.sink.resume()
         if self.held_end is not None:
             self.response_end(self.held_end)
 
