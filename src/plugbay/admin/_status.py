@@ -65,26 +65,28 @@ class StatusBoard:
     def look(self) -> None:
         """Note what has changed; called often enough for the times to mean something."""
         desired = self._control.desired
-        for id in desired.plugins:
-            self._conditions(desired.plugins[id], desired.changed.get(f"plugins/{id}", 0))
+        links = self._links()
+        for id, spec in desired.plugins.items():
+            self._conditions(spec, desired.changed.get(f"plugins/{id}", 0), links)
         known = desired.plugins.keys()
         self._seen = {key: value for key, value in self._seen.items() if key[0] in known}
 
     def plugin(self, id: str) -> PluginView | None:
         """One plugin, or None."""
         desired = self._control.desired
-        return self._view(desired, desired.plugins[id]) if id in desired.plugins else None
+        if id not in desired.plugins:
+            return None
+        return self._view(desired, desired.plugins[id], self._links())
 
     def plugins(self) -> "Iterator[PluginView]":
         """All plugins, by id."""
-        desired = self._control.desired
+        desired, links = self._control.desired, self._links()
         for id in sorted(desired.plugins):
-            yield self._view(desired, desired.plugins[id])
+            yield self._view(desired, desired.plugins[id], links)
 
-    def _view(self, desired: "Desired", spec: PluginSpec) -> PluginView:
+    def _view(self, desired: "Desired", spec: PluginSpec, links: "list[WorkerLink]") -> PluginView:
         key = f"plugins/{spec.id}"
         generation = desired.changed.get(key, 0)
-        links = self._links()
         slots = [
             WorkerSlot(worker=link.worker, revision=link.revision, slot=link.slots.get(spec.id))
             for link in links
@@ -96,12 +98,13 @@ class StatusBoard:
             observed_generation=min((generation, *(link.revision for link in links))),
             desired=spec,
             state=_state(spec, slots),
-            conditions=self._conditions(spec, generation),
+            conditions=self._conditions(spec, generation, links),
             workers=slots,
         )
 
-    def _conditions(self, spec: PluginSpec, generation: int) -> list[Condition]:
-        links = self._links()
+    def _conditions(
+        self, spec: PluginSpec, generation: int, links: "list[WorkerLink]"
+    ) -> list[Condition]:
         found = (
             ("Converged", *_converged(spec, generation, links)),
             ("Serving", *_serving(spec, links)),

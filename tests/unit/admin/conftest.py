@@ -77,6 +77,7 @@ class Passed:
     config_schema: dict[str, Any] = field(default_factory=lambda: SCHEMA)
     hooks: tuple[str, ...] = ("on_request",)
     timings: dict[str, float] = field(default_factory=lambda: {"load": 0.01})
+    warnings: tuple[Problem, ...] = ()
 
 
 async def passing(payload: Path, manifest: Manifest) -> Passed:

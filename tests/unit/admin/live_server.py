@@ -22,7 +22,16 @@ from plugbay.admin import (
     create_admin,
     ensure_first_user,
 )
-from plugbay.artifacts import ArtifactStore, Form, Uploader, Validator
+from plugbay.artifacts import (
+    ArtifactStore,
+    Form,
+    ManifestLayer,
+    Platform,
+    TrialLayer,
+    Uploader,
+    Validator,
+)
+from plugbay.runtimes import run_trial
 from plugbay.storage import Database
 
 
@@ -34,6 +43,7 @@ async def serve(path: Path) -> None:
     cluster = Cluster(db, artifacts, workers=1)
     journal = Journal(cluster.store, clock)
     cluster.publish = journal.publish
+    layers = (Form(), ManifestLayer(), Platform(), TrialLayer(run_trial, artifacts.payload))
     services = Services(
         database=db,
         clock=clock,
@@ -42,7 +52,7 @@ async def serve(path: Path) -> None:
         configs=cluster.store,
         artifacts=artifacts,
         uploads=Uploader(artifacts, clock),
-        validator=Validator(artifacts, (Form(),), clock),
+        validator=Validator(artifacts, layers, clock),
         processes=cluster,
         journal=journal,
         logs=RecentLogs(),

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..artifacts.wheels import wheel_bytes
 from .conftest import V1
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[3]
+CONFIGURED = json.dumps({"version": "1.0.0", "config": {"greeting": "hi"}})
 MEGABYTE = 1024 * 1024
 
 pytestmark = pytest.mark.live
@@ -100,6 +102,17 @@ def test_a_big_upload_is_streamed_and_not_held_in_memory(live: Live) -> None:
     assert live.peak() - before < 20 * MEGABYTE
     status, body = live.ask("POST", path, blocks(51))
     assert (status, json.loads(body)["type"]) == (413, "/problems/too-large")
+
+
+def test_a_wheel_goes_through_the_real_trial(live: Live) -> None:
+    path = "/artifacts?filename=plugbay_hello-1.0.0-py3-none-any.whl"
+    status, body = live.ask("POST", path, wheel_bytes())
+    assert status == 201, body
+    assert json.loads(body)["hooks"] == ["on_request"]
+    status, body = live.ask("PUT", "/plugins/hello?wait=converged", CONFIGURED)
+    assert status == 200, body
+    wrong = live.ask("POST", "/plugins/hello/config/validate", b'{"config": {"greeting": 1}}')
+    assert (wrong[0], json.loads(wrong[1])["errors"][0]["pointer"]) == (422, "/greeting")
 
 
 def test_events_are_followed_and_replayed_over_a_real_connection(live: Live) -> None:
