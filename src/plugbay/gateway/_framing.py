@@ -27,17 +27,17 @@ class Cutter:
         self.tail = b""
         """The last bytes fed, in which an empty line may have begun."""
 
-    def cut(self, data: bytes) -> int:
-        """Return how much of `data` to feed now."""
+    def cut(self, data: bytes, start: int = 0) -> int:
+        """Return where in `data` to stop feeding; what is before `start` was fed already."""
         tail = self.tail
         if tail:
-            at = (tail + data[:3]).find(_END)
+            at = (tail + data[start : start + 3]).find(_END)
             if at >= 0:
                 self.tail = b""
-                return at + 4 - len(tail)
-        at = data.find(_END)
+                return start + at + 4 - len(tail)
+        at = data.find(_END, start)
         if at >= 0:
             self.tail = b""
             return at + 4
-        self.tail = data[-3:] if len(data) >= 3 else (tail + data)[-3:]
+        self.tail = data[-3:] if len(data) - start >= 3 else (tail + data[start:])[-3:]
         return len(data)
