@@ -182,7 +182,7 @@ class AppCall:
             await self._gate.wait()
 
     def _check(self, size: int, more: bool) -> None:
-        if 0 <= self._left and (size > self._left or (size < self._left and not more)):
+        if self._left >= 0 and (size > self._left or (size < self._left and not more)):
             raise RuntimeError("the application's body does not fit its content-length")
 
     def _head(self, status: int, fields: Fields, size: int, more: bool) -> None:

@@ -8,6 +8,8 @@ response before it is out. What waits is bounded: reading is paused meanwhile.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
@@ -32,6 +34,9 @@ DISCARDED = 1024 * 1024
 """How much of an upload is read and thrown away after an early response, to keep the connection
 or at least to let the client read the response before a reset destroys it."""
 LINGER = 2.0
+EMPTY_LINES = 16
+"""How many bytes of empty lines before a request are forgiven."""
+_LINE_END = b"\r\n"
 
 
 class Downstream(asyncio.Protocol):
@@ -46,6 +51,7 @@ class Downstream(asyncio.Protocol):
         "feeding",
         "head_bytes",
         "head_done",
+        "keep",
         "local",
         "message_done",
         "mode",
@@ -81,7 +87,7 @@ class Downstream(asyncio.Protocol):
         self.pieces: list[bytes] = []
         self.backlog: list[bytes] = []
         self.head_bytes = self.remaining = self.discarded = self.paused = self.unsent = 0
-        self.head_done = self.message_done = self.feeding = self.spaced = False
+        self.head_done = self.message_done = self.keep = self.feeding = self.spaced = False
         self.writable = True
         self.deadline = self.total = NEVER
 
@@ -184,9 +190,11 @@ class Downstream(asyncio.Protocol):
             if mode == IDLE:
                 if not self.writable:
                     break
-                self._begin_head()
-            if mode <= HEAD or mode == CHUNKED:
+                data = self._begin_head(data)
+            elif mode == HEAD:
                 data = self._feed(data)
+            elif mode == CHUNKED:
+                data = self._feed_chunks(data)
             elif mode == LENGTH:
                 data = self._count(data)
             elif mode == TUNNEL and self.exchange is not None:
@@ -209,14 +217,43 @@ class Downstream(asyncio.Protocol):
         if data:
             self._process(data)
 
-    def _begin_head(self) -> None:
+    def _begin_head(self, data: bytes) -> bytes:
+        """Begin a head behind a few empty lines, which are ignored (RFC 9112, 2.2)."""
+        if data[0] in _LINE_END:
+            rest = data.lstrip(b"\r\n")
+            self.head_bytes += len(data) - len(rest)
+            if self.head_bytes > EMPTY_LINES:
+                self.mode = HEAD
+                self.refuse(400, "too many empty lines before a request")
+                return b""
+            if not rest:
+                return rest
+            data = rest
         self.mode = HEAD
         self.head_bytes = 0
         self.spaced = False
         self.deadline = self.plane.ticker.after(self.plane.limits.head_timeout)
+        return self._feed(data)
+
+    def _feed_chunks(self, data: bytes) -> bytes:
+        """Feed the parser up to the end of the chunked body; return what stands behind it.
+
+        Data may hold an empty line every four bytes, so nothing is copied or sent for each.
+        """
+        view, at, size = memoryview(data), 0, len(data)
+        try:
+            while at < size and not self.message_done:
+                cut = self.cutter.cut(data, at)
+                self.parser.feed_data(view[at:cut])
+                at = cut
+        except httptools.HttpParserError:
+            self._malformed()
+            return b""
+        self._chunks_fed(at)
+        return data[at:] if at < size else b""
 
     def _feed(self, data: bytes) -> bytes:
-        """Feed the parser up to the end of the head or of the chunked body; return the rest."""
+        """Feed the parser up to the end of the head; return what stands behind it."""
         if self.head_bytes or b" \r\n" in data or b"\t\r\n" in data:
             self.spaced = True
         cut = self.cutter.cut(data)
@@ -228,10 +265,7 @@ class Downstream(asyncio.Protocol):
         except httptools.HttpParserError:
             self._malformed()
             return b""
-        if self.mode == HEAD:
-            self._head_fed(len(piece))
-        elif self.mode == CHUNKED:
-            self._chunks_fed(len(piece))
+        self._head_fed(len(piece))
         return rest
 
     def _head_fed(self, size: int) -> None:
@@ -248,16 +282,13 @@ class Downstream(asyncio.Protocol):
                 self._begin_exchange(self._read_head())
             except Refused as error:
                 self.refuse(error.status, error.detail)
-        elif self.head_bytes == size and not self.url and not self.cutter.tail:
-            self.mode = IDLE  # empty lines before a request (RFC 9112, 2.2)
 
     def _read_head(self) -> RequestHead:
         parser = self.parser
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise Refused(505, "the versions served are HTTP/1.1 and HTTP/1.0")
-        keep = parser.should_keep_alive()
-        head = RequestHead(parser.get_method(), self.url, http10=version == "1.0", keep=keep)
+        head = RequestHead(parser.get_method(), self.url, http10=version == "1.0", keep=self.keep)
         read_request_head(head, without_space(self.raw) if self.spaced else self.raw)
         return head
 
@@ -342,6 +373,7 @@ class Downstream(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.head_done = True
+        self.keep = self.parser.should_keep_alive()  # llhttp forgets it when the message ends
 
     def on_body(self, body: bytes) -> None:
         self.pieces.append(body)
@@ -422,6 +454,13 @@ class Downstream(asyncio.Protocol):
         if self.mode == IDLE:
             self.close_gently()
 
+    def reset(self) -> None:
+        """End the connection by a reset, where its end would pass for the end of a body."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
     def close_gently(self) -> None:
         """End the connection so that the client can still read what was written.
 
@@ -430,7 +469,7 @@ class Downstream(asyncio.Protocol):
         """
         waiting = self.mode in (WAITING, IDLE) and not self.backlog
         self.backlog.clear()
-        if self.mode == CLOSED:
+        if self.mode == CLOSED or self.transport.is_closing():
             return
         self.mode = DISCARD
         self.deadline = self.plane.ticker.after(LINGER)

@@ -100,7 +100,8 @@ class Exchange(Responding):
 
     def _match(self, table: Table) -> None:
         head, request = self.head, self.request
-        path = request.target.partition(b"?")[0]
+        target = request.target
+        path = target.partition(b"?")[0] if target != b"*" else b"/"
         method = head.method if self.pre is None else request.method.encode("latin-1")
         route = table.match(head.host, path, method)
         if route is None:

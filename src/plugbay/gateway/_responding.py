@@ -365,10 +365,9 @@ class Responding:
             return
         self.stop_handler()
         self.keep = False
-        whole_by_closing = self.head.http10 and not self.chunked
+        if self.head.http10 and not self.chunked:
+            self.connection.reset()
         self.finish("broken")
-        if whole_by_closing:
-            self.connection.transport.abort()
 
     def task_done(self, task: asyncio.Task[None]) -> None:
         """A task of this exchange has ended: by itself, cancelled, or by an error."""

@@ -46,6 +46,7 @@ class Upstream(asyncio.Protocol):
         "bodiless",
         "cutter",
         "deadline",
+        "fields",
         "forwarding",
         "head_bytes",
         "head_done",
@@ -76,6 +77,7 @@ class Upstream(asyncio.Protocol):
         self.cutter = Cutter()
         self.forwarding: Forwarding | None = None
         self.raw: Fields = []
+        self.fields: Fields = []
         self.pieces: list[bytes] = []
         self.interim: list[tuple[int, Fields]] = []
         self.mode = SPARE
@@ -200,7 +202,8 @@ class Upstream(asyncio.Protocol):
                 forwarding.upstream_bad("the upstream's response is not well-formed HTTP/1.1")
                 return
             extra = True
-        if self.interim:
+        relayed = bool(self.interim)
+        if relayed:
             self._relay_interim(forwarding)
         if self.mode == HEAD:
             self.head_bytes += len(data)
@@ -208,9 +211,11 @@ class Upstream(asyncio.Protocol):
                 self._head(forwarding)
             elif self.head_bytes > MAX_HEAD:
                 forwarding.upstream_bad("the head of the upstream's response is too long")
-            elif rest:
+            elif rest and relayed:
                 self._feed(forwarding, rest)
                 return
+            elif rest:
+                forwarding.upstream_bad("the upstream sent empty lines before its response")
             if self.forwarding is not forwarding:
                 return
         self._deliver(forwarding, len(data), rest, extra)
@@ -242,7 +247,7 @@ class Upstream(asyncio.Protocol):
     def _head(self, forwarding: Forwarding) -> None:
         """The head is complete: decide how the body is framed and pass the head on."""
         status = self.status
-        raw, self.raw = without_space(self.raw) if self.spaced else self.raw, []
+        raw = without_space(self.fields) if self.spaced else self.fields
         self.spaced = False
         self.head_done = False
         if status == 101:
@@ -320,6 +325,7 @@ class Upstream(asyncio.Protocol):
             return
         self.status = status
         self.keep = self.parser.should_keep_alive()
+        self.fields, self.raw = self.raw, []  # what comes after are trailers
         self.head_done = True
 
     def on_body(self, body: bytes) -> None:

@@ -202,7 +202,7 @@ def test_trailers_go_to_clients_that_take_them(asked: bool) -> None:
         async with RawUpstream().running() as up, rig(up.address) as gate:
             up.response = (
                 b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-                b"2\r\nok\r\n0\r\nx-sum: 1\r\ncontent-length: 9\r\n\r\n"
+                b"2\r\nok\r\n0\r\nx-sum: 1\r\nset-cookie: 9\r\n\r\n"
             )
             client = await gate.connect()
             te = b"te: trailers\r\nconnection: te\r\n" if asked else b""
@@ -247,10 +247,9 @@ def test_a_truncated_response_is_seen_to_be_truncated(version: bytes) -> None:
             client = await gate.connect()
             client.send(GET.replace(b"1.1", version))
             assert (await client.head())[0] == 200
-            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            error = ConnectionError if version == b"1.0" else asyncio.IncompleteReadError
+            with pytest.raises(error):
                 await client.reader.readuntil(b"0\r\n\r\n")
-            if version == b"1.0":
-                assert isinstance(client.reader.exception(), ConnectionError)
 
     asyncio.run(main())
 
