@@ -53,7 +53,7 @@ class MemoryStore:
         return None
 
     def unfinished(self) -> list[Operation]:
-        left = [o for o in self.disk.operations.values() if not o.finished]
+        left = [o for o in self.disk.operations.values() if not o.concluded]
         return sorted(left, key=lambda o: o.sequence)
 
     def configs(self, plugin: str) -> list[ConfigVersion]:

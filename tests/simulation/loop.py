@@ -120,10 +120,10 @@ class SimLoop(asyncio.AbstractEventLoop):
     def is_closed(self) -> bool:
         return self._closed
 
-    def call_soon_threadsafe(self, *args: Any, **named: Any) -> Any:
+    def call_soon_threadsafe(self, *args: Any, **named: Any) -> Any:  # type: ignore[override]
         raise RuntimeError("threads have no place in the simulation")
 
-    def run_in_executor(self, *args: Any, **named: Any) -> Any:
+    def run_in_executor(self, *args: Any, **named: Any) -> Any:  # type: ignore[override]
         raise RuntimeError("threads have no place in the simulation")
 
     def run_until(self, done: Callable[[], bool], deadline: float) -> bool:
@@ -153,7 +153,7 @@ class SimLoop(asyncio.AbstractEventLoop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 if not task.done():
                     with contextlib.suppress(BaseException):  # a dead process has no opinion
-                        task.get_coro().close()  # type: ignore[union-attr]
+                        task.get_coro().close()
         finally:
             asyncio._set_running_loop(before)
             self.tasks.clear()

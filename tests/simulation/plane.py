@@ -71,7 +71,8 @@ class Chain:
         self.in_flight += 1
         self.tally.entered += 1
         task = asyncio.current_task()
-        self._inside.add(task)  # type: ignore[arg-type]
+        assert task is not None
+        self._inside.add(task)
         cancelled = False
         try:
             self._call_hooks()
@@ -79,7 +80,7 @@ class Chain:
         except asyncio.CancelledError:
             cancelled = True
         finally:
-            self._inside.discard(task)  # type: ignore[arg-type]
+            self._inside.discard(task)
             self.in_flight -= 1
             self.tally.cancelled += cancelled
             self.tally.finished += not cancelled

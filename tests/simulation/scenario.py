@@ -23,7 +23,7 @@ from plugbay.control import (
     Rollback,
     Swap,
 )
-from plugbay.control._conclusion import OPEN
+from plugbay.control._conclusion import SILENT
 from plugbay.gateway import RouteSpec, Target, UpstreamSpec
 from plugbay.kernel import PlugbayError, SlotState, Unavailable
 
@@ -86,7 +86,7 @@ class Scenario:
         world = self.world
         while True:
             coordinator, supervisor = world.coordinator, world.supervisor
-            if coordinator is None:
+            if coordinator is None or supervisor is None:
                 await asyncio.sleep(0.2)
                 continue
             answer = asyncio.get_running_loop().create_future()
@@ -154,10 +154,12 @@ class Scenario:
     async def _browse(self) -> None:
         """Requests at random moments, a burst now and then, a few long ones."""
         world = self.world
-        while not world.healed:
+        while not world.over():
             await asyncio.sleep(self.random.random() * 5)
-            long = self.random.random() < 0.1
-            for _ in range(0 if world.healed else 6 if self.random.random() < 0.2 else 1):
+            long, burst = self.random.random() < 0.1, self.random.random() < 0.2
+            if world.over():
+                return
+            for _ in range(6 if burst else 1):
                 self._request(self.random.random() * (8.0 if long else 0.05))
 
     def _request(self, seconds: float) -> None:
@@ -175,13 +177,13 @@ class Scenario:
     async def _trouble(self) -> None:
         """Kills at random moments."""
         world = self.world
-        while not world.healed:
+        while not world.over():
             await asyncio.sleep(self.random.random() * 20)
-            if world.healed:
+            if world.over():
                 return
             if self.random.random() < 0.4:
                 world.kill_supervisor()
-            elif world.workers and not world.healed:
+            elif world.workers:
                 world.kill_worker(self.random.choice(list(world.workers.values())))
 
     # The end --------------------------------------------------------------------------------
@@ -196,7 +198,7 @@ class Scenario:
         if coordinator is None:
             return "no supervisor"
         left = [o.id for o in world.disk.operations.values() if not o.finished]
-        if left or coordinator.ledger.unfinished():
+        if left or coordinator.ledger.unconcluded():
             return f"operations {left}"
         if len(world.workers) != world.size or len(coordinator.roster.ready()) != world.size:
             return "workers are missing"
@@ -227,7 +229,7 @@ class Scenario:
                 cause = disk.operations[revision.operation]
                 tried = [o for o in disk.operations.values() if o.idempotency_key == key]
                 if not tried and not getattr(cause.change, "cause", ""):
-                    return id
+                    return str(id)
         return ""
 
     def _slots(self, worker: Worker) -> str:
@@ -278,8 +280,9 @@ class Scenario:
                 kept = {v.version: v.config for v in disk.configs.get(id, ())}
                 world.check(kept.get(spec.config_version) == spec.config, f"{id}: config is lost")
         for operation in disk.operations.values():
-            left = [s.worker for s in operation.steps.values() if s.state in OPEN]
-            world.check(not left or not operation.revision, f"{operation.id} ended before {left}")
+            world.check(operation.concluded, f"{operation.id} was never concluded")
+            silent = [s.worker for s in operation.steps.values() if s.detail == SILENT]
+            world.check(not silent, f"{operation.id} ended before {silent}")
             if operation.receipt is not None:
                 dropped = operation.receipt.totals.dropped
                 world.check(dropped == 0, f"{operation.id} has dropped {dropped} requests")

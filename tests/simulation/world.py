@@ -94,7 +94,8 @@ class World:
     def __init__(self, seed: int, *, verbose: bool = False) -> None:
         self.seed = seed
         self.random = random.Random(seed)  # noqa: S311 -- a seeded one is the point
-        self.loop = SimLoop(self.random.random)
+        # What it leaves abstract is I/O: a call of it is a call of something that has no place.
+        self.loop = SimLoop(self.random.random)  # type: ignore[abstract]
         self.clock = Clock(self.loop)
         self.disk = Disk()
         self.lines: list[tuple[object, ...]] = []
@@ -136,6 +137,10 @@ class World:
         """Whether this trouble happens now."""
         chance = self.chances[kind]
         return bool(chance) and not self.healed and self.random.random() < chance
+
+    def over(self) -> bool:
+        """Whether the time of trouble is over."""
+        return self.healed
 
     def latency(self) -> float:
         return 0.0005 + 0.01 * self.random.random() ** 4

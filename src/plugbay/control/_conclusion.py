@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from plugbay.kernel import Clock, PlugbayError, Receipt
 
 S = OperationState
-OPEN = ("prepared", "committed", "catching-up")
-"""Steps of workers that have more to say."""
+SILENT = "it has not reported in time"
 
 
 class Conclusions:
@@ -104,7 +103,7 @@ class Conclusions:
         step = operation.steps.get(worker) or Step(worker=worker, boot=boot, state="committed")
         if step.state == "drained" and step.reports:
             return  # repeated
-        if operation.finished and operation.state is not S.ROLLED_BACK:
+        if operation.concluded:
             return
         reports = tuple(
             WorkerReport.of(
@@ -127,8 +126,11 @@ class Conclusions:
 
     def _succeeded(self, operation: Operation) -> Operation:
         """Conclude it; one that was rolled back meanwhile only gets its figures."""
+        now = self._clock.time()
+        for step in operation.open_steps:
+            operation = operation.with_step(replace(step, state="lost", detail=SILENT), now)
         if operation.state is S.DRAINING:
-            operation = operation.to(S.SUCCEEDED, self._clock.time())
+            operation = operation.to(S.SUCCEEDED, now)
             return replace(operation, receipt=receipt_of(operation))
         return replace(operation, receipt=receipt_of(operation, rolled_back=operation.error))
 
@@ -172,8 +174,8 @@ class Conclusions:
     def _open(self, worker: str) -> list[Operation]:
         return [
             operation
-            for operation in self._ledger.unfinished()
-            if worker in operation.steps and operation.steps[worker].state in OPEN
+            for operation in self._ledger.unconcluded()
+            if any(step.worker == worker for step in operation.open_steps)
         ]
 
 
@@ -183,7 +185,7 @@ def begin(session: Session) -> Step:
 
 
 def _all_said(operation: Operation) -> bool:
-    return not any(step.state in OPEN for step in operation.steps.values())
+    return not operation.open_steps
 
 
 def plugin_changes(old: Desired, new: Desired) -> tuple[PluginChange, ...]:

@@ -97,7 +97,7 @@ class Coordinator:
 
     async def start(self) -> None:
         """Resume what a supervisor before this one has left unfinished, and take changes."""
-        for operation in self.ledger.unfinished():
+        for operation in self.ledger.unconcluded():
             if operation.revision:
                 self._conclude(operation.id)
             elif operation.attempts >= ATTEMPTS:

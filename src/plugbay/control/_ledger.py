@@ -58,7 +58,11 @@ class Ledger:
 
     def unfinished(self) -> list[Operation]:
         """Return what was not finished, in the order of submission."""
-        left = [item for item in self._known.values() if not item.finished]
+        return [item for item in self.unconcluded() if not item.finished]
+
+    def unconcluded(self) -> list[Operation]:
+        """Return what something is to follow for, in the order of submission."""
+        left = [item for item in self._known.values() if not item.concluded]
         return sorted(left, key=lambda item: item.sequence)
 
     async def open(self, operation: Operation) -> Operation:
@@ -134,6 +138,6 @@ class Ledger:
 
     def _forget(self) -> None:
         if len(self._known) > REMEMBERED * 2:
-            finished = [id for id, item in self._known.items() if item.finished]
+            finished = [id for id, item in self._known.items() if item.concluded]
             for id in finished[: len(finished) - REMEMBERED]:
                 del self._known[id]

@@ -48,6 +48,10 @@ StepState = Literal[
 ]
 
 
+OPEN_STEPS: tuple[StepState, ...] = ("prepared", "committed", "catching-up")
+"""Steps of workers that have more to say."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """What one worker did for an operation. Times are in milliseconds."""
@@ -100,6 +104,18 @@ class Operation:
     def finished(self) -> bool:
         """Whether nothing more happens by itself."""
         return self.state.finished
+
+    @property
+    def open_steps(self) -> tuple[Step, ...]:
+        """The steps of workers that have more to say."""
+        return tuple(step for step in self.steps.values() if step.state in OPEN_STEPS)
+
+    @property
+    def concluded(self) -> bool:
+        """Whether nothing is to follow, its receipt's figures included: one that was rolled back
+        is finished before its old generations have drained."""
+        rolled_back = self.state is OperationState.ROLLED_BACK
+        return self.finished and not (rolled_back and self.open_steps)
 
     def to(self, new: OperationState, now: float, **fields: Any) -> "Operation":
         """Return it in another state. Raises `IllegalTransition`."""

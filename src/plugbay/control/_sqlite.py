@@ -220,7 +220,7 @@ def _save(db: sqlite3.Connection, operation: Operation) -> None:
     values = (
         operation.id,
         operation.sequence,
-        operation.finished,
+        operation.concluded,
         operation.actor,
         operation.idempotency_key or None,
         msgspec.json.encode(operation),

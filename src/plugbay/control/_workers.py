@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.control._messages import Drain
 from plugbay.control._tasks import Tasks
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from plugbay.control._messages import Hello
     from plugbay.kernel import Clock, Randomness
 
-    Publish = Callable[[str, dict[str, object]], None]
+    Publish = Callable[[str, dict[str, Any]], None]
 
 
 class Process(Protocol):
