@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugbay.artifacts import ArchiveLimits
-from plugbay.kernel import ArtifactState
+from plugbay.artifacts._archive import Archive
+from plugbay.kernel import ArtifactRejected, ArtifactState
 
 from .hostile import INFO, NAME, deflated, details, inspect, raw_zip, write
 from .wheels import (
@@ -155,6 +156,17 @@ def test_a_lying_size_is_noticed_while_inflating(tmp_path: Path, claimed: int) -
     parts = [(n.encode(), deflated(c), len(c), zlib.crc32(c)) for n, c in files.items()]
     problems = inspect(write(tmp_path, raw_zip(*parts, entry)))
     assert "the size of 'x' in the archive's directory is a lie" in details(problems)
+
+
+def test_no_more_than_the_claimed_size_is_ever_inflated(tmp_path: Path) -> None:
+    content = bytes(10_000_000)
+    path = write(tmp_path, raw_zip((b"x", deflated(content), 100_000, zlib.crc32(content))))
+    seen: list[int] = []
+    with Archive.open(path, ArchiveLimits()) as archive:
+        sizes = map(len, archive.chunks(archive.entries[0]))
+        with pytest.raises(ArtifactRejected, match="is a lie"):
+            seen.extend(sizes)
+    assert 0 < sum(seen) <= 100_000
 
 
 def test_local_headers_must_agree(tmp_path: Path) -> None:
@@ -313,7 +325,7 @@ def test_exactly_one_dist_info(tmp_path: Path) -> None:
     bad = {f"{INFO}x/y": ""}
     assert inspect(make_wheel(tmp_path, files=bad)) == []
     assert "exactly one" in details(inspect(write_zip(tmp_path / NAME, {"a.py": b""})))
-    odd = {k.replace(INFO, "x-y.dist-info"): v for k, v in wheel_files().items()}
+    odd = {k.replace(INFO, "plugbay_hello-y.dist-info"): v for k, v in wheel_files().items()}
     assert "belongs to another" in details(inspect(write_zip(tmp_path / NAME, odd)))
 
 

@@ -167,6 +167,22 @@ def test_a_payload_is_unpacked_once_however_many_ask(bench: Bench, tmp_path: Pat
     assert list(bench.store.tmp.iterdir()) == []
 
 
+def test_an_artifact_deleted_while_it_is_unpacked_leaves_nothing(
+    bench: Bench, tmp_path: Path
+) -> None:
+    async def scenario(steps: int) -> None:
+        digest = (await bench.push(make_wheel(tmp_path))).digest
+        work = asyncio.ensure_future(bench.store.payload(digest))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await bench.store.delete(digest)
+        await asyncio.gather(work, return_exceptions=True)
+        assert bench.leftovers() == []
+
+    for steps in range(0, 40, 4):
+        asyncio.run(scenario(steps))
+
+
 def test_an_unpacking_that_fails_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
     digest = bench.check(make_wheel(tmp_path)).digest
     bench.store.unpacked.root.rmdir()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import resource
 from typing import TYPE_CHECKING
 
 import pytest
 
 from plugbay.artifacts import Uploader
+from plugbay.artifacts._spool import Spool
 from plugbay.kernel import (
     ArtifactState,
     Conflict,
@@ -175,6 +177,19 @@ def test_a_data_directory_that_is_gone_is_unavailable(bench: Bench) -> None:
     bench.store.tmp.rmdir()
     with pytest.raises(Unavailable, match="cannot be stored"):
         receive(bench)
+
+
+def test_what_cannot_be_made_durable_is_unavailable(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.open()
+    reading, writing = os.pipe()
+    os.dup2(writing, spool._descriptor)  # a file that cannot be synced
+    with pytest.raises(Unavailable, match="Invalid argument"):
+        spool.finish()
+    spool.discard()
+    os.close(reading)
+    os.close(writing)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_blob_directory_that_is_gone_is_unavailable(bench: Bench) -> None:
