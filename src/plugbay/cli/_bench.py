@@ -12,9 +12,13 @@ from urllib.parse import SplitResult, urlsplit
 import httptools
 import typer
 
+from plugbay.cli._client import Unreachable
+from plugbay.cli._costs import costs_since, read_costs, settled_costs
 from plugbay.cli._options import Output
 from plugbay.cli._output import Format, print_facts
 from plugbay.kernel import Invalid
+
+CONNECT = "connect: "
 
 
 @dataclass(slots=True)
@@ -34,18 +38,29 @@ class Tally:
 
 def bench(
     url: Annotated[str, typer.Argument(help="What to ask for, e.g. http://127.0.0.1:8080/json")],
-    connections: Annotated[int, typer.Option("-c", min=1, max=1000)] = 16,
-    seconds: Annotated[float, typer.Option("-d", min=0.1, max=600)] = 10.0,
+    connections: Annotated[
+        int, typer.Option("-c", "--connections", min=1, max=1000, help="Kept connections.")
+    ] = 16,
+    seconds: Annotated[
+        float, typer.Option("-d", "--seconds", min=0.1, max=600, help="For how long.")
+    ] = 10.0,
+    metrics: Annotated[
+        str,
+        typer.Option(help="The metrics page: then it says what each plugin cost.", metavar="URL"),
+    ] = "",
     output: Output = Format.TABLE,
 ) -> None:
     """Ask for a URL on kept connections; exit with 1 if any answer was not 2xx, or was lost."""
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
         raise Invalid(f"{url!r}: expected http://host:port/path")
+    before = read_costs(metrics) if metrics else {}
     tally = asyncio.run(_run(parts.hostname, parts.port or 80, _head(parts), connections, seconds))
     tally.seconds.sort()
     bad = sum(count for status, count in tally.statuses.items() if not 200 <= status < 300)
-    facts = {
+    if not tally.seconds and all(kind.startswith(CONNECT) for kind in tally.failures):
+        raise Unreachable(f"nothing answers at {parts.netloc} ({', '.join(tally.failures)})")
+    facts: dict[str, object] = {
         "requests": len(tally.seconds),
         "requests_per_second": len(tally.seconds) / seconds,
         "p50_ms": tally.quantile(0.5),
@@ -55,6 +70,8 @@ def bench(
         "lost": sum(tally.failures.values()),
         "failures": dict(tally.failures),
     }
+    if metrics:
+        facts["microseconds_in_plugins"] = costs_since(before, settled_costs(metrics))
     print_facts(facts, output)
     if bad or tally.failures or not tally.seconds:
         raise typer.Exit(1)
@@ -82,7 +99,7 @@ async def _client(host: str, port: int, head: bytes, tally: Tally, until: float)
         try:
             reader, writer = await asyncio.open_connection(host, port)
         except OSError as error:
-            tally.failures[f"connect: {error.strerror or error}"] += 1
+            tally.failures[f"{CONNECT}{error.strerror or error}"] += 1
             await asyncio.sleep(0.1)
             continue
         try:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from plugbay.kernel import Invalid
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -44,10 +46,15 @@ class Reply:
 
 
 class AdminClient:
-    """Calls the admin API at `url` with a bearer `token`."""
+    """Calls the admin API at `url` with a bearer `token`. Raises `Invalid` if it is no URL.
+
+    `timeout` is in seconds, for each time the gateway is waited for.
+    """
 
     def __init__(self, url: str, token: str = "", *, timeout: float = 120.0) -> None:
         parts = urlsplit(url if "//" in url else f"http://{url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Invalid(f"{url!r} is no address of an admin API: expected http://host:port")
         self._secure, self._address, self._timeout = parts.scheme == "https", parts.netloc, timeout
         self.token = token
 
@@ -78,15 +85,24 @@ class AdminClient:
             target = _target("/artifacts", {"filename": path.name})
             return self._send("POST", target, _Progress(file, progress), fields)
 
-    def lines(self, path: str, query: Mapping[str, object] | None = None) -> Iterator[str]:
-        """Yield the lines of a streamed answer (server-sent events) as they come."""
-        connection = self._connect(timeout=None)
+    def items(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
+        """Yield every item of a list, page by page."""
+        following: str | None = None
+        while True:
+            page = self.call("GET", path, query={**query, "next": following}).json
+            yield from page["items"]
+            following = page.get("next")
+            if following is None:
+                return
+
+    def tag(self, path: str) -> str | None:
+        """Return the entity tag of what is at `path`; None if nothing is there."""
         try:
-            response = self._exchange(connection, "GET", _target(path, query), None, {})
-            while line := response.readline():
-                yield line.decode().rstrip("\r\n")
-        finally:
-            connection.close()
+            return self.call("GET", path).headers.get("etag")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def _send(
         self, method: str, target: str, body: bytes | _Progress | None, headers: dict[str, str]
@@ -96,10 +112,12 @@ class AdminClient:
             response = self._exchange(connection, method, target, body, headers)
             fields = {name.lower(): value for name, value in response.getheaders()}
             return Reply(response.status, fields, response.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self._address} broke off its answer: {error}") from error
         finally:
             connection.close()
 
-    def _connect(self, timeout: float | None) -> http.client.HTTPConnection:
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         return kind(self._address, timeout=timeout)
 
@@ -120,7 +138,8 @@ class AdminClient:
             pass
         except OSError as error:
             detail = f"nothing answers at {self._address} ({error.strerror or error})"
-            raise Unreachable(f"{detail}; is `plugbay serve` running?") from error
+            remedy = "is `plugbay serve` running? --url says where"
+            raise Unreachable(f"{detail}; {remedy}") from error
         try:
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
@@ -150,7 +169,8 @@ def segment(text: str) -> str:
 
 def _target(path: str, query: Mapping[str, object] | None) -> str:
     kept = {name: value for name, value in (query or {}).items() if value is not None}
-    return f"{API}{path}?{urlencode(kept)}" if kept else f"{API}{path}"
+    mark = "&" if "?" in path else "?"
+    return f"{API}{path}{mark}{urlencode(kept)}" if kept else f"{API}{path}"
 
 
 def _problem(body: bytes) -> Mapping[str, Any]:

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plugbay.cli._operation import follow, print_operation
+from plugbay.cli._document import read_document
+from plugbay.cli._operation import finish, make_change
 from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait
-from plugbay.cli._output import Format, print_rows
-from plugbay.cli._plugin import read_document
+from plugbay.cli._output import Format, print_json, print_rows
 from plugbay.cli._session import Target
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 Document = Annotated[
-    Path, typer.Argument(help="TOML or JSON with routes, upstreams, plugins.", exists=True)
+    Path,
+    typer.Argument(
+        help="TOML or JSON with routes, upstreams, plugins.", exists=True, dir_okay=False
+    ),
 ]
-COLUMNS = ("action", "kind", "name", "changes")
+COLUMNS = ("op", "kind", "name", "changes")
+NOTHING = "nothing to do: what is running is what is asked for"
 
 
 def plan(
-    document: Document, url: Url = URL, token: Token = "", output: Output = Format.TABLE
+    document: Document,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 1 if there is anything to do.")
+    ] = False,
+    url: Url = URL,
+    token: Token = "",
+    output: Output = Format.TABLE,
 ) -> None:
-    """Show what `apply` would change. Exit code 0: nothing to do; 1 with --detailed …"""
+    """Show what `apply` would change."""
     client = Target(url, token).client()
-    steps = client.call("POST", "/plan", read_document(document)).json["steps"]
-    print_rows(steps, COLUMNS, output, empty="nothing to do: what is running is what is asked for")
+    found = client.call("POST", "/plan", read_document(document)).json
+    if output is Format.JSON:
+        print_json(found)
+    else:
+        _print_steps(found["steps"])
+    if check and found["steps"]:
+        raise typer.Exit(1)
 
 
 def apply(
@@ -36,12 +54,24 @@ def apply(
     token: Token = "",
     output: Output = Format.TABLE,
 ) -> None:
-    """Make what is running equal to the document, in one change of all workers."""
+    """Make what is running equal to the document: all of it as one change, or nothing."""
     client = Target(url, token).client()
-    content = read_document(document) | ({"reason": reason} if reason else {})
-    query = {"wait": "converged", "timeout": wait} if wait > 0 else {}
-    reply = client.call("POST", "/apply", content, query=query)
-    operation = follow(client, reply, wait)
-    print_operation(operation, output)
-    if operation["state"] in ("failed", "rolled_back", "cancelled"):
-        raise typer.Exit(1)
+    content = read_document(document)
+    planned = client.call("POST", "/plan", content)
+    if output is Format.TABLE:
+        _print_steps(planned.json["steps"])
+        if not planned.json["steps"]:
+            return
+    operation = make_change(
+        client, "POST", "/apply", content, reason=reason, wait=wait, tag=planned.headers["etag"]
+    )
+    finish(operation, output, wait=wait)
+
+
+def _print_steps(steps: Iterable[Mapping[str, Any]]) -> None:
+    rows = [{**step, "changes": _changes(step["differences"])} for step in steps]
+    print_rows(rows, COLUMNS, Format.TABLE, empty=NOTHING)
+
+
+def _changes(differences: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{one['pointer']}: {one['old']} → {one['new']}" for one in differences)

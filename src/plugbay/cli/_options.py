@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from plugbay.cli._completion import known_plugins
 from plugbay.cli._output import Format
 from plugbay.cli._session import DEFAULT_URL
 
@@ -18,9 +19,13 @@ Token = Annotated[
 ]
 Output = Annotated[Format, typer.Option("-o", "--output", help="How to print.")]
 Wait = Annotated[
-    float, typer.Option(help="Seconds to wait until every worker has it; 0 does not wait.")
+    float,
+    typer.Option(help="Seconds to wait for the change's end; 0 does not wait.", min=0, max=300),
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the operation.")]
+Plugin = Annotated[
+    str, typer.Argument(help="The plugin's id.", metavar="ID", autocompletion=known_plugins)
+]
 
 URL = DEFAULT_URL
 """The default of `Url`."""

@@ -7,9 +7,6 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -37,11 +34,16 @@ def print_rows(
     if not rows:
         print(empty)
         return
+    # Imported here: most commands draw no table, and it takes its time to load.
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column.replace("_", " ").upper(), overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
     # Piped output is not broken into lines: other programs read it.
     Console(width=None if sys.stdout.isatty() else 400, soft_wrap=False).print(table)
 
@@ -57,24 +59,35 @@ def print_facts(facts: Mapping[str, Any], output: Format) -> None:
 
 
 def print_problem(problem: Mapping[str, Any]) -> None:
-    """Print a refusal to standard error: one line, then each thing that is wrong."""
+    """Print a refusal to standard error: one line, and one more for each of several reasons."""
     title, detail = problem.get("title", "refused"), problem.get("detail", "")
-    print(f"plugbay: {title}{': ' if detail else ''}{detail}", file=sys.stderr)
-    for error in problem.get("errors", ()):
-        print(f"  {_error(error)}", file=sys.stderr)
+    line = f"plugbay: {title}{': ' if detail else ''}{detail}"
+    errors = problem.get("errors", ())
+    if len(errors) == 1 and errors[0].get("detail", "") in detail:
+        line, errors = line + _advice(errors[0]), ()
+    print(line, file=sys.stderr)
+    for error in errors:
+        layer = f"{error['layer']}: " if error.get("layer") else ""
+        print(f"  {layer}{error_line(error)}", file=sys.stderr)
+    if problem.get("operation"):
+        print(f"  operation {problem['operation']} has the details", file=sys.stderr)
 
 
-def _error(error: Mapping[str, Any]) -> str:
-    where, detail = error.get("pointer", ""), error.get("detail", "")
-    line = f"{where}: {detail}" if where else str(detail)
-    for name in ("expected", "found"):
-        if error.get(name):
-            line += f"; {name} {error[name]}"
+def error_line(error: Mapping[str, Any]) -> str:
+    """Return one thing that is wrong as a line: where, what, and what to do."""
+    where = error.get("pointer") or error.get("parameter")
+    return (
+        f"{where}: {error['detail']}{_advice(error)}" if where else error["detail"] + _advice(error)
+    )
+
+
+def _advice(error: Mapping[str, Any]) -> str:
+    line = "".join(f"; {name} {error[name]}" for name in ("expected", "found") if error.get(name))
     return f"{line}. {error['remedy']}" if error.get("remedy") else line
 
 
 def _cell(value: object) -> str:
-    if value is None:
+    if value is None or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

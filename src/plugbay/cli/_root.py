@@ -24,9 +24,10 @@ def build() -> typer.Typer:
         help="A gateway whose every capability is a plugin, swapped while traffic flows.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no answer, 4 not allowed.",
     )
-    root.callback(invoke_without_command=False)(_version_option)
+    root.callback()(_options)
     root.command("serve")(_serve.serve)
     root.command("check")(_serve.check)
     root.command("login")(_sign_in.login)
@@ -38,12 +39,19 @@ def build() -> typer.Typer:
     return root
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"plugbay {plugbay.__version__}")
+        raise typer.Exit
+
+
 def run() -> None:
     """Run the command; end the process with its exit code."""
     try:
         build()()
     except ApiError as error:
-        print_problem(error.problem)
+        remedy = {"detail": "plugbay login, or give --token"} if error.status == 401 else {}
+        print_problem({**error.problem, **remedy})
         sys.exit(NOT_ALLOWED if error.status in (401, 403) else REFUSED)
     except Unreachable as error:
         print_problem({"title": str(error)})
@@ -56,9 +64,9 @@ def run() -> None:
         sys.exit(REFUSED)
 
 
-def _version_option(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        print(f"plugbay {plugbay.__version__}")
-        raise typer.Exit
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_version),
+    ] = False,
+) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from string import Template
 from typing import TYPE_CHECKING
@@ -11,6 +12,10 @@ from plugbay.sdk import API
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+TAKEN = {"Config", "Plugin", "Request", "RequestFilter", "Response", "ResponseFilter"}
+"""Names that the new module has anyway."""
 
 PYPROJECT = Template("""\
 [build-system]
@@ -25,6 +30,9 @@ requires-python = ">=3.11"
 
 [tool.hatch.build.targets.wheel]
 packages = ["src/$package"]
+
+[tool.pytest.ini_options]
+pythonpath = ["src"]
 """)
 
 MANIFEST = Template("""\
@@ -61,7 +69,7 @@ class $cls(Plugin[Config], RequestFilter, ResponseFilter):
 
     def on_request(self, request: Request) -> Response | None:
         if request.path == "/forbidden":
-            return Response.problem(403, "forbidden", detail="nothing to see here")
+            return Response.problem(403, "Forbidden", detail="Nothing to see here.")
         return None
 
     def on_response(self, request: Request, response: Response) -> Response | None:
@@ -76,18 +84,16 @@ from __future__ import annotations
 
 import asyncio
 
-from plugbay.sdk import Request
-from plugbay.sdk.testing import run_plugin
-
 from $package import Config, $cls
+
+from plugbay.sdk.testing import run_plugin
 
 
 def test_it_greets() -> None:
     async def scenario() -> None:
         async with run_plugin($cls, Config(greeting="hi")) as plugin:
-            response = await plugin.request(Request("GET", "/"))
-            assert response.headers["x-$id"] == "hi"
-            assert (await plugin.request(Request("GET", "/forbidden"))).status == 403
+            assert (await plugin.request("GET", "/")).headers["x-$id"] == "hi"
+            assert (await plugin.request("GET", "/forbidden")).status == 403
 
     asyncio.run(scenario())
 ''')
@@ -98,9 +104,9 @@ def scaffold(folder: Path) -> list[Path]:
 
     Raises `Invalid` for a name that is no id and `Conflict` if the folder is not empty.
     """
-    plugin = folder.name
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", plugin):
-        raise Invalid(f"{plugin!r} is no plugin id: expected [a-z][a-z0-9-]*, e.g. 'my-filter'")
+    plugin = folder.resolve().name
+    if not ID.fullmatch(plugin):
+        raise Invalid(f"{plugin!r} is no plugin id: expected {ID.pattern}, e.g. my-filter")
     if folder.exists() and any(folder.iterdir()):
         raise Conflict(f"{folder} is not empty; choose another folder")
     package = f"plugbay_{plugin.replace('-', '_')}"
@@ -109,7 +115,7 @@ def scaffold(folder: Path) -> list[Path]:
         "api": API,
         "package": package,
         "distribution": package.replace("_", "-"),
-        "cls": "".join(part.capitalize() for part in plugin.split("-")),
+        "cls": _class_name(plugin),
         "summary": f"The {plugin} plugin.",
     }
     files = {
@@ -125,3 +131,8 @@ def scaffold(folder: Path) -> list[Path]:
         path.write_text(template.substitute(names))
         made.append(path)
     return made
+
+
+def _class_name(plugin: str) -> str:
+    name = "".join(part.capitalize() for part in plugin.split("-"))
+    return f"{name}Plugin" if name in TAKEN or keyword.iskeyword(name) else name

@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from plugbay.settings import load
-
 CONFIG = Path("gateway.toml")
 
 
@@ -20,15 +18,16 @@ def serve(
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where state and plugins are kept.")] = None,
     demo: Annotated[
-        bool, typer.Option(help="Add a sample upstream and the example plugins.")
+        bool, typer.Option("--demo", help="Add a sample upstream and the example plugins.")
     ] = False,
     ready_file: Annotated[
         Path | None, typer.Option(help="Write a JSON file with all addresses when ready.")
     ] = None,
 ) -> None:
     """Run the gateway until Ctrl-C; then requests in flight end first."""
-    # Imported here: no other command needs the whole gateway.
+    # Imported here, as in `check`: no other command needs the whole gateway.
     from plugbay.app.serve import serve as run
+    from plugbay.settings import load
 
     path = config or (CONFIG if CONFIG.exists() else None)
     settings = load(path, os.environ)
@@ -43,6 +42,8 @@ def check(
     config: Annotated[Path, typer.Argument(help="The settings file.")] = CONFIG,
 ) -> None:
     """Check a settings file, as `serve` would read it; exit with 1 if it is wrong."""
+    from plugbay.settings import load
+
     settings = load(config, os.environ)
     print(
         f"{config}: good: {len(settings.listeners)} listeners, {len(settings.upstreams)} upstreams,"

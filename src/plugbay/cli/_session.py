@@ -15,15 +15,23 @@ DEFAULT_URL = "http://127.0.0.1:8081"
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A token that `login` has kept; `id` is what the gateway calls it."""
+
+    id: str = ""
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """The options that every remote command has."""
 
     url: str
     token: str
 
-    def client(self) -> AdminClient:
+    def client(self, *, timeout: float = 330.0) -> AdminClient:
         """Return a client; without a token given, the one that `login` has kept for this URL."""
-        return AdminClient(self.url, self.token or kept_token(self.url))
+        return AdminClient(self.url, self.token or kept_token(self.url).secret, timeout=timeout)
 
 
 def credentials_path() -> Path:
@@ -32,25 +40,33 @@ def credentials_path() -> Path:
     return Path(base) / "plugbay" / "credentials.json"
 
 
-def kept_token(url: str) -> str:
-    """Return the token that was kept for `url`, or an empty text."""
-    return _read().get(url.rstrip("/"), "")
+def kept_token(url: str) -> Kept:
+    """Return the token that was kept for `url`, or an empty one."""
+    entry = _read().get(_key(url))
+    if not isinstance(entry, dict):
+        return Kept()
+    fields = cast("dict[str, object]", entry)
+    return Kept(str(fields.get("id", "")), str(fields.get("secret", "")))
 
 
-def keep_token(url: str, token: str) -> Path:
-    """Keep `token` for `url`; an empty one is forgotten. Returns the file."""
-    path, tokens = credentials_path(), _read()
-    tokens[url.rstrip("/")] = token
-    if not token:
-        del tokens[url.rstrip("/")]
+def keep_token(url: str, token: Kept | None) -> Path:
+    """Keep `token` for `url`; None forgets it. Returns the file."""
+    path, entries = credentials_path(), _read()
+    entries.pop(_key(url), None)
+    if token is not None:
+        entries[_key(url)] = {"id": token.id, "secret": token.secret}
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_atomically(path, json.dumps(tokens, indent=2).encode())
+    write_atomically(path, json.dumps(entries, indent=2).encode())
     return path
 
 
-def _read() -> dict[str, str]:
+def _key(url: str) -> str:
+    return url.rstrip("/")
+
+
+def _read() -> dict[str, object]:
     try:
         value: Any = json.loads(credentials_path().read_text())
     except (OSError, ValueError):
         return {}
-    return cast("dict[str, str]", value) if isinstance(value, dict) else {}
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}

@@ -11,7 +11,7 @@ import typer
 
 from plugbay.cli._client import AdminClient, ApiError
 from plugbay.cli._options import URL, Url
-from plugbay.cli._session import keep_token, kept_token
+from plugbay.cli._session import Kept, keep_token, kept_token
 from plugbay.kernel import Invalid
 
 DAYS = 30.0
@@ -30,28 +30,32 @@ def login(
         password = password_file.read_text().strip() if password_file else getpass.getpass()
     except OSError as error:
         raise Invalid(f"{password_file} cannot be read: {error.strerror}") from error
-    token = sign_in(url, user, password, days=days)
-    print(f"signed in as {user}; the token is in {keep_token(url, token)}, good for {days:g} days")
+    place = keep_token(url, issue_token(url, user, password, days=days))
+    print(f"signed in as {user}; the token is in {place}, good for {days:g} days")
 
 
 def logout(url: Url = URL) -> None:
-    """Forget the token that `login` has kept, here and at the gateway."""
+    """Revoke the token that `login` has kept, and forget it."""
     token = kept_token(url)
-    if not token:
+    if not token.secret:
         print(f"not signed in at {url}")
         return
-    client = AdminClient(url, token)
     try:
-        client.call("DELETE", "/tokens/current")
+        AdminClient(url, token.secret).call("DELETE", f"/tokens/{token.id}")
     except ApiError as error:
-        if error.status not in (401, 404):
+        if error.status not in (401, 404):  # it has ended by itself
             raise
-    keep_token(url, "")
+    keep_token(url, None)
     print("signed out")
 
 
 def sign_in(url: str, user: str, password: str, *, days: float = DAYS) -> str:
     """Return a new bearer token with all that the user may do. Raises `ApiError`."""
+    return issue_token(url, user, password, days=days).secret
+
+
+def issue_token(url: str, user: str, password: str, *, days: float = DAYS) -> Kept:
+    """Make a token with all that the user may do; the session for it is ended at once."""
     client = AdminClient(url)
     session = client.call("POST", "/sessions", {"username": user, "password": password})
     cookie = session.headers["set-cookie"].partition(";")[0]
@@ -62,6 +66,6 @@ def sign_in(url: str, user: str, password: str, *, days: float = DAYS) -> str:
         "scopes": mine,
         "expires_in": days * 86400,
     }
-    token: str = client.call("POST", "/tokens", wish, headers=headers).json["secret"]
+    fresh = client.call("POST", "/tokens", wish, headers=headers).json
     client.call("DELETE", "/sessions/current", headers=headers)
-    return token
+    return Kept(fresh["token"]["id"], fresh["secret"])

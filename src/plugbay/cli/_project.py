@@ -1,0 +1,78 @@
+"""`plugbay plugin new`, `build` and `check`: what an author does without a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from plugbay.cli._output import Format, error_line, print_json, print_rows
+from plugbay.cli._scaffold import scaffold
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+from plugbay.cli._options import Output
+
+Folder = Annotated[Path, typer.Argument(help="A plugin project.", exists=True, file_okay=False)]
+What = Annotated[Path, typer.Argument(help="A project or a wheel.", exists=True)]
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; its name is the plugin's id.")],
+) -> None:
+    """Make a new plugin project: source, manifest and a test that passes."""
+    for path in scaffold(folder):
+        print(path)
+    print(f"\nNext: plugbay plugin check {folder} && plugbay plugin push {folder} --enable")
+
+
+def build(
+    folder: Folder = Path(),
+    out: Annotated[
+        Path | None, typer.Option(help="Where to put the wheel; default: dist in the project.")
+    ] = None,
+) -> None:
+    """Build the project's wheel, the same bytes every time."""
+    print(wheel_of(folder, out or folder / "dist"))
+
+
+def check(what: What = Path(), output: Output = Format.TABLE) -> None:
+    """Run every validation layer here, as an upload would; exit with 1 if one refuses it."""
+    # Imported here: only this command runs the plugin's code, in a child process.
+    from plugbay.app.check import check_artifact
+
+    with tempfile.TemporaryDirectory(prefix="plugbay-check-") as scratch:
+        wheel = wheel_of(what, Path(scratch))
+        report = asyncio.run(check_artifact(wheel, Path(scratch)))
+    if output is Format.JSON:
+        print_json(report)
+    else:
+        print_layers(report)
+    if report["state"] != "validated":
+        raise typer.Exit(1)
+
+
+def wheel_of(what: Path, scratch: Path) -> Path:
+    """Return a project's wheel, built into `scratch`; a wheel is returned as it is."""
+    # Imported here: what builds and judges artifacts takes its time to load.
+    from plugbay.artifacts import build_wheel
+
+    return build_wheel(what, scratch) if what.is_dir() else what
+
+
+def print_layers(artifact: Mapping[str, Any]) -> None:
+    """Print what each validation layer says of an artifact, and its verdict."""
+    rows = [
+        {"layer": layer["name"], "result": layer["result"], "ms": layer["ms"]}
+        for layer in artifact["layers"]
+    ]
+    print_rows(rows, ("layer", "result", "ms"), Format.TABLE, empty="no layer was run")
+    for layer in artifact["layers"]:
+        for finding in layer["findings"]:
+            print(f"  {layer['name']}: {finding['severity']}: {error_line(finding)}")
+    name = f"{artifact['plugin']} {artifact['version']}".strip() or artifact["filename"]
+    print(f"{name}  {artifact['digest'][:16]}  {artifact['state']}")

@@ -1,0 +1,88 @@
+"""`plugbay plugin push`: upload, and maybe enable or swap."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from plugbay.cli._client import AdminClient, segment
+from plugbay.cli._document import read_document
+from plugbay.cli._operation import conclude, make_change, print_operation
+from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait
+from plugbay.cli._output import Format, print_json
+from plugbay.cli._project import What, print_layers, wheel_of
+from plugbay.cli._session import Target
+from plugbay.kernel import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def push(
+    what: What = Path(),
+    enable: Annotated[
+        bool, typer.Option("--enable", help="Enable this version, or swap to it.")
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="TOML or JSON file with the configuration; needs --enable.", exists=True),
+    ] = None,
+    reason: Reason = "",
+    wait: Wait = 90.0,
+    url: Url = URL,
+    token: Token = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """Upload a plugin; print what each validation layer says."""
+    if config is not None and not enable:
+        raise Invalid("--config is for the version that will run: add --enable")
+    wish = {} if config is None else {"config": read_document(config)}
+    client = Target(url, token).client()
+    with tempfile.TemporaryDirectory(prefix="plugbay-push-") as scratch:
+        artifact = _upload(client, wheel_of(what, Path(scratch)))
+    if output is Format.TABLE:
+        print_layers(artifact)
+    operation = _run(client, artifact, wish, reason, wait) if enable else None
+    if output is Format.JSON:
+        print_json(
+            artifact if operation is None else {"artifact": artifact, "operation": operation}
+        )
+    elif operation is not None:
+        print_operation(operation)
+    if operation is not None:
+        conclude(operation, wait=wait)
+
+
+def _run(
+    client: AdminClient,
+    artifact: Mapping[str, Any],
+    wish: Mapping[str, Any],
+    reason: str,
+    wait: float,
+) -> dict[str, Any]:
+    path = f"/plugins/{segment(artifact['plugin'])}"
+    content = {"digest": artifact["digest"], "comment": reason, **wish}
+    tag = client.tag(path)
+    return make_change(client, "PUT", path, content, reason=reason, wait=wait, tag=tag)
+
+
+def _upload(client: AdminClient, wheel: Path) -> dict[str, Any]:
+    # Imported here: no other command draws it.
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    # On standard error and only for people: what is piped stays clean.
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
+        task = bar.add_task(wheel.name, total=wheel.stat().st_size)
+        artifact: dict[str, Any] = client.upload(
+            wheel, progress=lambda sent: bar.update(task, completed=sent)
+        ).json
+    return artifact
