@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from plugbay.kernel import Invalid, Problem
 from plugbay.runtimes._alias import belongs, own_name
@@ -46,7 +46,8 @@ def _class(module: ModuleType, attribute: str, imports: Imports) -> type[Plugin[
         bases = ", ".join(base.__name__ for base in found.__bases__)
         detail = f"{attribute} is no subclass of plugbay.sdk.Plugin"
         raise _refused(detail, f"class {attribute}(Plugin[Config], …)", f"{attribute}({bases})")
-    return cast("type[Plugin[Any]]", found)
+    plugin: type[Plugin[Any]] = found
+    return plugin
 
 
 def _is_plugin(value: object, imports: Imports) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from plugbay.kernel import Hook, StartFailed
-from plugbay.runtimes._alias import own_name
+from plugbay.runtimes._alias import belongs, own_name
 from plugbay.runtimes._forget import forget
 from plugbay.runtimes._hooks import bind_hooks
 from plugbay.runtimes._leaks import Remains, references
@@ -102,7 +102,8 @@ class PythonInstance:
             ("class", type(plugin.config).__qualname__, type(plugin.config)),
             *(("module", own_name(name), module) for name, module in modules.items()),
         ]
-        objects = references(things)
+        own = [thing for thing in things if thing[0] != "class" or _is_own(thing[2], self.alias)]
+        objects = references(own)
         remains = Remains(self.plugin, self.generation, self.alias, objects, self._appeared)
         self._stopped(remains)
 
@@ -110,3 +111,8 @@ class PythonInstance:
         if self._object is None:
             raise RuntimeError(f"{self.plugin}: generation {self.generation} was stopped")
         return self._object
+
+
+def _is_own(cls: object, alias: str) -> bool:
+    """Return whether a class is the generation's, not the SDK's or the runtime's."""
+    return belongs(getattr(cls, "__module__", None), alias)

@@ -114,6 +114,7 @@ class Rehearsal:
     async def _start(self, instance: PythonInstance, name: str = "start") -> None:
         async with self._stage(name, self._job.manifest.limits.start_ms / 1000):
             await instance.start()
+            await asyncio.sleep(0)  # what it has spawned begins
         async with self._stage("health", STEP_SECONDS):
             await instance.health()
 

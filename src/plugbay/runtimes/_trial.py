@@ -90,7 +90,7 @@ async def _spawn(folder: str, descriptor: int, job: Job) -> Process:
         "PATH": os.defpath,
         "MALLOC_ARENA_MAX": "2",  # else each thread takes 64 MiB of address space
     }
-    arguments = ("-I", "-B", "-m", "plugbay.runtimes.trial_child", str(descriptor))
+    arguments = ("-I", "-B", "-u", "-m", "plugbay.runtimes.trial_child", str(descriptor))
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,

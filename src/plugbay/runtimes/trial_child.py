@@ -1,4 +1,4 @@
-"""The child process of a trial: `python -I -B -m plugbay.runtimes.trial_child <fd> <job>`.
+"""The child process of a trial: `python -I -B -u -m plugbay.runtimes.trial_child <fd> <job>`.
 
 It answers on the descriptor `fd`, one JSON message a line, so that what the plugin prints
 disturbs nothing. Three processes: this one outlives the others and kills what they leave; the

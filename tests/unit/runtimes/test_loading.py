@@ -170,7 +170,7 @@ def test_type_hints_and_dataclasses_see_their_own_module(tmp_path: Path) -> None
 
     async def scenario() -> None:
         instance = await PythonRuntime().load(load_request(payload, config={"greeting": "hi"}))
-        hello = type(instance.hooks["on_request"].call.__self__)
+        hello = type(vars(instance)["_object"])
         assert typing.get_type_hints(hello)["other"].__name__ == "Config"
         await instance.stop()
 
