@@ -69,7 +69,7 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
         route_handlers=_routes(),
         dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
         guards=[permit],
-        lifespan=[lambda app: _running(services, background, board)],
+        lifespan=[lambda app: _running(background, board)],
         exception_handlers={Exception: _answer, 500: _answer},
         openapi_config=None,
         logging_config=None,
@@ -80,11 +80,8 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
 
 
 @asynccontextmanager
-async def _running(
-    services: Services, background: Background, board: StatusBoard
-) -> AsyncGenerator[None]:
+async def _running(background: Background, board: StatusBoard) -> AsyncGenerator[None]:
     """What goes on between the requests."""
-    background.start(services.journal.run(), name="journal")
     background.start(_look(board), name="conditions")
     try:
         yield

@@ -155,7 +155,7 @@ class Validator(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What the composition root hands over."""
+    """What the composition root hands over, and runs: also `journal.run`."""
 
     database: Database
     clock: Clock
