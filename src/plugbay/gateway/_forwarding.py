@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from plugbay.gateway._forwarded_head import forwarded_head
 from plugbay.gateway._framing import HANDLER
 from plugbay.gateway._response_head import ResponseHead, read_response_head
 from plugbay.gateway._retry import IDEMPOTENT
 from plugbay.gateway._upstream import TUNNEL
-from plugbay.gateway._wire import CHUNKED, FRAMING, Unsendable, chunk, last_chunk, request_head
+from plugbay.gateway._wire import Unsendable, chunk, last_chunk
 
 if TYPE_CHECKING:
     from plugbay.gateway._body import Gate
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 REPLAY = 64 * 1024
 """How much of a body is kept so that an idempotent request can be sent again."""
-_VIA = (b"via", b"1.1 plugbay")
-_TE = (b"te", b"trailers")
-_TE_NAMED = (b"connection", b"te")
-_NEEDS_LENGTH = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
 class Forwarding:
@@ -122,9 +119,10 @@ class Forwarding:
         self.began = exchange.plane.monotonic()
         upstream.serve(self, bodiless=exchange.head.method == b"HEAD")
         try:
-            head = self._head()
+            target = upstream.target.state.address
+            head = forwarded_head(exchange, self.handler, target, chunked=self.chunked)
         except Unsendable:
-            self._give_up(500, "a plugin has put a line break into a header field")
+            self._give_up(500, "a plugin has changed the request into one that cannot be sent")
             return
         upstream.target.series.requests += 1
         body = self.replay
@@ -141,30 +139,6 @@ class Forwarding:
             exchange.want_body()
         if body or not self.ended:
             self.upstream_ready()  # reading was paused while there was no connection
-
-    def _head(self) -> bytes:
-        exchange = self.exchange
-        request, head = exchange.request, exchange.head
-        method, target, fields = head.method, request.target, request.headers.raw
-        if exchange.hooked:
-            method = request.method.encode("latin-1")
-            fields = [field for field in fields if field[0] not in FRAMING]
-            if not self.chunked and (head.length or method in _NEEDS_LENGTH):
-                fields.append((b"content-length", b"%d" % head.length))
-        elif self.chunked and head.length > 0:
-            fields = [field for field in fields if field[0] != b"content-length"]
-        extra = [*fields, _VIA, (b"x-request-id", exchange.id)]
-        if self.chunked:
-            extra.append(CHUNKED)
-        if head.upgrade:
-            extra += ((b"connection", b"upgrade"), (b"upgrade", head.upgrade))
-        elif head.trailers:
-            extra += (_TE, _TE_NAMED)
-        handler = self.handler
-        if handler.rewrites or not head.host:
-            address = "" if self.target is None else self.target.state.address
-            target, extra = handler.rewrite(target, extra, address)
-        return request_head(method, target, extra)
 
     # --- the request's body
 

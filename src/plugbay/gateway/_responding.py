@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from plugbay.gateway._body import BodyQueue, Gate
+from plugbay.gateway._exchange_state import ExchangeState
 from plugbay.gateway._problem import problem
 from plugbay.gateway._wire import (
     CHUNKED,
@@ -22,115 +23,16 @@ from plugbay.sdk import Headers, Response, Timing
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from plugbay.gateway._body import Sink
-    from plugbay.gateway._chain import Chain
-    from plugbay.gateway._downstream import Downstream
-    from plugbay.gateway._request_head import RequestHead
-    from plugbay.gateway._server import HttpDataPlane
-    from plugbay.gateway._table import Route, Table
     from plugbay.gateway._wire import Fields
-    from plugbay.sdk import Request
 
 _ID = b"x-request-id"
 _SWITCH = ((b"connection", b"upgrade"), (b"upgrade", b"websocket"))
 
 
-class Responding:
+class Responding(ExchangeState):
     """Writes the response of one exchange. `Exchange` adds the request's side."""
 
-    __slots__ = (
-        "began",
-        "bytes_in",
-        "bytes_out",
-        "cancelled",
-        "chain",
-        "chunked",
-        "connection",
-        "continued",
-        "entered",
-        "filtered",
-        "finished",
-        "gate",
-        "handler_task",
-        "head",
-        "held",
-        "held_end",
-        "hooked",
-        "id",
-        "keep",
-        "limit",
-        "out",
-        "outcome",
-        "parked",
-        "plane",
-        "plugin_seconds",
-        "pre",
-        "pre_entered",
-        "queue",
-        "request",
-        "request_done",
-        "responded",
-        "response",
-        "response_task",
-        "route",
-        "seconds",
-        "sink",
-        "status",
-        "table",
-        "task",
-        "upstream_seconds",
-        "without_body",
-    )
-
-    began: float
-    bytes_in: int
-    bytes_out: int
-    cancelled: bool
-    chain: Chain | None
-    chunked: bool
-    connection: Downstream
-    continued: bool
-    entered: int
-    handler_task: asyncio.Task[None] | None
-    filtered: BodyQueue | None
-    finished: bool
-    gate: Gate | None
-    head: RequestHead
-    held: list[bytes] | None
-    held_end: Fields | None
-    hooked: bool
-    id: bytes
-    keep: bool
-    limit: int
-    out: list[bytes]
-    outcome: str
-    parked: Chain | None
-    plane: HttpDataPlane
-    plugin_seconds: float
-    pre: Chain | None
-    pre_entered: int
-    queue: BodyQueue | None
-    request: Request
-    request_done: bool
-    responded: bool
-    response: Response | None
-    response_task: asyncio.Task[None] | None
-    route: Route | None
-    seconds: float
-    sink: Sink | None
-    status: int
-    table: Table | None
-    task: asyncio.Task[None] | None
-    upstream_seconds: float
-    without_body: bool
-
-    def stop_handler(self) -> None:
-        """Stop the hooks, the upstream and the writers that work for this exchange."""
-        raise NotImplementedError
-
-    def cancel(self) -> None:
-        """The drain deadline is over: end now, and be counted as cancelled."""
-        raise NotImplementedError
+    __slots__ = ()
 
     # --- heads
 

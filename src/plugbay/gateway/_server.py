@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol
 
-from plugbay.gateway._downstream import LINGER, Downstream
+from plugbay.gateway._connection import LINGER, Connection
+from plugbay.gateway._downstream import Downstream
 from plugbay.gateway._forwarded import ForwardedPolicy
 from plugbay.gateway._observers import Observers
 from plugbay.gateway._problem import problem
@@ -70,7 +71,7 @@ class HttpDataPlane:
         self.limits = limits
         self.table: Table | None = None
         self.stats = Stats()
-        self.connections: set[Downstream] = set()
+        self.connections: set[Connection] = set()
         self.draining = False
         self.monotonic = clock.monotonic
         self.forwarded = ForwardedPolicy(limits.trusted_proxies)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import (
@@ -176,7 +176,7 @@ class AppSocket:
 
     def _take(self, event: Any) -> None:
         if isinstance(event, WsMessage):
-            self._parts.append(event.data)
+            self._parts.append(cast("Any", event).data)
             if sum(map(len, self._parts)) > MAX_MESSAGE:
                 self._lost(_TOO_BIG, reply=True)
             elif event.message_finished:

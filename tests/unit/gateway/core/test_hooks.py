@@ -319,6 +319,21 @@ def test_a_line_break_in_a_field_never_reaches_the_upstream() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET / HTTP/1.1\r\nx: y\r\n\r\nGET", "get"])
+def test_a_method_that_would_change_the_framing_is_not_sent(method: str) -> None:
+    async def main() -> None:
+        plugin = generation("p", on_request=lambda request: setattr(request, "method", method))
+        async with (
+            RawUpstream().running() as up,
+            rig(up.address, members=[member(plugin)]) as gate,
+        ):
+            client = await gate.connect()
+            assert (await client.get())[0] == 500
+            assert up.heads == []
+
+    asyncio.run(main())
+
+
 def test_body_filters_transform_both_bodies() -> None:
     async def main() -> None:
         async def upper(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,0 +1,115 @@
+"""What an exchange knows: one object with slots, since there is one for every request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from plugbay.gateway._body import BodyQueue, Gate, Sink
+    from plugbay.gateway._chain import Chain
+    from plugbay.gateway._downstream import Downstream
+    from plugbay.gateway._request_head import RequestHead
+    from plugbay.gateway._server import HttpDataPlane
+    from plugbay.gateway._table import Route, Table
+    from plugbay.gateway._wire import Fields
+    from plugbay.sdk import Request, Response
+
+
+class ExchangeState:
+    """The attributes of an exchange; `Exchange` sets them, `Responding` shares them."""
+
+    __slots__ = (
+        "began",
+        "bytes_in",
+        "bytes_out",
+        "cancelled",
+        "chain",
+        "chunked",
+        "connection",
+        "continued",
+        "entered",
+        "filtered",
+        "finished",
+        "gate",
+        "handler_task",
+        "head",
+        "held",
+        "held_end",
+        "hooked",
+        "id",
+        "keep",
+        "limit",
+        "out",
+        "outcome",
+        "parked",
+        "plane",
+        "plugin_seconds",
+        "pre",
+        "pre_entered",
+        "queue",
+        "request",
+        "request_done",
+        "responded",
+        "response",
+        "response_task",
+        "route",
+        "seconds",
+        "sink",
+        "status",
+        "table",
+        "task",
+        "upstream_seconds",
+        "without_body",
+    )
+
+    began: float
+    bytes_in: int
+    bytes_out: int
+    cancelled: bool
+    chain: Chain | None
+    chunked: bool
+    connection: Downstream
+    continued: bool
+    entered: int
+    handler_task: asyncio.Task[None] | None
+    filtered: BodyQueue | None
+    finished: bool
+    gate: Gate | None
+    head: RequestHead
+    held: list[bytes] | None
+    held_end: Fields | None
+    hooked: bool
+    id: bytes
+    keep: bool
+    limit: int
+    out: list[bytes]
+    outcome: str
+    parked: Chain | None
+    plane: HttpDataPlane
+    plugin_seconds: float
+    pre: Chain | None
+    pre_entered: int
+    queue: BodyQueue | None
+    request: Request
+    request_done: bool
+    responded: bool
+    response: Response | None
+    response_task: asyncio.Task[None] | None
+    route: Route | None
+    seconds: float
+    sink: Sink | None
+    status: int
+    table: Table | None
+    task: asyncio.Task[None] | None
+    upstream_seconds: float
+    without_body: bool
+
+    def stop_handler(self) -> None:
+        """Stop the hooks, the upstream and the writers that work for this exchange."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """The drain deadline is over: end now, and be counted as cancelled."""
+        raise NotImplementedError
