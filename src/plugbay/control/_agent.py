@@ -82,7 +82,8 @@ class Agent:
         """What plugins ask of the supervisor."""
         self._link: Link | None = None
         self._drained: deque[say.Drained] = deque(maxlen=REPORTS)
-        self._ticket = self._done = ""
+        self._draining: list[str] = []
+        self._ticket = ""
         self._preparing: asyncio.Task[None] | None = None
         self._pending: Pending | None = None
         self._committed: say.Committed | None = None
@@ -154,6 +155,7 @@ class Agent:
             revision=self.applier.desired.revision,
             slots=self.status(),
             drained=tuple(self._drained),
+            draining=tuple(self._draining),
         )
 
     def _hear(self, message: say.Message) -> None:
@@ -218,12 +220,14 @@ class Agent:
             ticket=ticket, revision=revision, milliseconds=took, in_flight=in_flight
         )
         self._tell(self._committed)
+        self._draining.append(ticket)
         self.tasks.spawn(self._drain(pending), name="drain")
         self._changed()
 
     async def _drain(self, pending: Pending) -> None:
         slots = await self.applier.drain(pending)
         report = say.Drained(ticket=pending.message.ticket, slots=slots)
+        self._draining.remove(report.ticket)
         self._drained.append(report)
         self._tell(report)
         self._changed()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 S = OperationState
 SILENT = "it has not reported in time"
+PASSED = "it was brought up to date afterwards"
 
 
 class Conclusions:
@@ -68,23 +69,28 @@ class Conclusions:
 
         await self._ledger.record(id, edit)
 
-    def joined(self, session: Session) -> None:
-        """A worker has connected: what its last process had not reported is lost; what its
-        revision shows was done."""
+    def joined(self, session: Session, hello: say.Hello) -> None:
+        """A worker has connected: what its last process had not reported is lost. Its revision
+        alone does not tell whether it made a change, or was brought past it; its reports do."""
+        made = {report.ticket for report in hello.drained} | set(hello.draining)
+        ids = {operation_of(ticket) for ticket in made}
         for operation in self._open(session.worker):
             step = operation.steps[session.worker]
             if step.boot != session.boot:
                 self._put(operation.id, replace(step, state="lost", detail="the process ended"))
-            elif step.state == "prepared" and session.revision >= operation.revision:
+            elif operation.id in ids:
                 self._put(operation.id, replace(step, state="committed"))
+            elif operation.revision and session.revision >= operation.revision:
+                self._put(operation.id, replace(step, state="drained", detail=PASSED))
+        for report in hello.drained:
+            self.drained(session.worker, session.boot, report)
 
     def caught_up(self, session: Session) -> None:
         """A worker is at the committed revision: it has passed over what it had not done."""
         for operation in self._open(session.worker):
             step = operation.steps[session.worker]
             if step.state != "committed" and operation.revision:
-                detail = "brought up to date afterwards"
-                self._put(operation.id, replace(step, state="drained", detail=detail))
+                self._put(operation.id, replace(step, state="drained", detail=PASSED))
 
     def gone(self, worker: str, pid: int) -> None:
         """A worker's process has ended."""
@@ -95,7 +101,7 @@ class Conclusions:
 
     def drained(self, worker: str, boot: str, message: say.Drained) -> None:
         """A worker reports how its old generations went."""
-        id = message.ticket.partition(".")[0]
+        id = operation_of(message.ticket)
         try:
             operation = self._ledger.get(id)
         except NotFound:
@@ -177,6 +183,11 @@ class Conclusions:
             for operation in self._ledger.unconcluded()
             if any(step.worker == worker for step in operation.open_steps)
         ]
+
+
+def operation_of(ticket: str) -> str:
+    """Return the operation that a ticket belongs to."""
+    return ticket.partition(".")[0]
 
 
 def begin(session: Session) -> Step:

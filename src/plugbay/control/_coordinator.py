@@ -209,9 +209,7 @@ class Coordinator:
     def joined(self, session: Session, hello: say.Hello) -> None:
         """A worker has connected."""
         self._publish("worker.connected", {"worker": session.worker, "pid": session.pid})
-        self.conclusions.joined(session)
-        for report in hello.drained:
-            self.conclusions.drained(session.worker, session.boot, report)
+        self.conclusions.joined(session, hello)
         self.probation.look(session)
 
     def caught_up(self, session: Session) -> None:

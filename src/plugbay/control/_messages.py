@@ -91,7 +91,9 @@ class Hello(Message, frozen=True, tag="hello"):
     """A worker's first message on every link.
 
     `boot` tells one process of a worker from the next. `drained` repeats the latest reports,
-    because the supervisor may have died before it read them.
+    because the supervisor may have died before it read them; `draining` are the tickets of
+    changes whose reports are still to come. A change in neither was passed over on the way to
+    `revision`.
     """
 
     worker: str
@@ -101,6 +103,7 @@ class Hello(Message, frozen=True, tag="hello"):
     listening: tuple[str, ...] = ()
     slots: tuple[SlotReport, ...] = ()
     drained: tuple[Drained, ...] = ()
+    draining: tuple[str, ...] = ()
 
 
 class Status(Message, frozen=True, tag="status"):

@@ -323,6 +323,23 @@ def test_a_rolled_back_change_gets_its_figures_from_the_next_supervisor(quiet: Q
     quiet.tell(after)
 
 
+def test_a_worker_that_was_brought_past_a_change_is_not_waited_for(quiet: Quiet) -> None:
+    async def story() -> None:
+        await quiet.do(BASE)
+        first = await quiet.coordinator.submit(Swap(plugin="base", digest="base-2.0"), actor="me")
+        await quiet.coordinator.ledger.wait(first.id, lambda o: o.state is S.COMMITTING, 5)
+        worker = quiet.worker()
+        worker.link.close()  # before the commit has arrived: it undoes what it prepared
+        again = await quiet.coordinator.submit(Swap(plugin="base", digest="base-3.0"), actor="me")
+        ended = await quiet.coordinator.wait(first.id, timeout=15)
+        assert ended.state is S.SUCCEEDED
+        assert ended.steps["worker-0"].detail == "it was brought up to date afterwards"
+        assert (await quiet.coordinator.wait(again.id, timeout=15)).state is S.SUCCEEDED
+        assert worker.agent.applier.instance("base") == ("base-3.0", 1, 0)
+
+    quiet.tell(story)
+
+
 def test_a_dead_worker_comes_back_at_the_committed_revision(quiet: Quiet) -> None:
     async def story() -> None:
         await quiet.do(BASE)

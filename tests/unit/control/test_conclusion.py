@@ -1,0 +1,58 @@
+"""What a worker's hello says about the changes it took part in."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.simulation.disk import Disk, MemoryStore
+from tests.simulation.world import World
+
+from plugbay.control import Enable, Hello, Operation, OperationState, Session, Step
+from plugbay.control._conclusion import Conclusions
+from plugbay.control._ledger import Ledger
+from plugbay.control._messages import Drained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OPERATION = Operation(
+    id="op-3",
+    sequence=3,
+    change=Enable(plugin="p", digest="d"),
+    actor="me",
+    created=0.0,
+    updated=0.0,
+    state=OperationState.DRAINING,
+    revision=3,
+    steps={"w": Step(worker="w", boot="b", pid=1, state="prepared")},
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ({"revision": 4}, "drained"),  # it was brought past it: no report will ever come
+        ({"revision": 2}, "prepared"),  # it will be brought there
+        ({"revision": 4, "draining": ("op-3.x.1",)}, "committed"),
+        ({"revision": 4, "drained": (Drained(ticket="op-3.x.1"),)}, "drained"),
+        ({"revision": 4, "draining": ("op-4.x.1",)}, "drained"),
+        ({"revision": 4, "boot": "another"}, "lost"),
+    ],
+)
+def test_a_hello_tells_how_far_the_worker_has_come(
+    said: dict[str, Any], state: str, run: Callable[..., Any]
+) -> None:
+    async def story() -> str:
+        world = World(1)
+        disk = Disk()
+        disk.operations["op-3"] = OPERATION
+        ledger = Ledger(MemoryStore(world, disk), random.Random(1), lambda operation: None)
+        hello = Hello(**({"worker": "w", "pid": 1, "boot": "b"} | said))
+        link: Any = None  # it is not spoken to
+        Conclusions(ledger, world.clock).joined(Session(link, hello, 0.0), hello)
+        world.loop.close()
+        return ledger.get("op-3").steps["w"].state
+
+    assert run(story()) == state
