@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from plugbay.artifacts import build_wheel
-from plugbay.cli._client import AdminClient
+from plugbay.cli._client import AdminClient, ApiError
 from plugbay.cli._sign_in import sign_in
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Gateway:
             '[[listeners]]\naddress = "127.0.0.1:0"\n'
             '[admin]\naddress = "127.0.0.1:0"\nrequests_per_minute = 100000\n'
             '[metrics]\naddress = "127.0.0.1:0"\n'
-            f'[[upstreams]]\nname = "sample"\n[[upstreams.targets]]\naddress = "{self.upstream.address}"\n'
+            '[[upstreams]]\nname = "sample"\n'
+            f'[[upstreams.targets]]\naddress = "{self.upstream.address}"\n'
             '[[routes]]\nname = "all"\nupstream = "sample"\n'
         )
         self.log = self.folder / "log"
@@ -137,19 +138,31 @@ class Gateway:
         return artifact
 
     def put(self, plugin: str, **content: object) -> Mapping[str, Any]:
-        """Ask for a plugin's desired state and wait until every worker has it."""
+        """Ask for a plugin's desired state; return the operation when every worker has it."""
         return self.change("PUT", f"/plugins/{plugin}", content)
 
     def change(self, method: str, path: str, content: object = None) -> Mapping[str, Any]:
-        """Make a change and return its operation, ended."""
-        operation: Mapping[str, Any] = self.client.call(
-            method,
-            path,
-            content if content is not None else {},
-            query={"wait": "converged", "timeout": DEADLINE},
-            headers={"if-match": "*"},
-        ).json
-        return operation
+        """Make a change and return its operation when every worker has it, or it has failed."""
+        headers: dict[str, str] = {}
+        if method == "PUT":
+            with contextlib.suppress(ApiError):
+                headers["if-match"] = self.client.call("GET", path).headers["etag"]
+        operation = self.client.call(method, path, content or {}, headers=headers).json
+        return self.operation(operation["id"], lambda o: o["finished"] or o["state"] == "draining")
+
+    def operation(
+        self, id: str, until: Callable[[Mapping[str, Any]], bool] = lambda o: bool(o["finished"])
+    ) -> Mapping[str, Any]:
+        """Return an operation as soon as it is as wanted; by default when it has ended."""
+        found: Mapping[str, Any] = {}
+
+        def look() -> bool:
+            nonlocal found
+            found = self.client.call("GET", f"/operations/{id}").json
+            return until(found)
+
+        wait_for(f"operation {id}", look, seconds=120, every=0.005)
+        return found
 
 
 def write_plugin(

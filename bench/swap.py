@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +42,16 @@ MARK = """
 from collections.abc import AsyncIterator
 from plugbay.sdk import BodyFilter, Plugin, Request, Response
 
-class Main(Plugin[dict], BodyFilter):
+class Main(Plugin[None], BodyFilter):
     async def response_body(
         self, request: Request, response: Response, chunks: AsyncIterator[bytes]
     ) -> AsyncIterator[bytes]:
         async for chunk in chunks:
             yield b"{version} " + chunk
 """
+
+DRAIN = 3600.0
+"""WebSockets live as long as the run: they must not be cut at a drain deadline."""
 
 ROUTES = """
 [[routes]]
@@ -62,27 +64,28 @@ priority = 10
 
 @dataclass
 class Changes:
-    """What the receipts say."""
+    """What was changed, how long each took, and what the receipts say."""
 
-    count: int = 0
+    operations: list[str] = field(default_factory=list[str])
     swap_ms: list[float] = field(default_factory=list[float])
     dropped: int = 0
     cancelled: int = 0
     in_flight: int = 0
     failed: list[str] = field(default_factory=list[str])
 
-    def note(self, operation: Mapping[str, Any], milliseconds: float, *, swap: bool) -> None:
-        """Add one operation."""
-        self.count += 1
-        receipt = operation.get("receipt")
-        if operation["state"] != "succeeded" or not receipt:
-            self.failed.append(f"{operation['kind']}: {operation['state']} {operation['error']}")
-            return
-        self.dropped += receipt["dropped"]
-        self.cancelled += receipt["cancelled"]
-        self.in_flight += receipt["in_flight"]
-        if swap:
-            self.swap_ms.append(milliseconds)
+    def settle(self, gateway: Gateway) -> None:
+        """Wait for the end of every operation and add its receipt up."""
+        for id in self.operations:
+            operation = gateway.operation(id)
+            receipt = operation["receipt"]
+            if operation["state"] != "succeeded" or not receipt:
+                what = f"{operation['kind']}: {operation['state']} {operation['error']}"
+                self.failed.append(what)
+                continue
+            totals = receipt["totals"]
+            self.dropped += totals["dropped"]
+            self.cancelled += totals["cancelled"]
+            self.in_flight += totals["in_flight"]
 
 
 def check_json(answer: Answer) -> str:
@@ -131,20 +134,23 @@ async def change_all(gateway: Gateway, swaps: int, changes: Changes) -> None:
     """Swap `swaps` times; every tenth time also a config change and off and on again."""
     loop = asyncio.get_running_loop()
 
-    async def put(*, swap: bool, method: str = "PUT", path: str, **content: object) -> None:
+    async def change(method: str, path: str, content: object = None) -> float:
         began = loop.time()
         operation = await asyncio.to_thread(gateway.change, method, path, content)
-        changes.note(operation, (loop.time() - began) * 1000, swap=swap)
+        changes.operations.append(operation["id"])
+        return (loop.time() - began) * 1000
 
     for number in range(swaps):
         version = "2.0.0" if number % 2 == 0 else "1.0.0"
-        await put(swap=True, path="/plugins/stamp", version=version)
+        took = await change("PUT", "/plugins/stamp", {"version": version})
+        changes.swap_ms.append(took)
         if number % 5 == 4:
-            await put(swap=False, path="/plugins/mark", version=version)
+            await change("PUT", "/plugins/mark", {"version": version})
         if number % 10 == 9:
-            await put(swap=False, path="/plugins/stamp/config", note=f"number {number}")
-            await put(swap=False, method="POST", path="/plugins/stamp/disable")
-            await put(swap=False, method="POST", path="/plugins/stamp/enable")
+            config = {"config": {"note": f"number {number}"}}
+            await change("PUT", "/plugins/stamp/config", config)
+            await change("POST", "/plugins/stamp/disable")
+            await change("POST", "/plugins/stamp/enable")
 
 
 async def run(gateway: Gateway, options: argparse.Namespace) -> tuple[Seen, Changes]:
@@ -166,6 +172,7 @@ async def run(gateway: Gateway, options: argparse.Namespace) -> tuple[Seen, Chan
             await change_all(gateway, options.swaps, changes)
         finally:
             stop.set()
+    await asyncio.to_thread(changes.settle, gateway)
     return seen, changes
 
 
@@ -174,7 +181,7 @@ def report(seen: Seen, changes: Changes) -> int:
     times = sorted(changes.swap_ms)
     rows = {
         "swaps": len(times),
-        "other changes": changes.count - len(times),
+        "other changes": len(changes.operations) - len(times),
         "swap p50 ms": f"{quantile(times, 0.5):.1f}",
         "swap p99 ms": f"{quantile(times, 0.99):.1f}",
         "requests": seen.requests,
@@ -218,8 +225,8 @@ def prepare(gateway: Gateway) -> None:
     """Upload both plugins in both versions and enable the first."""
     for project in build(gateway.folder / "plugins").values():
         gateway.push(project)
-    gateway.put("stamp", version="1.0.0")
-    gateway.put("mark", version="1.0.0", routes=["streams"])
+    gateway.put("stamp", version="1.0.0", drain=DRAIN, watch=5.0)
+    gateway.put("mark", version="1.0.0", routes=["streams"], drain=DRAIN, watch=5.0)
 
 
 if __name__ == "__main__":

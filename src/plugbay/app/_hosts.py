@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from plugbay.observability import Logs, Registry
     from plugbay.sdk import Event, Host, Manifest
 
+    Closed = Callable[[str, int], None]
+
 
 class Lent:
     """`control.Lent`: a host until it is closed."""
 
-    def __init__(self, host: PluginHost) -> None:
-        self.host = host
+    def __init__(self, host: PluginHost, closed: Closed) -> None:
+        self.host, self._closed = host, closed
 
     async def close(self) -> None:
-        """End the background tasks."""
+        """End the background tasks, and say that the generation is over."""
         await self.host.close()
+        self._closed(self.host.plugin, self.host.generation)
 
 
 class WorkerHosts:
@@ -41,10 +44,12 @@ class WorkerHosts:
         registry: Registry,
         errands: Callable[[], Errands],
         publish: Publish,
+        closed: Closed,
         secrets: Path,
     ) -> None:
         self._logs, self._clock, self._registry = logs, clock, registry
-        self._errands, self._publish, self._secrets = errands, publish, secrets
+        self._errands, self._publish = errands, publish
+        self._closed, self._secrets = closed, secrets
         self._metrics: dict[tuple[str, str], HostMetrics] = {}
 
     def lend(self, manifest: Manifest, generation: int) -> Lent:
@@ -63,7 +68,7 @@ class WorkerHosts:
             kv=self._errands().store(manifest.id),
             secrets=SecretFiles(self._secrets, environment(), granted),
         )
-        return Lent(host)
+        return Lent(host, self._closed)
 
 
 class Listening:

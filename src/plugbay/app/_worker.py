@@ -4,6 +4,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import random
 import secrets
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from plugbay.app._blame import BlameFile, describe
 from plugbay.app._clock import SystemClock
 from plugbay.app._hosts import Listening, WorkerHosts
 from plugbay.app._log_relay import LogRelay
@@ -24,10 +26,13 @@ from plugbay.control import Agent, CarePolicy, Identity, Link, Loader, PluginEve
 from plugbay.gateway import Certificate, HttpDataPlane, ListenerLimits, ServerTls
 from plugbay.kernel import EventBus, HealthPolicy
 from plugbay.observability import Logs, ProcessCollector, Registry, SlotMetrics
-from plugbay.runtimes import Block, PythonRuntime, Watchdog
+from plugbay.runtimes import Blocked, PythonRuntime, Watchdog
 from plugbay.sdk import Response
 from plugbay.settings import ListenerSettings, LogSettings, PolicySettings
 
+_log = logging.getLogger("plugbay.worker")
+AUDIT_AFTER = 1.0
+"""Seconds from the end of a generation to the look at what it has left."""
 TLS_RELOAD = 5.0
 """Seconds between looks at the certificates' files."""
 
@@ -64,9 +69,16 @@ class Worker:
             builtin={"/health": self._health, "/ready": self._ready},
         )
         self.plane = WorkerPlane(self.data, self.registry, self.clock, self.serving)
+        self.runtime = PythonRuntime()
         self.agent = self._make_agent()
-        self.relay = LogRelay(self._report)
-        self.watchdog = Watchdog(self._blocked, threshold=options.policy.block_threshold)
+        self.relay = LogRelay(self.agent.report)
+        self.blame = BlameFile(Path(options.data_dir) / "run", options.worker)
+        self.watchdog = Watchdog(
+            self._blocked,
+            threshold=options.policy.block_threshold,
+            hanging=self.blame.leave,
+            hang=options.policy.hang_seconds,
+        )
         self._blocks: dict[str, list[float]] = {}
 
     async def run(self) -> None:
@@ -74,6 +86,9 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        # What start-up has left is not looked at again by the collector; the plugins come later.
+        gc.collect()
+        gc.freeze()
         self.watchdog.start()
         self.relay.start()
         accepting = asyncio.create_task(self._accept(), name="accept")
@@ -96,9 +111,10 @@ class Worker:
             registry=self.registry,
             errands=lambda: self.agent.errands,
             publish=self._publish,
+            closed=self._closed,
             secrets=Path(options.data_dir) / "secrets",
         )
-        runtime = Resolving(Listening(PythonRuntime(), self.bus), Path(options.data_dir))
+        runtime = Resolving(Listening(self.runtime, self.bus), Path(options.data_dir))
         return Agent(
             Identity(
                 worker=options.worker,
@@ -127,9 +143,8 @@ class Worker:
     async def _accept(self) -> None:
         """Open the doors when there is something to serve; until then clients wait in the queue."""
         await self.serving.wait()
-        # What start-up has left is not looked at again by the collector.
-        gc.collect()
-        gc.freeze()
+        if (blamed := self.blame.take()) is not None:
+            await self.agent.caretaker.blame(*blamed, quarantine=True)
         certificates: list[ServerTls] = []
         for fd, settings in zip(self.options.fds, self.options.listeners, strict=True):
             listener = socket.socket(fileno=os.dup(fd))
@@ -166,29 +181,41 @@ class Worker:
             )
         return self.registry.snapshot()
 
-    def _blocked(self, block: Block) -> None:
-        """A plugin has kept the event loop: report it, and take it out if it does so again."""
-        policy, now = self.options.policy, self.clock.monotonic()
-        detail = f"kept the event loop for {block.seconds * 1000:.0f} ms: {block.stack}"
-        self._report(
+    def _blocked(self, blocked: Blocked) -> None:
+        """The loop was blocked: report whose fault it was, and take the plugin out by policy."""
+        if not blocked.plugin:
+            _log.warning("the gateway itself %s", describe(blocked))
+            return
+        policy, now, plugin = self.options.policy, self.clock.monotonic(), blocked.plugin
+        reason = describe(blocked)
+        self.agent.report(
             PluginEvent(
                 kind="blocked",
-                plugin=block.plugin,
-                generation=block.generation,
-                detail=detail,
-                data={"seconds": block.seconds},
+                plugin=plugin,
+                generation=blocked.generation,
+                detail=reason,
+                data={"seconds": blocked.seconds},
             )
         )
-        recent = [at for at in self._blocks.get(block.plugin, []) if now - at < policy.block_window]
-        self._blocks[block.plugin] = recent = [*recent, now]
+        recent = [at for at in self._blocks.get(plugin, []) if now - at < policy.block_window]
+        self._blocks[plugin] = recent = [*recent, now]
         if policy.blocks_to_quarantine and len(recent) >= policy.blocks_to_quarantine:
-            del self._blocks[block.plugin]
-            reason = f"{detail} (the {len(recent)}. time within {policy.block_window:g} s)"
-            work = self.agent.caretaker.blame(block.plugin, reason, quarantine=True)
-            self.agent.tasks.spawn(work, name=f"quarantine {block.plugin}")
+            del self._blocks[plugin]
+            reason += f", and {len(recent)} times within {policy.block_window:g} s"
+            work = self.agent.caretaker.blame(plugin, reason, quarantine=True)
+            self.agent.tasks.spawn(work, name=f"quarantine {plugin}")
 
-    def _report(self, event: PluginEvent) -> None:
-        self.agent.report(event)
+    def _closed(self, plugin: str, generation: int) -> None:
+        """A generation has ended: see, a little later, whether it has gone."""
+        self.agent.tasks.spawn(self._audit(plugin, generation), name=f"audit {plugin}")
+
+    async def _audit(self, plugin: str, generation: int) -> None:
+        await asyncio.sleep(AUDIT_AFTER)
+        report = self.runtime.audit(plugin, generation)
+        if report is not None and not report.clean:
+            detail = "; ".join(problem.detail for problem in report.problems)
+            event = PluginEvent(kind="leak", plugin=plugin, generation=generation, detail=detail)
+            self.agent.report(event)
 
     def _health(self) -> Response:
         return Response.json({"status": "pass"})

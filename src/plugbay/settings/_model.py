@@ -59,6 +59,8 @@ class PolicySettings:
     blocks_to_quarantine: int = 3
     """So many reports within `block_window` disable it; 0 only reports."""
     block_window: float = 60.0
+    hang_seconds: float = 5.0
+    """A worker whose event loop hangs for longer is ended and replaced, without the plugin."""
     health_interval: float = 10.0
     health_timeout: float = 2.0
     health_failures: int = 3
