@@ -46,6 +46,7 @@ class AppSocket:
         "_gate",
         "_incoming",
         "_link",
+        "_partial",
         "_parts",
         "_scope",
         "_size",
@@ -61,7 +62,7 @@ class AppSocket:
         self._ws = Connection(ConnectionType.SERVER)
         self._gate = Gate()
         self._incoming: deque[tuple[int, Message]] = deque()
-        self._size = 0
+        self._size = self._partial = 0
         self._parts: list[Any] = []
         self._waiter: asyncio.Future[None] | None = None
         self._accepted = self._closed = False
@@ -176,11 +177,13 @@ class AppSocket:
 
     def _take(self, event: Any) -> None:
         if isinstance(event, WsMessage):
-            self._parts.append(cast("Any", event).data)
-            if sum(map(len, self._parts)) > MAX_MESSAGE:
+            data = cast("Any", event).data
+            self._parts.append(data)
+            self._partial += len(data)
+            if self._partial > MAX_MESSAGE:
                 self._lost(_TOO_BIG, reply=True)
             elif event.message_finished:
-                parts, self._parts = self._parts, []
+                parts, self._parts, self._partial = self._parts, [], 0
                 self._message(parts, text=isinstance(event, TextMessage))
         elif isinstance(event, Ping):
             self._write(self._ws.send(event.response()))
