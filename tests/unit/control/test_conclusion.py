@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,8 +47,9 @@ def test_a_hello_tells_how_far_the_worker_has_come(
         world = World(1)
         disk = Disk()
         disk.operations["op-3"] = OPERATION
-        ledger = Ledger(MemoryStore(world, disk), random.Random(1), lambda operation: None)
-        hello = Hello(**({"worker": "w", "pid": 1, "boot": "b"} | said))
+        ledger = Ledger(MemoryStore(world, disk), world.random, lambda operation: None)
+        fields: dict[str, Any] = {"worker": "w", "pid": 1, "boot": "b"} | said
+        hello = Hello(**fields)
         link: Any = None  # it is not spoken to
         Conclusions(ledger, world.clock).joined(Session(link, hello, 0.0), hello)
         world.loop.close()
