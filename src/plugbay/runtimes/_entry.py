@@ -39,10 +39,11 @@ def import_entry(imports: Imports, manifest: Manifest) -> type[Plugin[Any]]:
 def _class(module: ModuleType, attribute: str, imports: Imports) -> type[Plugin[Any]]:
     found: Any = getattr(module, attribute, None)
     if not isinstance(found, type):
-        plugins = sorted(name for name, value in vars(module).items() if _is_plugin(value, imports))
+        items = vars(module).items()
+        plugins = sorted(name for name, v in items if _is_plugin(v) and _is_own(v, imports))
         detail = f"{own_name(module.__name__)} has no class {attribute!r}"
         raise _refused(detail, f"one of: {', '.join(plugins)}" if plugins else "a class", attribute)
-    if not issubclass(found, Plugin):
+    if not _is_plugin(found):
         bases = ", ".join(base.__name__ for base in found.__bases__)
         detail = f"{attribute} is no subclass of plugbay.sdk.Plugin"
         raise _refused(detail, f"class {attribute}(Plugin[Config], …)", f"{attribute}({bases})")
@@ -50,9 +51,12 @@ def _class(module: ModuleType, attribute: str, imports: Imports) -> type[Plugin[
     return plugin
 
 
-def _is_plugin(value: object, imports: Imports) -> bool:
-    own = belongs(getattr(value, "__module__", None), imports.alias)
-    return own and isinstance(value, type) and issubclass(value, Plugin)
+def _is_plugin(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Plugin)
+
+
+def _is_own(value: object, imports: Imports) -> bool:
+    return belongs(getattr(value, "__module__", None), imports.alias)
 
 
 def _refused(detail: str, expected: str, found: str) -> Invalid:

@@ -60,17 +60,20 @@ class PythonRuntime:
         try:
             return await in_own_thread(lambda: _import(request), close, name=name)
         except Invalid as error:
-            raise _failed(request, error) from None
+            failure = _failed(request, error)
+        raise failure  # out here: it must not drag along the plugin's frames as its context
 
     def build(self, opened: Opened, request: LoadRequest) -> PythonInstance:
         """Configure and build, the second half of `load`. Raises `LoadFailed`."""
         try:
             config = make_config(opened.cls, request.config)
             plugin = _build(opened.cls, config, request)
+            return PythonInstance(plugin, request, opened.imports, opened.before, self._stopped)
         except Invalid as error:
-            close(opened)
-            raise _failed(request, error) from None
-        return PythonInstance(plugin, request, opened.imports, opened.before, self._stopped)
+            failure = _failed(request, error)
+        close(opened)
+        del opened  # this frame is part of the failure's traceback
+        raise failure
 
     def audit(self, plugin: str, generation: int, *, exact: bool = False) -> LeakReport | None:
         """Return what a stopped generation has left; None if it is unknown or has gone before.

@@ -9,6 +9,8 @@ import logging
 import os
 import sys
 import threading
+import types
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,6 +84,10 @@ except Mine as error:
 )
 
 
+# What a generation is made of; not all objects, for a tracer of coverage keeps some per thread.
+COUNTED = (type, types.FunctionType, types.MethodType, types.ModuleType, ModuleSpec, asyncio.Task)
+
+
 @pytest.fixture(autouse=True)
 def _clean_logging() -> Iterator[None]:
     before = list(logging.root.handlers), list(logging.root.filters)
@@ -126,7 +132,7 @@ def test_300_cycles_leave_at_most_one_generation_and_do_not_grow(tmp_path: Path)
             living.append(len(runtime.lingering("hello")))
             if number % 100 == 0:
                 gc.collect()
-                sizes.append(len(gc.get_objects()))
+                sizes.append(sum(isinstance(thing, COUNTED) for thing in gc.get_objects()))
         assert current is not None
         await current.stop()
 
@@ -137,7 +143,7 @@ def test_300_cycles_leave_at_most_one_generation_and_do_not_grow(tmp_path: Path)
     finally:
         gc.unfreeze()
     assert max(living) == 0
-    assert sizes[2] - sizes[1] < 50
+    assert sizes[2] - sizes[1] < 20
     assert not [name for name in sys.modules if name.startswith("_plugbay_")]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -206,6 +208,27 @@ def test_a_nested_unknown_key_is_named(tmp_path: Path) -> None:
     payload = write_payload(tmp_path, source)
     error = refusal(payload, config={"part": {"sise": 2}, "parts": [{"size": 1}, {"sz": 3}]})
     assert {problem.pointer for problem in error.problems} == {"/part/sise", "/parts/1/sz"}
+
+
+@pytest.mark.parametrize(
+    ("source", "config"),
+    [
+        ("from plugbay_hello import __name__\n1 / 0\n", {}),
+        (HELLO, {"greeting": 1}),
+        (HELLO, {"greting": "hi"}),
+        (HELLO + "    def __init__(self, config, host): 1 / 0\n", {}),
+        (HELLO.replace("(self, request", "(self"), {}),
+    ],
+)
+def test_a_failure_that_is_kept_keeps_nothing_of_the_plugin(
+    tmp_path: Path, source: str, config: dict[str, Any]
+) -> None:
+    error = refusal(write_payload(tmp_path, source), config=config)
+    gc.collect()
+    things = gc.get_objects()
+    modules = [thing.__name__ for thing in things if isinstance(thing, types.ModuleType)]
+    assert not [name for name in modules if name.startswith("_plugbay_")]
+    assert error.__context__ is None
 
 
 def test_a_class_that_cannot_be_built(tmp_path: Path) -> None:
