@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     RawHeaders = list[tuple[bytes, bytes]]
     Fields = tuple[tuple[bytes, bytes], ...]
 
+_REAL_IP = frozenset((b"x-real-ip", b"x_real_ip", b"x-real_ip", b"x_real-ip"))
 _MEMO = 4096
 _MEMO_KEY = 512
 
@@ -50,10 +51,11 @@ class ForwardedPolicy:
         names = b"\n".join([name for name, _ in headers])
         said: Fields = ()
         if b"forwarded" in names or b"real" in names:
-            said = tuple(field for field in headers if _is_forwarding(field[0]))
-            headers[:] = [field for field in headers if not _is_forwarding(field[0])]
-            if not self._address(peer)[1]:
-                said = ()
+            found = [f for f in headers if b"forwarded" in f[0] or f[0] in _REAL_IP]
+            for field in found:
+                headers.remove(field)
+            if self._address(peer)[1]:
+                said = tuple(found)
         key = peer, scheme, host, said
         known = self._memo.get(key)
         if known is None:
@@ -113,10 +115,6 @@ class ForwardedPolicy:
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         return str(address), any(address in network for network in self._trusted)
-
-
-def _is_forwarding(name: bytes) -> bool:
-    return b"forwarded" in name or name.replace(b"_", b"-") == b"x-real-ip"
 
 
 def _networks(trusted: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
