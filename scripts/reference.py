@@ -153,10 +153,8 @@ def main() -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
     if stale:
-        print(
-            f"docs/reference is stale: {', '.join(stale)}; run: .venv/bin/python scripts/reference.py",
-            file=sys.stderr,
-        )
+        remedy = "run .venv/bin/python scripts/reference.py"
+        print(f"docs/reference is stale: {', '.join(stale)}; {remedy}", file=sys.stderr)
     return int(bool(stale))
 
 
