@@ -107,7 +107,10 @@ class Exchange(Responding):
         if route is None:
             self.answer(self.plane.unrouted(table, head.host, path, method))
             return
+        if self.route is not None:
+            self.route.series.in_flight -= 1  # it was parked, and the table has changed
         self.route = route
+        route.series.in_flight += 1
         request.route = route.name
         self.limit = route.max_body or self.plane.limits.max_body
         if self.limit and head.length > self.limit:

@@ -299,6 +299,8 @@ class Responding(ExchangeState):
         self.seconds = self.plane.monotonic() - self.began
         route = self.route
         series = route.series if route is not None else self.plane.unmatched
+        if route is not None:
+            series.in_flight -= 1
         series.count(self.request.method, self.status, self.seconds, self.bytes_in, self.bytes_out)
         if self.hooked:
             if self.chain is not None:

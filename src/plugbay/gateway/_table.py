@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plugbay.observability import RouteSeries
 
 
+_BODIES = frozenset(("request_body", "response_body"))
 _HOOKS = frozenset(("on_request", "on_response", "request_body", "response_body", "on_complete"))
 
 
@@ -217,6 +218,14 @@ def _check(
             problems.append(
                 Problem(f"/routes/{place}/plugin", "no such plugin runs", found=route.plugin)
             )
+    for member in members:
+        instance = member.generation.instance
+        if instance is None or member.order.phase != "pre-routing":
+            continue
+        if not _BODIES.isdisjoint(instance.hooks):
+            detail = "a pre-routing plugin cannot filter bodies: they belong to a route"
+            remedy = "Let it run in the phase post-routing."
+            problems.append(Problem(f"/plugins/{member.id}/order/phase", detail, remedy=remedy))
     for place, spec in enumerate(upstreams):
         if not spec.targets:
             problems.append(Problem(f"/upstreams/{place}/targets", "an upstream needs a target"))

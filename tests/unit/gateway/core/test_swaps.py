@@ -52,9 +52,11 @@ def test_a_request_stays_on_its_chain_and_the_old_generation_drains() -> None:
             second.send(GET)
             await until(lambda: len(up.heads) == 2)
             assert (old.in_flight, new.in_flight) == (1, 1)
+            assert gate.meter.route("r").in_flight == 2
             up.go.set()
             assert (await first.response())[0] == (await second.response())[0] == 200
             assert sorted(seen) == [1, 2]
+            assert gate.meter.route("r").in_flight == 0
             assert (old.in_flight, len(old.holders), len(new.holders)) == (0, 0, 1)
             assert (old.past.entered, old.past.finished, old.dropped) == (1, 1, 0)
 
@@ -254,6 +256,13 @@ def test_a_table_that_cannot_be_built_leases_nothing() -> None:
             ]
             with pytest.raises(DependencyProblem):
                 gate.table([RouteSpec(name="r", upstream="other")], [spec], loop)
+            early = generation("early", response_body=lambda q, p, chunks: chunks)
+            with pytest.raises(Invalid, match="cannot filter bodies"):
+                gate.table(
+                    [RouteSpec(name="r", upstream="other")],
+                    [spec],
+                    [member(early, order=Order(phase="pre-routing"))],
+                )
             assert plugin.holders == set()
             assert [pool.spec.name for pool in gate.pools.pools] == ["u"]
 
