@@ -35,7 +35,9 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     key: str = ""
     wait: float | None = None
-    """Seconds to wait for the operation's end; None: not at all."""
+    """Seconds to wait; None: not at all."""
+    finished: bool = False
+    """Whether to wait for the operation's end, and not only until all workers have it."""
 
 
 def wish_of(request: Ask, context: Context) -> Wish:
@@ -45,11 +47,12 @@ def wish_of(request: Ask, context: Context) -> Wish:
     if len(key) > LONGEST_KEY:
         raise Malformed(f"Idempotency-Key has at most {LONGEST_KEY} characters")
     wait = query.get("wait")
-    if wait not in (None, "converged"):
-        problem = Problem("", "the parameter wait", "converged", str(wait))
+    if wait not in (None, "converged", "finished"):
+        problem = Problem("", "the parameter wait", "converged or finished", str(wait))
         raise Invalid("wait is not valid", problems=(problem,))
     seconds = _seconds(query.get("timeout"), context.options.max_wait) if wait else None
-    return Wish(reason=query.get("reason", ""), key=key, wait=seconds)
+    reason, finished = query.get("reason", ""), wait == "finished"
+    return Wish(reason=reason, key=key, wait=seconds, finished=finished)
 
 
 def _seconds(text: str | None, most: float) -> float:
@@ -89,8 +92,10 @@ async def make_change(
     elif operation.change != change:
         raise Conflict(f"the Idempotency-Key was used for operation {operation.id}, another change")
     if wish.wait is not None:
-        operation = await control.wait(operation.id, timeout=wish.wait)
-    return answer(operation, waited=wish.wait is not None)
+        operation = await control.wait(operation.id, timeout=wish.wait, finished=wish.finished)
+    waited = wish.wait is not None
+    there = operation.finished or (not wish.finished and control.converged(operation))
+    return answer(operation, waited=waited and there)
 
 
 def tag_of(desired: Desired, key: str) -> str | None:
@@ -126,8 +131,8 @@ def _precondition(request: Ask, desired: Desired, key: str, *, must_match: bool)
 def answer(operation: Operation, *, waited: bool) -> Response[Any]:
     """The answer to a change."""
     place = {"location": f"/admin/api/v1/operations/{operation.id}"}
-    if operation.finished and waited:
-        details = problem_of_operation(operation)
+    if waited:
+        details = problem_of_operation(operation) if operation.finished else None
         if details is not None:
             return Response(
                 msgspec.json.encode(details),

@@ -44,7 +44,11 @@ COMMON = {
 }
 CHANGE_HEADERS = ("Location", "Retry-After")
 CHANGE_PARAMETERS = (
-    ("wait", "query", "`converged`: wait for the operation's end and answer 200 with it."),
+    (
+        "wait",
+        "query",
+        "`converged`: answer 200 when every worker has it; `finished`: when it has drained too.",
+    ),
     ("timeout", "query", "Seconds to wait at most; then the answer is 202."),
     ("reason", "query", "Why; it stands in the receipt."),
     ("Idempotency-Key", "header", "Sent again with the same key, a change is made once."),

@@ -89,8 +89,12 @@ class Control(Protocol):
         """Accept a change durably. `expected` is the revision at which the caller saw it."""
         ...
 
-    async def wait(self, id: str, *, timeout: float) -> Operation:
-        """Wait for an operation's end, or the timeout; return it as it is then."""
+    async def wait(self, id: str, *, timeout: float, finished: bool = True) -> Operation:
+        """Wait for an operation's end, or until it has converged, or for the timeout."""
+        ...
+
+    def converged(self, operation: Operation) -> bool:
+        """Whether every connected worker serves what the operation made."""
         ...
 
     async def cancel(self, id: str) -> Operation:

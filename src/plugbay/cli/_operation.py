@@ -36,7 +36,7 @@ def make_change(
     """
     query: dict[str, object] = {"reason": reason} if reason else {}
     if wait > 0:
-        query |= {"wait": "converged", "timeout": f"{wait:g}"}
+        query |= {"wait": "finished", "timeout": f"{wait:g}"}
     headers = {} if tag is None else {"if-match": tag}
     reply = client.call(method, path, content, query=query, headers=headers)
     operation: dict[str, Any] = reply.json

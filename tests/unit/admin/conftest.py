@@ -137,7 +137,7 @@ class World:
     def change(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
         """Make a change, wait for its end and return the operation."""
         sign = "&" if "?" in path else "?"
-        answer = self.ask(method, f"{path}{sign}wait=converged", **parts)
+        answer = self.ask(method, f"{path}{sign}wait=finished", **parts)
         assert answer.status_code == 200, answer.text
         return cast("dict[str, Any]", answer.json())
 
