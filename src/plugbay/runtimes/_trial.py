@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from functools import partial
+from asyncio import FIRST_COMPLETED
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _LARGEST_ANSWER = 4 << 20
 _OUTPUT_KEPT = 4096
 _GRACE = 2.0
+_LAST_WORDS = 0.2
+"""Seconds to read what was printed last; a process that got away may hold the pipe open."""
 _DEFAULTS = TrialLimits()
 
 
@@ -39,13 +41,24 @@ async def run_trial(
     Nothing that the plugin does is raised, and nothing of it is left: no process, no file. If
     this is cancelled, the child is killed. Raises `OSError` if no process can be started.
     """
-    loop = asyncio.get_running_loop()
-    folder = await loop.run_in_executor(None, partial(tempfile.mkdtemp, prefix="plugbay-trial-"))
+    abandoned = asyncio.Event()
+    trying = asyncio.ensure_future(_try(payload, manifest, limits, abandoned))
     try:
-        outcome = await _watch(folder, _job(payload, manifest, limits), limits)
+        return await asyncio.shield(trying)
     finally:
-        removal = loop.run_in_executor(None, partial(shutil.rmtree, folder, ignore_errors=True))
-        await asyncio.shield(removal)
+        if not trying.done():  # cancelled: but what has begun is cleared away to the end
+            abandoned.set()
+            await asyncio.wait((trying,))
+
+
+async def _try(
+    payload: Path, manifest: Manifest, limits: TrialLimits, abandoned: asyncio.Event
+) -> TrialReport:
+    folder = tempfile.mkdtemp(prefix="plugbay-trial-")
+    try:
+        outcome = await _watch(folder, _job(payload, manifest, limits), limits, abandoned)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return verdict(outcome, limits)
 
 
@@ -53,7 +66,7 @@ def _job(payload: Path, manifest: Manifest, limits: TrialLimits) -> Job:
     return Job(str(payload.absolute()), manifest, limits)  # the child works elsewhere
 
 
-async def _watch(folder: str, job: Job, limits: TrialLimits) -> Outcome:
+async def _watch(folder: str, job: Job, limits: TrialLimits, abandoned: asyncio.Event) -> Outcome:
     answers, descriptor = os.pipe()
     try:
         process = await _spawn(folder, descriptor, job)
@@ -65,19 +78,18 @@ async def _watch(folder: str, job: Job, limits: TrialLimits) -> Outcome:
     answer = _Tap(_LARGEST_ANSWER)
     output = _Tap(limits.output_bytes)
     source = os.fdopen(answers, "rb", 0)
+    reading = asyncio.ensure_future(_drain(process, output))
+    transport: asyncio.ReadTransport | None = None
     try:
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: _Pipe(answer), source
-        )
-        reading = asyncio.ensure_future(_drain(process, output))
-        try:
-            ended_for = await _until_the_end(process, answer, output, limits.seconds)
-        finally:
-            await _kill(process)
-            await asyncio.wait((reading,), timeout=0.2)
-            reading.cancel()
-            transport.close()
+        connecting = asyncio.get_running_loop().connect_read_pipe
+        transport, _ = await connecting(lambda: _Pipe(answer), source)
+        ended_for = await _until_the_end(process, (answer, output, abandoned), limits.seconds)
     finally:
+        await _kill(process)
+        await asyncio.wait((reading,), timeout=_LAST_WORDS)
+        reading.cancel()
+        if transport is not None:
+            transport.close()
         source.close()
     return Outcome(_messages(bytes(answer.data)), ended_for, output.tail())
 
@@ -145,23 +157,23 @@ async def _drain(process: Process, tap: _Tap) -> None:
 
 
 async def _until_the_end(
-    process: Process, answer: _Tap, output: _Tap, seconds: float
+    process: Process, signs: tuple[_Tap, _Tap, asyncio.Event], seconds: float
 ) -> Literal["", "time", "output", "answer"]:
-    """Wait until the child has ended, its time is up, or it says too much."""
-    waits = [
-        asyncio.ensure_future(step)
-        for step in (process.wait(), answer.full.wait(), output.full.wait())
-    ]
+    """Wait until the child has ended, its time is up, it says too much, or nobody waits."""
+    answer, output, abandoned = signs
+    ended = asyncio.ensure_future(process.wait())
+    events = [asyncio.ensure_future(e.wait()) for e in (answer.full, output.full, abandoned)]
     try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((ended, *events), timeout=seconds, return_when=FIRST_COMPLETED)
+        over = ended.done()
     finally:
-        for wait in waits:
+        for wait in (ended, *events):
             wait.cancel()
     if output.full.is_set():
         return "output"
     if answer.full.is_set():
         return "answer"
-    return "" if waits[0].done() and not waits[0].cancelled() else "time"
+    return "" if over else "time"
 
 
 async def _kill(process: Process) -> None:

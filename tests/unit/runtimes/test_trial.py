@@ -163,15 +163,32 @@ def test_a_hook_that_fails_is_named(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_trial_kills_its_child(tmp_path: Path) -> None:
-    payload = write_payload(tmp_path / "payload", "import time\ntime.sleep(1000)")
+    begun = tmp_path / "temporary"
+    source = "import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(1000)"
+    payload = write_payload(tmp_path / "payload", source)
 
     async def scenario() -> None:
         trying = asyncio.ensure_future(run_trial(payload, manifest(), limits=GENEROUS))
-        await until(trial_processes)
+        await until(lambda: list(begun.glob("*/begun")), 40)
         trying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await trying
         assert trial_processes() == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5, 8, 12, 20])
+def test_it_can_be_cancelled_at_any_step(tmp_path: Path, steps: int) -> None:
+    payload = write_payload(tmp_path / "payload", "import time\ntime.sleep(1000)")
+
+    async def scenario() -> None:
+        trying = asyncio.ensure_future(run_trial(payload, manifest(), limits=GENEROUS))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        trying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await trying
 
     run(scenario())
 
