@@ -1,0 +1,199 @@
+"""What one small GET costs the data plane in process: its real protocols, no sockets.
+
+A transport that only keeps what was written stands for the kernel on both sides, so what is left
+is our own work and the parser's. `--instructions` counts machine instructions under valgrind,
+which a busy machine does not change; without it, CPU time, each case in turn with a baseline that
+parses both heads and copies them out again without looking at them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+
+from bench._hooks import ApiKey, Count, Mark, SystemClock, members
+from bench._rig import describe, need, spread, table
+from plugbay.gateway import (
+    HttpDataPlane,
+    ListenerLimits,
+    RouteSpec,
+    Target,
+    UpstreamPools,
+    UpstreamSpec,
+    build_table,
+)
+from plugbay.gateway._downstream import Downstream  # no part of the public face
+from plugbay.gateway._upstream import Upstream
+from plugbay.observability import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BATCH = 1_000
+REQUEST = b"GET /hello HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nx-api-key: k1\r\n\r\n"
+RESPONSE = (
+    b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Fri, 01 Aug 2025 08:00:00 GMT\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 134\r\nConnection: keep-alive\r\n"
+    b"x-seen: 1\r\n\r\n" + b"x" * 134
+)
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps the last thing written."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 50000)})
+        self.last: bytes = b""
+        self.write = self._keep  # type: ignore[method-assign] # as uvloop's: no Python below it
+
+    def _keep(self, data: Any) -> None:
+        self.last = data
+
+    def is_closing(self) -> bool:
+        """It stays open."""
+        return False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """It never fills."""
+
+
+def gateway(hooks: int) -> Callable[[int], None]:
+    """Return a function that takes so many requests through a plane with `hooks` plugins."""
+    clock, registry = SystemClock(), Registry()
+    plane = HttpDataPlane(ListenerLimits(), clock, meter=registry)
+    pools = UpstreamPools(clock, random.Random(1), registry)
+    sample = UpstreamSpec(name="sample", targets=(Target(address="127.0.0.1:1"),))
+    plane.install(
+        build_table(
+            [RouteSpec(name="all", upstream="sample")],
+            [sample],
+            members(*(ApiKey(), Mark(), Count())[:hooks]),
+            pools,
+            meter=registry,
+            monotonic=clock.monotonic,
+        )
+    )
+    (pool,) = pools.pools
+    (target,) = pool.targets.values()
+    client, server = Wire(), Wire()
+    down, up = Downstream(plane, b"http"), Upstream(target)
+    down.connection_made(client)
+    up.connection_made(server)
+    target.spare.append(up)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            down.data_received(REQUEST)
+            up.data_received(RESPONSE)
+
+    run(1)
+    if not server.last.startswith(b"GET /hello HTTP/1.1\r\n") or b"200 OK" not in client.last:
+        raise RuntimeError(f"the gateway does not work: {client.last!r}")
+    return run
+
+
+class Copy:
+    """Parses a head and keeps its fields."""
+
+    def __init__(self) -> None:
+        self.fields: list[tuple[bytes, bytes]] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field."""
+        self.fields.append((name.lower(), value))
+
+
+def baseline() -> Callable[[int], None]:
+    """Return a function that parses so many requests and responses and copies their heads."""
+    wire = Wire()
+    one, other = Copy(), Copy()
+    requests, responses = httptools.HttpRequestParser(one), httptools.HttpResponseParser(other)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            for copy, parser, data in ((one, requests, REQUEST), (other, responses, RESPONSE)):
+                cast("Any", parser).feed_data(data)
+                wire.write(b"".join([b"%b: %b\r\n" % field for field in copy.fields]))
+                copy.fields = []
+
+    return run
+
+
+CASES: dict[str, Callable[[], Callable[[int], None]]] = {
+    "baseline": baseline,
+    "0 plugins": lambda: gateway(0),
+    "3 plugins": lambda: gateway(3),
+}
+
+
+async def time_all(rounds: int) -> dict[str, list[float]]:
+    """Let the cases take turns and return the CPU µs of a request in each round."""
+    runs = {name: make() for name, make in CASES.items()}
+    figures: dict[str, list[float]] = {name: [] for name in CASES}
+    for run in runs.values():
+        run(BATCH)
+    for _ in range(rounds):
+        for name, run in runs.items():
+            began = time.process_time_ns()
+            run(BATCH)
+            figures[name].append((time.process_time_ns() - began) / BATCH / 1e3)
+    return figures
+
+
+async def loop(name: str, count: int) -> None:
+    """Run one case, for valgrind."""
+    CASES[name]()(count)
+
+
+def instructions(name: str) -> float:
+    """Return the instructions of a request: what `BATCH` more requests add to a run."""
+    return (_counted(name, 2 * BATCH) - _counted(name, BATCH)) / BATCH
+
+
+def _counted(name: str, count: int) -> int:
+    command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    command += [sys.executable, "-m", "bench.micro", "--case", name, "--count", str(count)]
+    # One seed for hashing and no collector: else two runs are not the same run.
+    env = os.environ | {"PYTHONHASHSEED": "0", "PYTHONMALLOC": "pymalloc"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
+    if found is None:
+        raise RuntimeError(f"valgrind has counted nothing:\n{done.stderr}")
+    return int(found[1].replace(",", ""))
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--instructions", action="store_true", help="count them under valgrind")
+    parser.add_argument("--case", choices=CASES, help="run only this, and measure nothing")
+    parser.add_argument("--count", type=int, default=BATCH, help="how many requests, with --case")
+    args = parser.parse_args()
+    if args.case:
+        asyncio.run(loop(args.case, args.count))
+        return 0
+    describe("Micro", f"One small GET through the data plane, in process; batches of {BATCH}.")
+    figures = asyncio.run(time_all(args.rounds))
+    header = ["case", "CPU µs per request"]
+    rows: list[list[object]] = [[name, spread(values, 2)] for name, values in figures.items()]
+    if args.instructions:
+        need("valgrind")
+        header.append("instructions")
+        for row in rows:
+            row.append(f"{instructions(str(row[0])):,.0f}")
+    table(header, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
