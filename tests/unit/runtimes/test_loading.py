@@ -141,7 +141,7 @@ def test_every_way_to_import_leads_to_the_own_generation(tmp_path: Path) -> None
 
     run(scenario())
     assert sys.path == path
-    assert not [name for name in sys.modules if "plugbay_hel" in name]
+    assert not [name for name in sys.modules if name.startswith("_plugbay_hel")]
     assert not [p for p in tmp_path.rglob("*") if p.suffix == ".pyc" or p.name == "__pycache__"]
     assert not [name for name in logging.root.manager.loggerDict if "plugbay_hello" in name]
 
@@ -247,7 +247,9 @@ def test_a_cancelled_load_leaves_nothing(tmp_path: Path) -> None:
         loading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await loading
-        await until(lambda: not any("plugbay_hello" in name for name in tuple(sys.modules)))
+        await until(
+            lambda: not any(name.startswith("_plugbay_hello") for name in tuple(sys.modules))
+        )
 
     run(scenario())
     assert not [finder for finder in sys.meta_path if hasattr(finder, "alias")]
@@ -272,7 +274,9 @@ def test_a_load_that_ends_after_it_was_cancelled_is_undone(tmp_path: Path) -> No
         instance = await PythonRuntime().load(again)
         assert instance.alias in ("_plugbay_hello_1", "_plugbay_hello_1r2")
         await instance.stop()
-        await until(lambda: not any("plugbay_hello" in name for name in tuple(sys.modules)))
+        await until(
+            lambda: not any(name.startswith("_plugbay_hello") for name in tuple(sys.modules))
+        )
 
     run(scenario())
 
@@ -294,4 +298,4 @@ def test_a_failed_import_leaves_nothing_and_says_where(tmp_path: Path) -> None:
         assert error.__cause__ is None
 
     run(scenario())
-    assert not [name for name in sys.modules if "plugbay_hello" in name]
+    assert not [name for name in sys.modules if name.startswith("_plugbay_hello")]
