@@ -19,6 +19,8 @@ from plugbay.cli._output import Format, print_facts
 from plugbay.kernel import Invalid
 
 CONNECT = "connect: "
+PATIENCE = 10.0
+"""Seconds for a whole answer; a later one counts as lost."""
 
 
 @dataclass(slots=True)
@@ -97,9 +99,10 @@ async def _client(host: str, port: int, head: bytes, tally: Tally, until: float)
     loop = asyncio.get_running_loop()
     while loop.time() < until:
         try:
-            reader, writer = await asyncio.open_connection(host, port)
+            async with asyncio.timeout(PATIENCE):
+                reader, writer = await asyncio.open_connection(host, port)
         except OSError as error:
-            tally.failures[f"{CONNECT}{error.strerror or error}"] += 1
+            tally.failures[f"{CONNECT}{error.strerror or error or 'no answer'}"] += 1
             await asyncio.sleep(0.1)
             continue
         try:
@@ -107,14 +110,15 @@ async def _client(host: str, port: int, head: bytes, tally: Tally, until: float)
                 began = loop.time()
                 writer.write(head)
                 answer = _Answer()
-                keep = await answer.read(reader)
+                async with asyncio.timeout(PATIENCE):
+                    keep = await answer.read(reader)
                 tally.seconds.append(loop.time() - began)
                 tally.statuses[answer.status] += 1
                 tally.body_bytes += answer.body_bytes
                 if not keep:
                     break
         except (OSError, httptools.HttpParserError) as error:
-            tally.failures[f"{type(error).__name__}: {error}"] += 1
+            tally.failures[f"{type(error).__name__}: {error}".removesuffix(": ")] += 1
         finally:
             writer.close()
             with contextlib.suppress(OSError):

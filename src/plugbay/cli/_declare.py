@@ -57,14 +57,12 @@ def apply(
     """Make what is running equal to the document: all of it as one change, or nothing."""
     client = Target(url, token).client()
     content = read_document(document)
-    planned = client.call("POST", "/plan", content)
+    steps = client.call("POST", "/plan", content).json["steps"]
     if output is Format.TABLE:
-        _print_steps(planned.json["steps"])
-        if not planned.json["steps"]:
+        _print_steps(steps)
+        if not steps:
             return
-    operation = make_change(
-        client, "POST", "/apply", content, reason=reason, wait=wait, tag=planned.headers["etag"]
-    )
+    operation = make_change(client, "POST", "/apply", content, reason=reason, wait=wait)
     finish(operation, output, wait=wait)
 
 

@@ -91,6 +91,13 @@ def test_an_answer_that_ends_its_connection(cli):
     assert (outcome.code, outcome.json["lost"]) == (0, 0)
 
 
+def test_an_answer_that_never_comes_is_lost(cli, monkeypatch):
+    monkeypatch.setattr("plugbay.cli._bench.PATIENCE", 0.1)
+    with server(GOOD, b"HTTP/1.1 200 OK\r\n") as url:
+        outcome = bench(cli, url)
+    assert (outcome.code, "TimeoutError" in outcome.json["failures"]) == (1, True)
+
+
 def test_nobody_answers(cli):
     with server(GOOD) as url:
         pass

@@ -56,7 +56,7 @@ def test_a_new_plugin_is_put_without_if_match(api, cli, project, uploads, an_ope
     put = api.seen[-1]
     assert outcome.code == 0
     assert put.json == {"digest": "ab" * 32, "comment": "first"}
-    assert put.query == {"reason": "first", "wait": "converged", "timeout": "90"}
+    assert put.query == {"reason": "first", "wait": "finished", "timeout": "90"}
     assert "if-match" not in put.headers
 
 
@@ -143,7 +143,7 @@ def test_the_exit_code_is_how_it_went(api, cli, an_operation, state, wait, code,
     api.on("POST", "/plugins/hello/rollback", an_operation(state), 202)
     outcome = cli("plugin", "rollback", "hello", "--wait", wait, "-o", "json")
     assert (outcome.code, outcome.err, outcome.json["state"]) == (code, said, state)
-    assert api.seen[0].query == ({"wait": "converged", "timeout": str(wait)} if wait else {})
+    assert api.seen[0].query == ({"wait": "finished", "timeout": str(wait)} if wait else {})
 
 
 def test_a_failed_change_is_its_problem(api, cli):
@@ -238,11 +238,11 @@ def test_plan_with_nothing_to_do(api, cli, document):
     assert {seen.path for seen in api.seen} == {"/plan"}
 
 
-def test_apply_makes_what_was_planned_and_nothing_else(api, cli, document, an_operation):
+def test_apply_shows_the_differences_and_makes_them(api, cli, document, an_operation):
     api.on("POST", "/plan", {"revision": 3, "steps": STEPS}, etag='"3"')
     api.on("POST", "/apply", an_operation(kind="batch"))
     outcome = cli("apply", document, "--reason", "release")
     assert outcome.code == 0
     assert "operation op-7  batch  succeeded" in outcome.out
-    assert (api.seen[-1].headers["if-match"], api.seen[-1].query["reason"]) == ('"3"', "release")
+    assert (api.seen[-1].path, api.seen[-1].query["reason"]) == ("/apply", "release")
     assert cli("apply", document, "-o", "json").json["id"] == "op-7"
