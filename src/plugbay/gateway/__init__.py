@@ -1,5 +1,6 @@
 """The data plane."""
 
+from plugbay.gateway._access import AccessLines as AccessLines
 from plugbay.gateway._member import Member as Member
 from plugbay.gateway._pools import UpstreamPools as UpstreamPools
 from plugbay.gateway._server import DataPlane as DataPlane
@@ -21,3 +22,4 @@ from plugbay.gateway._table import Table as Table
 from plugbay.gateway._table import build_table as build_table
 from plugbay.gateway._tls import Certificate as Certificate
 from plugbay.gateway._tls import ServerTls as ServerTls
+from plugbay.gateway._tracing import Tracing as Tracing

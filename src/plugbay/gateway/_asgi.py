@@ -11,6 +11,7 @@ from plugbay.gateway._framing import HANDLER
 from plugbay.gateway._link import FAULTS, Link
 from plugbay.gateway._problem import problem
 from plugbay.gateway._websocket import AppSocket
+from plugbay.observability import active_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -42,7 +43,10 @@ class AppHandler:
         if hook is None or (link.breaker is not None and not link.breaker.allow()):
             link.series.skipped += 1
             exchange.answer(problem(503, f"plugin {link.id} does not run now", retry_after=1))
-        elif exchange.head.upgrade and self.websocket:
+            return
+        if exchange.trace is not None:
+            exchange.trace.in_app(link)
+        if exchange.head.upgrade and self.websocket:
             AppSocket(exchange, link, self.scope(exchange, "websocket")).start(hook)
         else:
             AppCall(exchange, link, self.scope(exchange, "http")).start(hook)
@@ -124,6 +128,7 @@ class AppCall:
 
     async def _run(self, app: Any) -> None:
         link, exchange = self._link, self._exchange
+        active_trace.set(exchange.trace)
         try:
             await app(self._scope, self._receive, self._send)
             if not self._ended and not exchange.finished:

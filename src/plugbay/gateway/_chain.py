@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from plugbay.gateway._compile import compile_request, compile_response
 from plugbay.gateway._link import FAULTS, Link
 from plugbay.gateway._problem import problem
+from plugbay.gateway._traced_hooks import TracedHooks
 from plugbay.kernel import Tally
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Chain:
     on_request_async: Callable[[Request, Exchange], Awaitable[Response | None]]
     on_response: Callable[[Request, Response, int], Response]
     on_response_async: Callable[[Request, Response, int], Awaitable[Response]]
+    _hooks: tuple[Sequence[Hook | None], Sequence[Hook | None]]
+    _traced: TracedHooks | None
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Chain:
         links, now = self.links, self._now
         requests = [link.hook("on_request") for link in links]
         responses = [link.hook("on_response") for link in links]
+        self._hooks, self._traced = (requests, responses), None
         self.waits_on_request = any(hook is not None and hook.coroutine for hook in requests)
         self.waits_on_response = any(hook is not None and hook.coroutine for hook in responses)
         self.on_request = self.on_request_async = compile_request(links, requests, now)
@@ -75,6 +79,13 @@ class Chain:
         )
         observers = ((link, link.hook("on_complete")) for link in links)
         self.observers = tuple((link, hook) for link, hook in observers if hook is not None)
+
+    def traced(self) -> TracedHooks:
+        """Return the hooks as traced requests pass them, compiled when the first one comes."""
+        if self._traced is None:
+            # Of the hooks that were there then: a plugin that has ended since is not passed over.
+            self._traced = TracedHooks(self.links, *self._hooks, self._now)
+        return self._traced
 
     # --- the requests inside
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._downstream import Downstream
     from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._table import Route, Table
+    from plugbay.gateway._tracing import ExchangeTrace
     from plugbay.gateway._wire import Fields
     from plugbay.sdk import Response
 
@@ -40,6 +41,7 @@ class Exchange(Responding):
         self.head = head
         self.began = plane.monotonic()
         self.table: Table | None = None
+        self.trace: ExchangeTrace | None = None
         self.route: Route | None = None
         self.pre: Chain | None = None
         self.chain: Chain | None = None
@@ -83,6 +85,8 @@ class Exchange(Responding):
             http_version="1.0" if head.http10 else "1.1",
             reader=self.read if head.length else None,
         )
+        if plane.tracer is not None or head.trace is not None:
+            self.trace = plane.tracing.begin(self)
         self.dispatch()
 
     def dispatch(self) -> None:
@@ -130,10 +134,12 @@ class Exchange(Responding):
             self.task = asyncio.get_running_loop().create_task(self._run_coroutines(chain))
             self.task.add_done_callback(self.task_done)
         else:
-            self._ran(chain, chain.on_request(self.request, self))
+            hooks = chain if self.trace is None else self.trace.through(chain)
+            self._ran(chain, hooks.on_request(self.request, self))
 
     async def _run_coroutines(self, chain: Chain) -> None:
-        answer = await chain.on_request_async(self.request, self)
+        hooks = chain if self.trace is None else self.trace.through(chain)
+        answer = await hooks.on_request_async(self.request, self)
         self.task = None
         self._ran(chain, answer)
 

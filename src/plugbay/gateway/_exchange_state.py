@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._server import HttpDataPlane
     from plugbay.gateway._table import Route, Table
+    from plugbay.gateway._tracing import ExchangeTrace
     from plugbay.gateway._wire import Fields
     from plugbay.sdk import Request, Response
 
@@ -60,6 +61,7 @@ class ExchangeState:
         "status",
         "table",
         "task",
+        "trace",
         "upstream_seconds",
         "without_body",
     )
@@ -103,6 +105,7 @@ class ExchangeState:
     status: int
     table: Table | None
     task: asyncio.Task[None] | None
+    trace: ExchangeTrace | None
     upstream_seconds: float
     without_body: bool
 

@@ -32,12 +32,16 @@ _SPECIAL = frozenset(
         b"proxy-authorization",
         b"proxy-connection",
         b"te",
+        b"plugbay-trace",
+        b"traceparent",
+        b"tracestate",
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
         b"x-request-id",
     )
 )
+_TRACE = frozenset((b"plugbay-trace", b"traceparent", b"tracestate"))
 _OWN_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings", b""))
 _KEPT = frozenset((b"host", b"content-length"))
 _USUAL_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
@@ -56,6 +60,7 @@ class RequestHead:
         "method",
         "request_id",
         "target",
+        "trace",
         "trailers",
         "upgrade",
     )
@@ -75,6 +80,8 @@ class RequestHead:
         self.upgrade = b""
         """The protocol to switch to; only `websocket` is ever switched to."""
         self.request_id = b""
+        self.trace: Fields | None = None
+        """The fields that have to do with traces; they are not among the others."""
 
 
 def without_space(raw: Fields) -> Fields:
@@ -133,6 +140,8 @@ def _special(head: RequestHead, name: bytes, value: bytes) -> None:
     elif name == b"upgrade":
         # Only WebSocket: to tunnel `h2c` would carry requests past every plugin.
         head.upgrade = b"websocket" if value.lower() == b"websocket" else b""
+    elif name in _TRACE:
+        head.trace = [*(head.trace or ()), (name, value)]
     elif name == b"trailer":
         head.fields.append((name, value))
 
@@ -147,6 +156,8 @@ def _drop_nominated(head: RequestHead, options: list[bytes]) -> None:
     if names - _KEPT:
         drop = names - _KEPT
         head.fields[:] = [field for field in head.fields if field[0] not in drop]
+        if head.trace is not None:
+            head.trace = [field for field in head.trace if field[0] not in drop]
 
 
 def _read_target(head: RequestHead) -> None:

@@ -62,18 +62,22 @@ class Responding(ExchangeState):
             self.response_task.add_done_callback(self.task_done)
             return
         if chain is not None and self.entered:
-            response = chain.on_response(self.request, response, self.entered)
+            hooks = chain if self.trace is None else self.trace.through(chain)
+            response = hooks.on_response(self.request, response, self.entered)
         if pre is not None:
-            response = pre.on_response(self.request, response, self.pre_entered or self.entered)
+            hooks = pre if self.trace is None else self.trace.through(pre)
+            response = hooks.on_response(self.request, response, self.pre_entered or self.entered)
         self._hooked(response, length)
 
     async def _hook_coroutines(self, response: Response, length: int) -> None:
         chain, pre = self.chain, self.pre
         if chain is not None and self.entered:
-            response = await chain.on_response_async(self.request, response, self.entered)
+            hooks = chain if self.trace is None else self.trace.through(chain)
+            response = await hooks.on_response_async(self.request, response, self.entered)
         if pre is not None:
             entered = self.pre_entered or self.entered
-            response = await pre.on_response_async(self.request, response, entered)
+            hooks = pre if self.trace is None else self.trace.through(pre)
+            response = await hooks.on_response_async(self.request, response, entered)
         self.response_task = None
         self._hooked(response, length)
         held, self.held = self.held, None
@@ -169,6 +173,8 @@ class Responding(ExchangeState):
         if self.keep and (self.plane.draining or (head.expects and not self.continued)):
             self.keep = False
         fields.append((_ID, self.id))
+        if self.trace is not None:
+            self.trace.show(self, fields)
         if length < 0 and not self.without_body and status != 101:
             if head.http10:
                 self.keep = False
@@ -302,6 +308,10 @@ class Responding(ExchangeState):
         if route is not None:
             series.in_flight -= 1
         series.count(self.request.method, self.status, self.seconds, self.bytes_in, self.bytes_out)
+        if self.trace is not None:
+            self.trace.end(self)
+        if self.plane.access is not None:
+            self.plane.access.write(self)
         if self.hooked:
             if self.chain is not None:
                 self.chain.leave_after(self)

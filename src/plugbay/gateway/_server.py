@@ -15,12 +15,14 @@ from plugbay.gateway._forwarded import ForwardedPolicy
 from plugbay.gateway._observers import Observers
 from plugbay.gateway._problem import problem
 from plugbay.gateway._ticker import Ticker
+from plugbay.gateway._tracing import Tracing
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Callable, Mapping, Sequence
 
+    from plugbay.gateway._access import AccessLines
     from plugbay.gateway._spec import ListenerLimits
     from plugbay.gateway._table import Meter, Table
     from plugbay.kernel import Clock
@@ -67,6 +69,8 @@ class HttpDataPlane:
         meter: Meter,
         builtin: Builtin | None = None,
         tick: float = 0.5,
+        tracing: Tracing | None = None,
+        access: AccessLines | None = None,
     ) -> None:
         self.limits = limits
         self.table: Table | None = None
@@ -78,6 +82,9 @@ class HttpDataPlane:
         self.observers = Observers()
         self.ticker = Ticker(tick, self._sweep)
         self.unmatched = meter.route("-")
+        self.tracing = tracing or Tracing(clock)
+        self.tracer = self.tracing.traces
+        self.access = access
         self._clock = clock
         self._builtin = dict(builtin or {})
         self._servers: list[asyncio.Server] = []

@@ -22,6 +22,7 @@ from plugbay.gateway._body import HIGH, LOW, Gate
 from plugbay.gateway._framing import HANDLER
 from plugbay.gateway._link import FAULTS
 from plugbay.gateway._problem import problem
+from plugbay.observability import active_trace
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -88,6 +89,7 @@ class AppSocket:
 
     async def _run(self, app: Any) -> None:
         link, exchange = self._link, self._exchange
+        active_trace.set(exchange.trace)
         try:
             await app(self._scope, self._receive, self._send)
         except FAULTS as error:

@@ -2,6 +2,8 @@
 
 from plugbay.observability._access_log import AccessLine as AccessLine
 from plugbay.observability._access_log import AccessLog as AccessLog
+from plugbay.observability._active_trace import ActiveTrace as ActiveTrace
+from plugbay.observability._active_trace import active_trace as active_trace
 from plugbay.observability._changes import ChangeMetrics as ChangeMetrics
 from plugbay.observability._changes import SlotMetrics as SlotMetrics
 from plugbay.observability._collectors import Collector as Collector
@@ -44,6 +46,7 @@ from plugbay.observability._trace_context import new_trace as new_trace
 from plugbay.observability._trace_context import parse_traceparent as parse_traceparent
 from plugbay.observability._trace_context import propagate as propagate
 from plugbay.observability._trace_steps import TRACE_HEADER as TRACE_HEADER
+from plugbay.observability._trace_steps import Decision as Decision
 from plugbay.observability._trace_steps import TraceStep as TraceStep
 from plugbay.observability._trace_steps import server_timing as server_timing
 from plugbay.observability._trace_steps import sign_trace as sign_trace
@@ -53,4 +56,5 @@ from plugbay.observability._traces import OtelTraces as OtelTraces
 from plugbay.observability._traces import RequestTrace as RequestTrace
 from plugbay.observability._traces import Traces as Traces
 from plugbay.observability._traces import open_traces as open_traces
+from plugbay.observability._traces import require_otel as require_otel
 from plugbay.observability._writer import LineWriter as LineWriter

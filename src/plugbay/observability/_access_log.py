@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class AccessLine(msgspec.Struct, omit_defaults=True):
-    """A finished exchange. `path` is without the query, which may hold secrets."""
+    """A finished exchange, `ms` long. `outcome`: `ok`, `broken` off, or `client-gone`."""
 
     time: str
     request_id: str
@@ -22,7 +22,7 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     host: str
     path: str
     status: int
-    seconds: float
+    ms: float
     bytes_in: int
     bytes_out: int
     route: str = ""

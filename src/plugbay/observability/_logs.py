@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from plugbay.observability._active_trace import active_trace
 from plugbay.observability._redact import REDACTED, is_sensitive, redact, redact_text
 
 request_id: Final[ContextVar[str]] = ContextVar("plugbay_request_id", default="")
@@ -40,6 +41,10 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
     if not extra.get("request_id") and (current := request_id.get()):
         extra["request_id"] = current
+    active = active_trace.get()
+    if active is not None and active.context is not None:
+        extra.setdefault("trace_id", active.context.trace_id)
+        extra.setdefault("span_id", active.context.span_id)
     for key in CONTEXT:
         if (value := extra.pop(key, None)) not in (None, ""):
             fields[key] = value

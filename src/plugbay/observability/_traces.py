@@ -5,6 +5,7 @@ The SDK is an optional extra; it is imported when traces are opened and not befo
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.kernel import Unavailable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from plugbay.observability._trace_context import RawHeaders
     from plugbay.observability._trace_steps import TraceStep
+
+_OTEL = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
 
 class ExtraMissing(Unavailable):
@@ -143,13 +146,12 @@ def open_traces(
     `ratio` is the share of new traces that is kept; a trace that comes in decides for itself.
     `exporter` replaces OTLP. Raises `ExtraMissing` if `plugbay[otel]` is not installed.
     """
-    try:
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
-    except ImportError:
-        raise ExtraMissing("tracing", "otel") from None
+    require_otel()
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+
     provider = TracerProvider(
         sampler=ParentBasedTraceIdRatio(ratio),
         resource=Resource.create({"service.name": service}),
@@ -159,9 +161,16 @@ def open_traces(
     return OtelTraces(provider)
 
 
-def _otlp(endpoint: str) -> SpanExporter:
+def require_otel() -> None:
+    """Raise `ExtraMissing` if `plugbay[otel]` is not installed."""
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        for module in _OTEL:
+            import_module(module)
     except ImportError:
         raise ExtraMissing("tracing", "otel") from None
+
+
+def _otlp(endpoint: str) -> SpanExporter:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
     return OTLPSpanExporter(endpoint=endpoint or None)

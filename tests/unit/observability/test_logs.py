@@ -213,7 +213,7 @@ def test_the_access_log_is_json(tmp_path: Path) -> None:
     now = access.stamp(1_700_000_000.9)
     assert now == access.stamp(1_700_000_000.1) == "2023-11-14T22:13:20Z"
     assert access.stamp(1_700_000_001.0) == "2023-11-14T22:13:21Z"
-    numbers = {"status": 200, "seconds": 0.5, "bytes_in": 0, "bytes_out": 3}
+    numbers = {"status": 200, "ms": 0.5, "bytes_in": 0, "bytes_out": 3}
     texts = {"request_id": "r", "client": "::1", "method": "GET", "host": "h", "path": '/"\n'}
     access.write(AccessLine(time=now, **texts, **numbers))  # type: ignore[arg-type] # mixed kinds
     writer.close()
