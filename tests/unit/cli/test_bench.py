@@ -22,10 +22,11 @@ def server(*answers: bytes):
 
     async def serve(ready: threading.Event, box: dict) -> None:
         box["loop"], box["stop"] = asyncio.get_running_loop(), asyncio.Event()
-        count = 0
+        count, inside = 0, {}
 
         async def client(reader, writer) -> None:
             nonlocal count
+            inside[asyncio.current_task()] = writer
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 while True:
                     await reader.readuntil(b"\r\n\r\n")
@@ -36,12 +37,17 @@ def server(*answers: bytes):
                     writer.write(answer)
                     await writer.drain()
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
         listening = await asyncio.start_server(client, "127.0.0.1", 0)
         box["port"] = listening.sockets[0].getsockname()[1]
         ready.set()
         await box["stop"].wait()
         listening.close()
+        for writer in inside.values():
+            writer.close()
+        await asyncio.gather(*inside, return_exceptions=True)
 
     ready, box = threading.Event(), {}
     thread = threading.Thread(target=lambda: asyncio.run(serve(ready, box)))
