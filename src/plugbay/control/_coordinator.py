@@ -229,10 +229,22 @@ class Coordinator:
         elif isinstance(message, say.Status):
             self.probation.look(session)
         elif isinstance(message, say.PluginEvent):
-            data = {"worker": session.worker, "plugin": message.plugin, "detail": message.detail}
-            self._publish(f"plugin.{message.kind}", data)
+            self._publish_plugin(session, message)
             self.probation.heard(session, message)
         self._pass_on(session, message)
+
+    def _publish_plugin(self, session: Session, event: say.PluginEvent) -> None:
+        if event.kind == "log":
+            return  # lines are for whoever keeps logs, not for the journal
+        spec = self._desired.plugins.get(event.plugin)
+        data = {
+            "worker": session.worker,
+            "plugin": event.plugin,
+            "version": spec.version if spec else "",
+            "generation": event.generation,
+            "detail": event.detail,
+        }
+        self._publish(f"plugin.{event.kind}", data)
 
     def gone(self, worker: str, pid: int) -> None:
         """A worker's process has ended: whatever it had not reported is lost."""

@@ -42,8 +42,9 @@ class Watch:
 
     It is bad as soon as more than `max_failure_ratio` of its calls failed, where fewer than
     `min_calls` calls count as that many, the missing ones as good: one early failure is not a
-    verdict, and an outage is one long before `min_calls` were made. What it did before the watch
-    began does not count. A verdict, once given, stays.
+    verdict, and an outage is one long before `min_calls` were made. A call is one hook: a plugin
+    with two of them that fails one request in ten fails one call in twenty. What it did before
+    the watch began does not count. A verdict, once given, stays.
     """
 
     __slots__ = ("_clock", "_ends", "_min_calls", "_ratio", "_verdict", "_vitals", "_was")
@@ -54,8 +55,8 @@ class Watch:
         vitals: Vitals,
         *,
         seconds: float,
-        min_calls: int = 20,
-        max_failure_ratio: float = 0.05,
+        min_calls: int = 100,
+        max_failure_ratio: float = 0.02,
     ) -> None:
         self._clock, self._vitals = clock, vitals
         self._ends = clock.monotonic() + seconds

@@ -85,7 +85,7 @@ def _threads(remains: Remains) -> Iterator[Leak]:
         own = any(belongs(getattr(name, "__module__", None), remains.alias) for name in names)
         if own or any(belongs(name, remains.alias) for name in stack):
             yield Leak("thread", thread.name)
-        elif thread.ident in remains.appeared.threads and not _others(thread, stack):
+        elif thread.native_id in remains.appeared.threads and not _others(thread, stack):
             yield Leak("thread", f"{thread.name}, which appeared while it started")
 
 

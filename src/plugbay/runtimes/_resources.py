@@ -58,7 +58,8 @@ def leads_to(descriptor: int) -> str:
 
 
 def _threads() -> frozenset[int]:
-    return frozenset(t.ident for t in threading.enumerate() if t.ident is not None)
+    # Not `ident`: that is an address, which the next thread may get.
+    return frozenset(t.native_id for t in threading.enumerate() if t.native_id is not None)
 
 
 def _descriptors() -> frozenset[int]:

@@ -24,9 +24,9 @@ def test_one_early_failure_is_no_verdict_but_many_are(clock):
 def test_the_ratio_counts_when_there_are_calls_enough(clock):
     vitals = Vitals()
     watch = Watch(clock, vitals, seconds=30)
-    vitals.calls, vitals.failures = 1000, 50
+    vitals.calls, vitals.failures = 1000, 20
     assert watch.verdict().pending
-    vitals.failures = 51
+    vitals.failures = 21
     assert watch.verdict().bad
 
 
