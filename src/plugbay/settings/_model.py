@@ -64,8 +64,6 @@ class PolicySettings:
     health_interval: float = 10.0
     health_timeout: float = 2.0
     health_failures: int = 3
-    park_limit: int = 1000
-    """Requests that may wait while an exclusive plugin is exchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
