@@ -78,7 +78,11 @@ class Gateway:
         self.client: AdminClient
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         password = (self.data / "first-password").read_text().strip()
         self.client = AdminClient(self.admin_url, sign_in(self.admin_url, "admin", password))
         return self
@@ -106,16 +110,21 @@ class Gateway:
 
     def stop(self) -> None:
         """Ask it to stop and wait for that; then make sure that no worker is left."""
-        workers = self.worker_pids() if self.process.poll() is None else []
         self.process.terminate()
         try:
             self.process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        for pid in workers:
+        # By /proc and not by the API: after a crash there may be nobody to ask.
+        for pid in workers_of(self.data):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Start again after a crash. The admin API is at another port then."""
+        self.start()
+        self.client = AdminClient(self.admin_url, self.client.token)
 
     @property
     def address(self) -> str:
@@ -163,6 +172,18 @@ class Gateway:
 
         wait_for(f"operation {id}", look, seconds=120, every=0.005)
         return found
+
+
+def workers_of(data: Path) -> list[int]:
+    """Return the process ids of the workers on a data directory, also of orphaned ones."""
+    found: list[int] = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(OSError):
+                command = (folder / "cmdline").read_bytes()
+                if b"plugbay.app.worker" in command and f'"{data}"'.encode() in command:
+                    found.append(int(folder.name))
+    return found
 
 
 def write_plugin(
