@@ -174,6 +174,17 @@ def test_a_length_in_a_trailer_frames_nothing(gateway: Gateway, upstream: Upstre
         assert arrived.body in (b"ok", b"")
 
 
+def test_a_trailer_changes_nothing_of_the_head(gateway: Gateway, upstream: Upstream) -> None:
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-kept: 1\r\n\r\n2\r\nok\r\n0\r\n"
+    upstream.reply(b"/th", head + b"connection: x-kept\r\nkeep-alive: x\r\n\r\n")
+    with connected(gateway.port) as client:
+        client.send(get(b"/th", b"te: trailers", b"connection: te"))
+        found = client.answer()
+        assert found is not None
+        assert found.get(b"x-kept") == b"1"
+        assert found.trailers == ()
+
+
 @pytest.mark.parametrize("trailer", [b"x-sum: 1\r\nset-cookie: a=b", b"content-length: 5"])
 def test_trailers_of_a_response(gateway: Gateway, upstream: Upstream, trailer: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n"

@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         "remaining",
         "scheme",
         "spaced",
+        "special",
         "total",
         "transport",
         "unsent",
@@ -72,6 +73,7 @@ class Connection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.url = b""
         self.raw: Fields = []
+        self.special: Fields = []
         self.pieces: list[bytes] = []
         self.backlog: list[bytes] = []
         self.head_bytes = self.remaining = self.discarded = self.paused = self.unsent = 0
@@ -88,7 +90,7 @@ class Connection(asyncio.Protocol):
         stream.set_write_buffer_limits(WRITE_HIGH, WRITE_LOW)
         plane.connections.add(self)
         plane.stats.connections += 1
-        self.deadline = plane.ticker.after(plane.limits.idle_timeout)
+        self.deadline = plane.ticker.now + plane.idle_span
         if len(plane.connections) > plane.limits.max_connections:
             self.refuse(503, "too many connections")
 

@@ -105,8 +105,10 @@ class Downstream(Connection):
         self.mode = HEAD
         self.head_bytes = 0
         self.spaced = False
-        self.deadline = self.plane.ticker.after(self.plane.limits.head_timeout)
-        return self._feed(data)
+        rest = self._feed(data)
+        if self.mode == HEAD:  # the usual head comes in one piece and needs no deadline
+            self.deadline = self.plane.ticker.after(self.plane.limits.head_timeout)
+        return rest
 
     def _feed_chunks(self, data: bytes) -> bytes:
         """Feed the parser up to the end of the chunked body; return what stands behind it.
@@ -127,7 +129,8 @@ class Downstream(Connection):
 
     def _feed(self, data: bytes) -> bytes:
         """Feed the parser up to the end of the head; return what stands behind it."""
-        if self.head_bytes or b" \r\n" in data or b"\t\r\n" in data:
+        # Not `in`: for bytes it first tries its operand as a number, by way of an exception.
+        if self.head_bytes or data.find(b" \r\n") >= 0 or data.find(b"\t\r\n") >= 0:
             self.spaced = True
         cut = self.cutter.cut(data)
         piece, rest = (data, b"") if cut == len(data) else (data[:cut], data[cut:])
@@ -148,7 +151,7 @@ class Downstream(Connection):
             self.refuse(414, f"the request target is longer than {limits.max_target} bytes")
         elif self.head_bytes > limits.max_head:
             self.refuse(431, f"the head is longer than {limits.max_head} bytes")
-        elif len(self.raw) > limits.max_headers:
+        elif len(self.raw) + len(self.special) > limits.max_headers:
             self.refuse(431, f"the head has more than {limits.max_headers} fields")
         elif self.head_done:
             try:
@@ -158,15 +161,21 @@ class Downstream(Connection):
 
     def _read_head(self) -> RequestHead:
         parser = self.parser
+        raw, special = self.raw, self.special
+        if self.spaced:
+            raw, special = without_space(raw), without_space(special)
+        head = RequestHead(parser.get_method(), self.url, raw)
         version = parser.get_http_version()
-        if version not in ("1.1", "1.0"):
+        if version == "1.0":
+            head.http10 = True
+        elif version != "1.1":
             raise Refused(505, "the versions served are HTTP/1.1 and HTTP/1.0")
-        head = RequestHead(parser.get_method(), self.url, http10=version == "1.0", keep=self.keep)
-        read_request_head(head, without_space(self.raw) if self.spaced else self.raw)
+        head.keep = self.keep
+        read_request_head(head, special)
         return head
 
     def _begin_exchange(self, head: RequestHead) -> None:
-        self.raw, self.url, self.head_done = [], b"", False
+        self.raw, self.special, self.url, self.head_done = [], [], b"", False
         self.head_bytes = 0
         if head.length:
             head.upgrade = b""
@@ -180,7 +189,7 @@ class Downstream(Connection):
             self.parser = httptools.HttpRequestParser(self)
             if head.length < 0:
                 self.parser.feed_data(CHUNKED_PREAMBLE)
-                self.raw, self.url, self.head_done = [], b"", False
+                self.raw, self.special, self.url, self.head_done = [], [], b"", False
         self.message_done = False
         self.exchange = exchange = Exchange(self, head)
         exchange.begin()
@@ -220,9 +229,9 @@ class Downstream(Connection):
             # Chunk sizes, their extensions and trailers are no body: they have the head's bound.
             self.head_bytes += size
         if self.message_done and self.mode == CHUNKED:
-            trailers, self.raw = safe_trailers(self.raw), []
+            trailers, self.raw, self.special = safe_trailers(self.raw), [], []
             self._request_done(trailers)
-        elif self.head_bytes > self.plane.limits.max_head or len(self.raw) > (
+        elif self.head_bytes > self.plane.limits.max_head or len(self.raw) + len(self.special) > (
             self.plane.limits.max_headers
         ):
             self._malformed()
@@ -242,7 +251,11 @@ class Downstream(Connection):
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.raw.append((name.lower(), value))
+        lower = self.plane.names[name]
+        if lower is not None:
+            self.raw.append((lower, value))
+        else:
+            self.special.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self.head_done = True
@@ -289,10 +302,12 @@ class Downstream(Connection):
         self.mode = IDLE
         self.head_bytes = self.discarded = 0
         self.head_done = self.message_done = False
-        self.resume(HANDLER)
+        if self.paused:
+            self.resume(HANDLER)
+        plane = self.plane
         if self.writable:
-            self.deadline = self.plane.ticker.after(self.plane.limits.idle_timeout)
-        if self.plane.draining:
+            self.deadline = plane.ticker.now + plane.idle_span
+        if plane.draining:
             self.close_gently()
         elif self.backlog and not self.feeding:
             asyncio.get_running_loop().call_soon(self._go_on)

@@ -13,7 +13,7 @@ from plugbay.gateway._body import BodyQueue, Gate, Sink
 from plugbay.gateway._framing import HANDLER
 from plugbay.gateway._problem import problem
 from plugbay.gateway._responding import Responding
-from plugbay.sdk import Headers, Request
+from plugbay.sdk import Request
 
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
@@ -70,20 +70,25 @@ class Exchange(Responding):
         """Take the head: name the request and its client, then find its way."""
         head, plane, connection = self.head, self.plane, self.connection
         fields = head.fields
-        trusted = head.request_id and plane.forwarded.trusts(connection.peer)
-        self.id = head.request_id if trusted else plane.next_id()
-        client = plane.forwarded.apply(connection.peer, connection.scheme, head.host, fields)
+        if head.request_id and plane.forwarded.trusts(connection.peer):
+            self.id = head.request_id
+        else:
+            self.id = plane.next_id()
+        client, own = plane.forwarded.tell(
+            connection.peer, connection.scheme, head.host, head.forwarding
+        )
+        fields += own
         method = _METHODS.get(head.method) or head.method.decode("latin-1")
-        self.request = Request(
+        self.request = Request.received(
             method,
             head.target,
-            headers=Headers(fields),
-            authority=head.host.decode("latin-1"),
-            scheme="https" if connection.scheme == b"https" else "http",
-            client=client,
-            id=self.id.decode("latin-1"),
-            http_version="1.0" if head.http10 else "1.1",
-            reader=self.read if head.length else None,
+            fields,
+            head.host.decode(),
+            "https" if connection.scheme == b"https" else "http",
+            client,
+            self.id.decode(),
+            "1.0" if head.http10 else "1.1",
+            self.read if head.length else None,
         )
         if plane.tracer is not None or head.trace is not None:
             self.trace = plane.tracing.begin(self)

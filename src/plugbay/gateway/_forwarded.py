@@ -28,6 +28,11 @@ _MEMO = 4096
 _MEMO_KEY = 512
 
 
+def is_forwarding(name: bytes) -> bool:
+    """Whether a field's name, in lower case, says something about hops before."""
+    return b"forwarded" in name or name in _REAL_IP
+
+
 class ForwardedPolicy:
     """Rewrites the forwarding fields. Raises `Invalid` if `trusted` holds what is no CIDR block."""
 
@@ -43,19 +48,23 @@ class ForwardedPolicy:
         return self._address(peer)[1]
 
     def apply(self, peer: str, scheme: bytes, host: bytes, headers: RawHeaders) -> str:
-        """Edit `headers` in place and return the client's address.
+        """Edit `headers` in place and return the client's address: `tell` for a whole head."""
+        found = [field for field in headers if is_forwarding(field[0])]
+        for field in found:
+            headers.remove(field)
+        client, own = self.tell(peer, scheme, host, found)
+        headers += own
+        return client
+
+    def tell(
+        self, peer: str, scheme: bytes, host: bytes, found: RawHeaders | None
+    ) -> tuple[str, Fields]:
+        """Return the client's address, and the fields that go on instead of those `found`.
 
         `peer` is the address of the connection, `host` the Host field's value. Where the peer has
         no address (a Unix socket) it is called `unknown` (RFC 7239, 6.2).
         """
-        names = b"\n".join([name for name, _ in headers])
-        said: Fields = ()
-        if b"forwarded" in names or b"real" in names:
-            found = [f for f in headers if b"forwarded" in f[0] or f[0] in _REAL_IP]
-            for field in found:
-                headers.remove(field)
-            if self._address(peer)[1]:
-                said = tuple(found)
+        said = tuple(found) if found and self._address(peer)[1] else ()
         key = peer, scheme, host, said
         known = self._memo.get(key)
         if known is None:
@@ -64,8 +73,7 @@ class ForwardedPolicy:
                 self._memo.clear()
             if len(host) + sum(len(value) for _, value in said) <= _MEMO_KEY:
                 self._memo[key] = known
-        headers += known[1]
-        return known[0]
+        return known
 
     def _rewrite(self, peer: str, scheme: bytes, host: bytes, said: Fields) -> tuple[str, Fields]:
         """Return the client and the fields that say so, given what a trusted peer `said`."""

@@ -18,9 +18,7 @@ _TOKEN = re.compile(rb"[A-Z-]+").fullmatch
 _NEEDS_LENGTH = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
-def forwarded_head(
-    exchange: Exchange, handler: ProxyHandler, address: str, *, chunked: bool
-) -> bytes:
+def forwarded_head(exchange: Exchange, handler: ProxyHandler, address: str, chunked: bool) -> bytes:
     """Return the head as the plugins have left it, with framing and hop of our own.
 
     Raises `Unsendable` if a plugin has put a line break into it.
@@ -29,7 +27,7 @@ def forwarded_head(
     method, target, fields = head.method, request.target, request.headers.raw
     if exchange.hooked:
         method = _method(request.method, head.method)
-        fields = _framed(fields, method, head.length, chunked=chunked)
+        fields = _framed(fields, method, head.length, chunked)
     extra = [*fields, _VIA, (b"x-request-id", exchange.id)]
     if chunked:
         extra.append(CHUNKED)
@@ -50,7 +48,7 @@ def _method(wanted: str, received: bytes) -> bytes:
     return method
 
 
-def _framed(fields: Fields, method: bytes, length: int, *, chunked: bool) -> Fields:
+def _framed(fields: Fields, method: bytes, length: int, chunked: bool) -> Fields:
     """Replace what plugins may have said about framing by what is true."""
     fields = [field for field in fields if field[0] not in FRAMING]
     if not chunked and (length or method in _NEEDS_LENGTH):

@@ -55,7 +55,7 @@ class Forwarding:
         "upstream",
     )
 
-    def __init__(self, exchange: Exchange, handler: ProxyHandler, *, chunked: bool) -> None:
+    def __init__(self, exchange: Exchange, handler: ProxyHandler, chunked: bool) -> None:
         self.exchange = exchange
         self.handler = handler
         self.pool: UpstreamPool = handler.pool
@@ -117,10 +117,10 @@ class Forwarding:
         self.connecting = None
         self.upstream = upstream
         self.began = exchange.plane.monotonic()
-        upstream.serve(self, bodiless=exchange.head.method == b"HEAD")
+        upstream.serve(self, exchange.head.method == b"HEAD")
         try:
             target = upstream.target.state.address
-            head = forwarded_head(exchange, self.handler, target, chunked=self.chunked)
+            head = forwarded_head(exchange, self.handler, target, self.chunked)
         except Unsendable:
             self._give_up(500, "a plugin has changed the request into one that cannot be sent")
             return
@@ -196,10 +196,10 @@ class Forwarding:
 
     # --- what the upstream says
 
-    def informational(self, status: int, raw: Fields) -> None:
+    def informational(self, status: int, raw: Fields, special: Fields) -> None:
         """An interim response: 100 is ours to send, others are passed on (RFC 9110, 15.2)."""
         if status != 100:
-            fields = read_response_head(status, raw, bodiless=True).fields
+            fields = read_response_head(status, raw, special, True).fields
             self.exchange.interim(status, fields)
 
     def response(self, head: ResponseHead) -> None:
@@ -232,13 +232,13 @@ class Forwarding:
         self._finish()
         self.exchange.response_end(trailers)
 
-    def switched(self, upstream: Upstream, raw: Fields) -> None:
+    def switched(self, upstream: Upstream, raw: Fields, special: Fields) -> None:
         """101: the bytes that follow are the client's and the upstream's own affair."""
         asked = self.exchange.head.upgrade
-        if not asked or [v.lower() for n, v in raw if n == b"upgrade"] != [asked]:
+        if not asked or [v.lower() for n, v in special if n == b"upgrade"] != [asked]:
             self.upstream_bad("the upstream switched to a protocol that nobody asked for")
             return
-        fields = read_response_head(101, raw, bodiless=True).fields
+        fields = read_response_head(101, raw, special, True).fields
         self.heard, self.replay = True, None
         upstream.tunnel()
         self.exchange.switch(fields)

@@ -39,9 +39,9 @@ class ProxyHandler:
         if head.upgrade and not self.websocket:
             head.upgrade = b""
         if chain is not None and chain.filters_request and head.length:
-            FilteredRequest(exchange, Forwarding(exchange, self, chunked=True), chain).start()
+            FilteredRequest(exchange, Forwarding(exchange, self, True), chain).start()
             return
-        forwarding = Forwarding(exchange, self, chunked=head.length < 0)
+        forwarding = Forwarding(exchange, self, head.length < 0)
         if exchange.queue is None:
             exchange.sink = forwarding
         else:

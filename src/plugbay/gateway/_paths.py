@@ -33,6 +33,11 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 _AMBIGUOUS = frozenset((*range(0x20), 0x7F, ord("/"), ord("\\")))
 
 
+def is_plain(target: bytes) -> bool:
+    """Whether `target` is in origin form and its normal spelling already, as nearly all are."""
+    return _PLAIN(target) is not None
+
+
 def normal_target(target: bytes) -> bytes | None:
     """Return an origin-form `target` in its normal spelling, or None if it must be refused.
 

@@ -12,7 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.gateway._balance import create_balancer
+from plugbay.gateway._field_names import FieldNames
 from plugbay.gateway._outlier import OutlierDetector
+from plugbay.gateway._response_head import is_special
 from plugbay.gateway._retry import RetryBudget
 from plugbay.gateway._targets import TargetState
 from plugbay.gateway._upstream import Upstream
@@ -41,13 +43,14 @@ class UpstreamMeter(Protocol):
 class TargetPool:
     """One target: its state and its connections."""
 
-    __slots__ = ("busy", "host", "pool", "port", "series", "spare", "state")
+    __slots__ = ("busy", "host", "names", "pool", "port", "series", "spare", "state")
 
     def __init__(self, pool: UpstreamPool, state: TargetState, series: UpstreamSeries) -> None:
         self.pool = pool
         self.state = state
         self.series = series
         self.host, self.port = split_address(state.address, tls=pool.spec.tls is not None)
+        self.names = FieldNames(is_special)
         self.spare: deque[Upstream] = deque()
         self.busy: set[Upstream] = set()
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from plugbay.gateway._paths import normal_target
+from plugbay.gateway._forwarded import is_forwarding
+from plugbay.gateway._paths import is_plain, normal_target
 from plugbay.gateway._problem import Refused
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class RequestHead:
     __slots__ = (
         "expects",
         "fields",
+        "forwarding",
         "host",
         "http10",
         "keep",
@@ -65,12 +67,13 @@ class RequestHead:
         "upgrade",
     )
 
-    def __init__(self, method: bytes, target: bytes, *, http10: bool, keep: bool) -> None:
+    def __init__(self, method: bytes, target: bytes, fields: Fields) -> None:
         self.method = method
         self.target = target
-        self.http10 = http10
-        self.keep = keep
-        self.fields: Fields = []
+        self.http10 = self.keep = False
+        self.fields = fields
+        self.forwarding: Fields | None = None
+        """What it says about hops before; not among the other fields."""
         self.host = b""
         self.length = 0
         self.expects = False
@@ -89,27 +92,32 @@ def without_space(raw: Fields) -> Fields:
     return [(name, value.strip(_OWS)) for name, value in raw]
 
 
-def read_request_head(head: RequestHead, raw: Fields) -> None:
-    """Fill `head` from its field lines, as parsed. Raises `Refused`."""
-    fields = head.fields
+def is_special(name: bytes) -> bool:
+    """Whether a field's name, in lower case, is looked at here and not just passed on."""
+    return name in _SPECIAL or is_forwarding(name)
+
+
+def read_request_head(head: RequestHead, special: Fields) -> None:
+    """Fill `head`, which has the other fields, from its `special` ones. Raises `Refused`."""
     hosts = 0
-    nominated: list[bytes] = []
-    for pair in raw:
-        name = pair[0]
-        if name not in _SPECIAL:
-            fields.append(pair)
-        elif name == b"host":
+    nominated: list[bytes] | None = None
+    for pair in special:
+        name, value = pair
+        if name == b"host":
             hosts += 1
-            head.host = pair[1]
-            fields.append(pair)
+            head.host = value
+            head.fields.insert(0, pair)  # where RFC 9110, 7.2 wants it
         elif name == b"connection":
-            if pair[1] not in _USUAL_CONNECTION:
-                nominated += [option.strip(_OWS).lower() for option in pair[1].split(b",")]
+            if value not in _USUAL_CONNECTION:
+                options = [option.strip(_OWS).lower() for option in value.split(b",")]
+                nominated = [*(nominated or ()), *options]
         elif name == b"content-length":
-            head.length = int(pair[1])
-            fields.append(pair)
+            head.length = int(value)
+            head.fields.append(pair)
+        elif name in _SPECIAL:
+            _special(head, name, value)
         else:
-            _special(head, name, pair[1])
+            head.forwarding = [*(head.forwarding or ()), pair]
     if hosts != 1 and (hosts or not head.http10):
         raise Refused(400, "a request has exactly one Host field")
     if hosts and _HOST(head.host) is None:
@@ -118,7 +126,9 @@ def read_request_head(head: RequestHead, raw: Fields) -> None:
         _drop_nominated(head, nominated)
     elif head.upgrade:
         head.upgrade = b""
-    _read_target(head)
+    target = head.target
+    if not is_plain(target):
+        head.target = _normal(head, target)
 
 
 def _special(head: RequestHead, name: bytes, value: bytes) -> None:
@@ -158,17 +168,18 @@ def _drop_nominated(head: RequestHead, options: list[bytes]) -> None:
         head.fields[:] = [field for field in head.fields if field[0] not in drop]
         if head.trace is not None:
             head.trace = [field for field in head.trace if field[0] not in drop]
+        if head.forwarding is not None:
+            head.forwarding = [field for field in head.forwarding if field[0] not in drop]
 
 
-def _read_target(head: RequestHead) -> None:
-    """Bring the target into normal origin form (RFC 9112, 3.2). Raises `Refused`."""
-    target = head.target
+def _normal(head: RequestHead, target: bytes) -> bytes:
+    """Return the target in normal origin form (RFC 9112, 3.2). Raises `Refused`."""
     if not target.startswith(b"/"):
         target = _other_form(head, target)
     normal = target if target == b"*" else normal_target(target)
     if normal is None:
         raise Refused(400, "the request target is ambiguous or malformed")
-    head.target = normal
+    return normal
 
 
 def _other_form(head: RequestHead, target: bytes) -> bytes:

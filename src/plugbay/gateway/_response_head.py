@@ -43,28 +43,33 @@ class ResponseHead:
         """The body's length, `CHUNKED_BODY` or `UNTIL_CLOSE`."""
 
 
-def read_response_head(status: int, raw: Fields, *, bodiless: bool) -> ResponseHead:
-    """Build the head from its field lines. Raises `BadResponse`.
+def is_special(name: bytes) -> bool:
+    """Whether a field's name, in lower case, is looked at here and not just passed on."""
+    return name in _SPECIAL
+
+
+def read_response_head(
+    status: int, fields: Fields, special: Fields, bodiless: bool
+) -> ResponseHead:
+    """Build the head from its fields, the `special` ones apart. Raises `BadResponse`.
 
     `bodiless`: it answers HEAD, or its status has no body; then `length` is 0 whatever the
     Content-Length says, which is passed on (RFC 9110, 8.6).
     """
-    fields: Fields = []
     length = UNTIL_CLOSE
-    nominated: list[bytes] = []
-    for pair in raw:
-        name = pair[0]
-        if name not in _SPECIAL:
-            fields.append(pair)
-        elif name == b"content-length":
-            length = int(pair[1])
+    nominated: list[bytes] | None = None
+    for pair in special:
+        name, value = pair
+        if name == b"content-length":
+            length = int(value)
             if status != 204:
                 fields.append(pair)
         elif name == b"connection":
-            if pair[1] not in _USUAL_CONNECTION:
-                nominated += [option.strip(_OWS).lower() for option in pair[1].split(b",")]
+            if value not in _USUAL_CONNECTION:
+                options = [option.strip(_OWS).lower() for option in value.split(b",")]
+                nominated = [*(nominated or ()), *options]
         elif name == b"transfer-encoding":
-            if pair[1].strip(_OWS).lower() != b"chunked":
+            if value.strip(_OWS).lower() != b"chunked":
                 raise BadResponse("the upstream used a transfer coding other than chunked")
             length = CHUNKED_BODY
     if nominated and (drop := frozenset(nominated) - _KEPT):

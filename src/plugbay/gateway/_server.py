@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.gateway._connection import LINGER, Connection
 from plugbay.gateway._downstream import Downstream
+from plugbay.gateway._field_names import FieldNames
 from plugbay.gateway._forwarded import ForwardedPolicy
 from plugbay.gateway._observers import Observers
 from plugbay.gateway._problem import problem
+from plugbay.gateway._request_head import is_special
 from plugbay.gateway._ticker import Ticker
 from plugbay.gateway._tracing import Tracing
 
@@ -81,6 +83,8 @@ class HttpDataPlane:
         self.forwarded = ForwardedPolicy(limits.trusted_proxies)
         self.observers = Observers()
         self.ticker = Ticker(tick, self._sweep)
+        self.idle_span = self.ticker.span(limits.idle_timeout)
+        self.names = FieldNames(is_special)
         self.unmatched = meter.route("-")
         self.tracing = tracing or Tracing(clock)
         self.tracer = self.tracing.traces
@@ -89,7 +93,7 @@ class HttpDataPlane:
         self._builtin = dict(builtin or {})
         self._servers: list[asyncio.Server] = []
         self._empty = asyncio.Event()
-        self._id_prefix = secrets.token_hex(8).encode()
+        self._id_prefix = secrets.token_hex(8)
         self._id_count = 0
         self._date = (0, b"")
 
@@ -174,7 +178,7 @@ class HttpDataPlane:
     def next_id(self) -> bytes:
         """Return a new request id: unguessable per process, then counted."""
         self._id_count += 1
-        return b"%b-%08x" % (self._id_prefix, self._id_count)
+        return f"{self._id_prefix}-{self._id_count:08x}".encode()
 
     def date(self) -> bytes:
         """Return the Date field's value (RFC 9110, 6.6.1), made once a second."""

@@ -44,6 +44,10 @@ class Ticker:
         """Return the deadline `seconds` from now; 0 seconds means never."""
         return self.now + seconds + self.interval if seconds else NEVER
 
+    def span(self, seconds: float) -> float:
+        """Return what to add to `now` for that deadline, where it is set for every request."""
+        return seconds + self.interval if seconds else NEVER
+
     def _tick(self) -> None:
         if self._loop is not None:
             self.now = self._loop.time()

@@ -58,11 +58,13 @@ class Upstream(asyncio.Protocol):
         "paused",
         "pieces",
         "raw",
+        "raw_special",
         "remaining",
         "served",
         "since",
         "skip",
         "spaced",
+        "special",
         "status",
         "target",
         "transport",
@@ -77,9 +79,11 @@ class Upstream(asyncio.Protocol):
         self.cutter = Cutter()
         self.forwarding: Forwarding | None = None
         self.raw: Fields = []
+        self.raw_special: Fields = []
         self.fields: Fields = []
+        self.special: Fields = []
         self.pieces: list[bytes] = []
-        self.interim: list[tuple[int, Fields]] = []
+        self.interim: list[tuple[int, Fields, Fields]] = []
         self.mode = SPARE
         self.status = self.remaining = self.head_bytes = self.served = 0
         self.keep = self.head_done = self.message_done = self.bodiless = self.skip = self.spaced = (
@@ -137,7 +141,7 @@ class Upstream(asyncio.Protocol):
                 self.deadline = self.target.idle_deadline() if sent else NEVER
             self.transport.resume_reading()
 
-    def serve(self, forwarding: Forwarding, *, bodiless: bool) -> None:
+    def serve(self, forwarding: Forwarding, bodiless: bool) -> None:
         """Begin an exchange; `bodiless`: the request is HEAD."""
         self.forwarding = forwarding
         self.bodiless = bodiless
@@ -188,7 +192,8 @@ class Upstream(asyncio.Protocol):
     def _feed(self, forwarding: Forwarding, data: bytes) -> None:
         rest = b""
         extra = False
-        if self.head_bytes or b" \r\n" in data or b"\t\r\n" in data:
+        # Not `in`: for bytes it first tries its operand as a number, by way of an exception.
+        if self.head_bytes or data.find(b" \r\n") >= 0 or data.find(b"\t\r\n") >= 0:
             self.spaced = True
         if self.mode == HEAD and (self.bodiless or len(data) > _WHOLE):
             cut = self.cutter.cut(data)
@@ -247,15 +252,17 @@ class Upstream(asyncio.Protocol):
     def _head(self, forwarding: Forwarding) -> None:
         """The head is complete: decide how the body is framed and pass the head on."""
         status = self.status
-        raw = without_space(self.fields) if self.spaced else self.fields
-        self.spaced = False
+        raw, special = self.fields, self.special
+        if self.spaced:
+            raw, special = without_space(raw), without_space(special)
+            self.spaced = False
         self.head_done = False
         if status == 101:
-            forwarding.switched(self, raw)
+            forwarding.switched(self, raw, special)
             return
         bodiless = self.bodiless or status == 204 or status == 304
         try:
-            head = read_response_head(status, raw, bodiless=bodiless)
+            head = read_response_head(status, raw, special, bodiless)
         except BadResponse as error:
             forwarding.upstream_bad(str(error))
             return
@@ -275,8 +282,8 @@ class Upstream(asyncio.Protocol):
 
     def _relay_interim(self, forwarding: Forwarding) -> None:
         interim, self.interim = self.interim, []
-        for status, raw in interim:
-            forwarding.informational(status, without_space(raw))
+        for status, raw, special in interim:
+            forwarding.informational(status, without_space(raw), without_space(special))
 
     def _done(self, forwarding: Forwarding, trailers: Fields, *, extra: bool) -> None:
         """The response is complete: give the connection back if all is well, else close it."""
@@ -287,9 +294,10 @@ class Upstream(asyncio.Protocol):
             self.mode = SPARE
             self.status = self.head_bytes = 0
             self.head_done = self.message_done = False
-            if self.raw:
-                self.raw = []
-            self.resume_spare()
+            if self.raw or self.raw_special:
+                self.raw, self.raw_special = [], []
+            if self.paused:
+                self.resume_spare()
             self.target.give_back(self)
         else:
             self.mode = CLOSED
@@ -301,9 +309,8 @@ class Upstream(asyncio.Protocol):
 
     def resume_spare(self) -> None:
         """A spare connection must be read, or its end would go unnoticed."""
-        if self.paused:
-            self.paused = False
-            self.transport.resume_reading()
+        self.paused = False
+        self.transport.resume_reading()
 
     # --- the parser's callbacks
 
@@ -312,20 +319,25 @@ class Upstream(asyncio.Protocol):
             raise BadResponse("bytes behind the response")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.raw.append((name.lower(), value))
+        lower = self.target.names[name]
+        if lower is not None:
+            self.raw.append((lower, value))
+        else:
+            self.raw_special.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         status = self.parser.get_status_code()
         if status < 200 and status != 101:
-            self.interim.append((status, self.raw))
-            self.raw = []
+            self.interim.append((status, self.raw, self.raw_special))
+            self.raw, self.raw_special = [], []
             self.skip = True
             if len(self.interim) > MAX_INTERIM:
                 raise BadResponse("too many interim responses")
             return
         self.status = status
         self.keep = self.parser.should_keep_alive()
-        self.fields, self.raw = self.raw, []  # what comes after are trailers
+        self.fields, self.special = self.raw, self.raw_special
+        self.raw, self.raw_special = [], []  # what comes after are trailers
         self.head_done = True
 
     def on_body(self, body: bytes) -> None:

@@ -30,6 +30,7 @@ FRAMING = frozenset(
 )
 """Fields that belong to a connection or to framing: the gateway writes them, plugins cannot."""
 
+_LINE = b": ".join
 _LINES = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
     for status in HTTPStatus
@@ -48,22 +49,22 @@ def status_line(status: int) -> bytes:
 def response_head(status: int, fields: Sequence[Field]) -> bytes:
     """Return the head of a response. Raises `Unsendable`."""
     line = _LINES.get(status) or status_line(status)
-    return line + _block(fields)
+    return b"".join((line, _block(fields), b"\r\n"))
 
 
 def request_head(method: bytes, target: bytes, fields: Sequence[Field]) -> bytes:
     """Return the head of a request. Raises `Unsendable`."""
-    return b"%b %b HTTP/1.1\r\n%b" % (method, target, _block(fields))
+    return b"".join((method, b" ", target, b" HTTP/1.1\r\n", _block(fields), b"\r\n"))
 
 
 def _block(fields: Sequence[Field]) -> bytes:
-    block = b"\r\n".join([b": ".join(field) for field in fields])
+    if not fields:
+        return b""
+    block = b"\r\n".join(map(_LINE, fields))
     # Parsers refuse these bytes on the way in, so only a plugin can have brought them.
-    if block.count(b"\n") >= len(fields) or block.count(b"\r") >= len(fields) or b"\0" in block:
-        if fields:
-            raise Unsendable("a header field holds a line break or NUL")
-        return b"\r\n"
-    return block + b"\r\n\r\n"
+    if len(block) - len(block.translate(None, b"\r\n\0")) != 2 * len(fields) - 2:
+        raise Unsendable("a header field holds a line break or NUL")
+    return block + b"\r\n"
 
 
 def chunk(data: bytes) -> bytes:
@@ -75,4 +76,4 @@ def last_chunk(trailers: Sequence[Field]) -> bytes:
     """Return the end of a chunked body with its trailer section (RFC 9112, 7.1.2)."""
     if not trailers:
         return LAST_CHUNK
-    return b"0\r\n" + _block(trailers)
+    return b"".join((b"0\r\n", _block(trailers), b"\r\n"))
