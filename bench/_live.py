@@ -87,22 +87,18 @@ def get(address: str, target: str = "/json") -> Answer:
 def events(gateway: Gateway, topics: str) -> list[dict[str, Any]]:
     """Return the journal's events of these topics so far."""
     connection = http.client.HTTPConnection(str(gateway.facts["admin"]), timeout=0.5)
-    found: list[dict[str, Any]] = []
+    lines: list[bytes] = []
     try:
         fields = {"authorization": f"Bearer {gateway.client.token}", "last-event-id": "0"}
         connection.request("GET", f"/admin/api/v1/events?topics={topics}", headers=fields)
-        response = connection.getresponse()
-        assert response.status == 200, response.read()
         # The stream has no end: it is quiet when all was sent.
-        with contextlib.suppress(TimeoutError):
-            for line in response:
-                if line.startswith(b"data:"):
-                    found.append(json.loads(line[5:]))
-    except TimeoutError:
-        return found
+        with contextlib.suppress(TimeoutError), connection.getresponse() as response:
+            assert response.status == 200, response.read()
+            while line := response.readline():
+                lines.append(line)
     finally:
         connection.close()
-    return found
+    return [json.loads(line[5:]) for line in lines if line.startswith(b"data:")]
 
 
 def wait_for_event(
@@ -111,7 +107,8 @@ def wait_for_event(
     """Wait for an event of the topic whose data are as wanted, and return these."""
 
     def look() -> list[Mapping[str, Any]]:
-        return [one["data"] for one in events(gateway, topic) if condition(one["data"])]
+        found = [one["data"] for one in events(gateway, topic) if one.get("topic") == topic]
+        return [data for data in found if condition(data)]
 
     return dict(wait_for(f"event {topic}", look, every=0.2)[0])
 

@@ -1,0 +1,85 @@
+"""The proofs of `bench/`, in small numbers and with nothing timed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from bench import admin, bad_plugin, kill, leak, swap
+from bench._bad_source import POLICY
+from bench._gateway import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_swaps_under_requests_streams_and_websockets(workers: int) -> None:
+    options = argparse.Namespace(
+        swaps=20, clients=8, streams=4, websockets=4, chunks=20, pause=0.02
+    )
+    with Gateway(workers=workers, settings=swap.ROUTES) as gateway:
+        swap.prepare(gateway)
+        seen, changes = asyncio.run(swap.run(gateway, options))
+    assert seen.failures == []
+    assert changes.failed == []
+    assert (changes.dropped, changes.cancelled) == (0, 0)
+    assert len(changes.swap_ms) == 20
+    assert seen.requests > 0
+    assert seen.streams > 0
+    assert seen.messages > 0
+
+
+class TestBadPlugins:
+    @pytest.fixture(scope="class")
+    def gateway(self) -> Iterator[Gateway]:
+        with Gateway(workers=1, settings=POLICY) as gateway:
+            bad_plugin.install(gateway)
+            yield gateway
+
+    @pytest.mark.parametrize("case", bad_plugin.CASES, ids=lambda case: case.name)
+    def test_clients_see_only_what_the_policy_says(
+        self, gateway: Gateway, case: bad_plugin.Case
+    ) -> None:
+        outcome = bad_plugin.run_case(gateway, case)
+        assert outcome.problems == []
+        assert outcome.requests > 0
+
+    @pytest.mark.parametrize("what", bad_plugin.LEAKS)
+    def test_what_a_generation_leaves_is_reported(self, gateway: Gateway, what: str) -> None:
+        assert bad_plugin.LEAKS[what] in bad_plugin.leak(gateway, what)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kill_9(workers: int) -> None:
+    outcomes = kill.run(workers)
+    assert {one.name: one.problems for one in outcomes if one.problems} == {}
+    assert all(one.lost <= one.bound for one in outcomes)
+
+
+def test_reloads_leave_nothing_behind() -> None:
+    with Gateway(workers=1) as gateway:
+        leak.install(gateway)
+        outcome = leak.run(gateway, 30, 10)
+    assert outcome.failures == []
+    assert outcome.leaks == []
+    assert outcome.dropped == 0
+    assert outcome.most_alive <= 1
+    # The first sample is taken before the clients' connections have all been opened.
+    counts = [(one.threads, one.draining) for one in outcome.samples[1:]]
+    assert set(counts) == {(outcome.samples[1].threads, 0)}
+    files = [one.files for one in outcome.samples[1:]]
+    assert max(files) - min(files) <= 4
+
+
+def test_the_status_answers_while_a_reload_drains() -> None:
+    with Gateway(workers=2) as gateway:
+        admin.install(gateway, 5)
+        outcome = admin.run(gateway, 5, 20, rounds=1)
+    assert outcome.problems == []
+    assert outcome.reloads == 1
+    assert len(outcome.reloading) == 20
