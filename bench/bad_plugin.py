@@ -213,10 +213,10 @@ def failed(gateway: Gateway, case: Case) -> str:
 def rolled_back(gateway: Gateway, case: Case) -> str:
     """The operation succeeds at first, and is undone by itself; its receipt says why."""
     id = change_to_bad(gateway, case)["id"]
-    operation = gateway.operation(id, lambda one: one["state"] in ("rolled_back", "failed"))
     # Its receipt is whole when the old generation has drained.
-    gateway.operation(id, lambda one: bool(one["receipt"]))
-    return _reason(gateway.operation(id) | operation, "rolled_back")
+    ended = ("rolled_back", "failed")
+    operation = gateway.operation(id, lambda one: one["state"] in ended and one["receipt"])
+    return _reason(operation, "rolled_back")
 
 
 def quarantined(gateway: Gateway, case: Case) -> str:

@@ -47,8 +47,6 @@ class Main(Plugin[Config], RequestFilter, EventHandler):
     async def start(self) -> None:
         self.heard: list[str] = []
         self.visits = self.host.metrics.counter("visits_total", "Visits.")
-        self.log = self.host.log
-        self.log.info("started with %s", self.config.password)
 
     async def on_request(self, request: Request) -> Response | None:
         if not request.path.startswith("/host/"):
@@ -72,7 +70,7 @@ class Main(Plugin[Config], RequestFilter, EventHandler):
         })
 
     def on_event(self, event: Event) -> None:
-        self.heard.append(f"{event.topic} {event.data['text']}")
+        self.heard.append(f"{event.topic} {event.data.get('text', '')}")
 """
 
 UPPER = """

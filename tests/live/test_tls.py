@@ -19,13 +19,10 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """Write a self-signed certificate of `name` and its key."""
     chain, key = folder / "chain.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-        + ["-nodes", "-days", "2", "-keyout", key, "-out", chain, "-subj", f"/CN={name}"]
-        + ["-addext", f"subjectAltName=DNS:{name}"],
-        check=True,
-        capture_output=True,
-    )
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    files = ["-keyout", str(key), "-out", str(chain)]
+    names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    subprocess.run([*command.split(), *files, *names], check=True, capture_output=True)
     return chain, key
 
 
