@@ -102,7 +102,7 @@ async def _client(host: str, port: int, head: bytes, tally: Tally, until: float)
             async with asyncio.timeout(PATIENCE):
                 reader, writer = await asyncio.open_connection(host, port)
         except OSError as error:
-            tally.failures[f"{CONNECT}{error.strerror or error or 'no answer'}"] += 1
+            tally.failures[f"{CONNECT}{error.strerror or str(error) or 'no answer'}"] += 1
             await asyncio.sleep(0.1)
             continue
         try:
