@@ -48,7 +48,8 @@ def _version(wanted: bool) -> None:
 def run() -> None:
     """Run the command; end the process with its exit code."""
     try:
-        build()()
+        # Said, not guessed: it is called by other names too, such as `python -m plugbay`.
+        build()(prog_name="plugbay")
     except ApiError as error:
         remedy = {"detail": "plugbay login, or give --token"} if error.status == 401 else {}
         print_problem({**error.problem, **remedy})
