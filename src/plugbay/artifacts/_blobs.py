@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from plugbay.artifacts._digest import is_digest, sha256_of
 from plugbay.kernel import NotFound, Unavailable
+from plugbay.storage import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,12 +83,3 @@ class Blobs:
         for file in self.root.glob("??/*"):
             if is_digest(file.name):
                 yield file.name
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames and removals inside `path` durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

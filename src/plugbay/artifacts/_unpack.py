@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plugbay.artifacts._archive import Archive, ArchiveLimits
-from plugbay.artifacts._blobs import sync_directory
 from plugbay.artifacts._digest import is_digest
 from plugbay.kernel import Unavailable
+from plugbay.storage import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugbay.kernel import Unavailable
-from plugbay.storage import Database, write_atomically
+from plugbay.storage import Database, sync_directory, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,3 +123,12 @@ def test_an_atomic_write_is_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):
         write_atomically(tmp_path / "folder", b"three")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_only_a_directory_is_synced_as_one(tmp_path: Path) -> None:
+    sync_directory(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        sync_directory(tmp_path / "file")
+    with pytest.raises(FileNotFoundError):
+        sync_directory(tmp_path / "none")
