@@ -130,7 +130,8 @@ class Coordinator:
     ) -> Operation:
         """Take a change. When this returns, it is durable and will be carried out or refused.
 
-        `expected` is the revision at which the caller saw what it changes (`version_of`).
+        `expected` is the revision at which the caller saw what it changes (`version_of`), or
+        for several things as one the whole desired state.
         Raises what `plan` raises, `PreconditionFailed`, `Conflict` (the key was used for
         another change), and `Unavailable`; then nothing was taken.
         """
@@ -371,7 +372,9 @@ class Coordinator:
     async def _plan(self, change: Change, actor: str, expected: int | None) -> Plan:
         """Work out the next desired state and check it. Raises `PlugbayError`."""
         if expected is not None:
-            found = max((self.version_of(key) for key in keys_of(change)), default=0)
+            # What is about no single thing is about all of it.
+            keys = keys_of(change)
+            found = max(map(self.version_of, keys), default=self._desired.revision)
             if found != expected:
                 detail = f"it was changed in revision {found}, after {expected}: read it again"
                 raise PreconditionFailed(detail)

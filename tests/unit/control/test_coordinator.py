@@ -11,6 +11,7 @@ from tests.simulation.loop import OUTSIDE
 from tests.simulation.world import Request, World
 
 from plugbay.control import (
+    Batch,
     Configure,
     Disable,
     Enable,
@@ -170,6 +171,21 @@ def test_a_key_is_good_for_one_change(quiet: Quiet) -> None:
             await quiet.coordinator.submit(Reload(plugin="base"), actor="me", idempotency_key="k")
         assert quiet.coordinator.ledger.by_key("me", "k").id == first.id
         assert [o.id for o in quiet.coordinator.ledger.latest()] == [first.id]
+
+    quiet.tell(story)
+
+
+def test_a_batch_is_checked_against_the_whole_desired_state(quiet: Quiet) -> None:
+    async def story() -> None:
+        await quiet.do(BASE)
+        batch = Batch(changes=(Configure(plugin="base", config={"n": 1}),))
+        revision = quiet.coordinator.desired.revision
+        for stale in (0, revision - 1, revision + 1):
+            with pytest.raises(PreconditionFailed, match=f"revision {revision}"):
+                await quiet.coordinator.submit(batch, actor="a", expected=stale)
+        ended = await quiet.do(batch, expected=revision)
+        assert ended.state is S.SUCCEEDED
+        assert quiet.coordinator.desired.revision == revision + 1
 
     quiet.tell(story)
 
