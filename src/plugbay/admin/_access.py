@@ -25,6 +25,8 @@ class Permission(enum.StrEnum):
     UPSTREAMS_WRITE = "upstreams:write"
     APPLY = "apply"
     WORKERS_WRITE = "workers:write"
+    TRACE = "trace"
+    """To see what the plugins do with one's own requests."""
     USERS_WRITE = "users:write"
 
 

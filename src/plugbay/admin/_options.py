@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,5 +24,7 @@ class AdminOptions:
     """Failed sign-ins of one user, or from one address, that are let through in a window."""
     sign_in_window: float = 300.0
     max_wait: float = 300.0
+    trace_key: bytes = field(default=b"", repr=False)
+    """What trace keys are signed with; the workers know it too. Empty: none is given."""
     heartbeat: float = 15.0
     """Between comments on an event stream that has nothing to say."""

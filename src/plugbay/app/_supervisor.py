@@ -22,8 +22,10 @@ from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import Hearing
 from plugbay.app._launcher import WorkerLauncher
 from plugbay.app._listeners import Listeners, open_listener
+from plugbay.app._swap_counts import SwapCounts
+from plugbay.app._trace_key import make_trace_key
 from plugbay.app._worker import WorkerOptions
-from plugbay.app.check import make_trial
+from plugbay.app.check import check_extras, make_trial
 from plugbay.artifacts import ArtifactStore, Uploader, Validator, sweep, validation_layers
 from plugbay.control import (
     Coordinator,
@@ -62,6 +64,7 @@ class Supervisor:
     """One per data directory. `run` serves until a signal, or `stop`."""
 
     def __init__(self, settings: Settings, config: Path | None, ready_file: Path | None) -> None:
+        check_extras(settings)
         self.settings, self._config, self._ready_file = settings, config, ready_file
         self.data = _prepare(Path(settings.data_dir).absolute())
         self._lock = _lock(self.data)
@@ -78,6 +81,8 @@ class Supervisor:
         self.journal = Journal(self.store, self.clock)
         self.hearing = Hearing(SqliteKeyValue(self.database, self.clock))
         self.change_metrics = ChangeMetrics(self.registry)
+        self.swap_counts = SwapCounts(self.change_metrics)
+        self._trace_key = make_trace_key(self.data)
         randomness = random.SystemRandom()
         self.coordinator = Coordinator(
             self.store,
@@ -172,6 +177,7 @@ class Supervisor:
                 hosts=settings.admin.hosts,
                 requests_per_minute=settings.admin.requests_per_minute,
                 max_upload=settings.uploads.max_bytes,
+                trace_key=self._trace_key,
             ),
         )
 
@@ -198,7 +204,9 @@ class Supervisor:
 
     def _publish(self, topic: str, data: dict[str, Any]) -> None:
         self.journal.publish(topic, data)
-        if topic == "worker.ended":
+        if topic == "operation.changed":
+            self.swap_counts.look(self.coordinator.ledger.get(str(data["operation"])))
+        elif topic == "worker.ended":
             self.change_metrics.worker_replaced("ended")
             self.hearing.metrics.retire(str(data["worker"]))
         elif topic == "plugin.restarted":
@@ -235,6 +243,7 @@ class Supervisor:
             limits=settings.limits,
             policy=settings.policy,
             log=settings.log,
+            tracing=settings.tracing,
         )
 
     def _notice_file(self) -> Path:

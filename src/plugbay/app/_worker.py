@@ -22,13 +22,29 @@ from plugbay.app._hosts import Listening, WorkerHosts
 from plugbay.app._log_relay import LogRelay
 from plugbay.app._plane import WorkerPlane
 from plugbay.app._references import Resolving
+from plugbay.app._trace_key import read_trace_key
 from plugbay.control import Agent, CarePolicy, Identity, Link, Loader, PluginEvent, connect
-from plugbay.gateway import Certificate, HttpDataPlane, ListenerLimits, ServerTls
+from plugbay.gateway import (
+    AccessLines,
+    Certificate,
+    HttpDataPlane,
+    ListenerLimits,
+    ServerTls,
+    Tracing,
+)
 from plugbay.kernel import EventBus, HealthPolicy
-from plugbay.observability import Logs, ProcessCollector, Registry, SlotMetrics
+from plugbay.observability import (
+    AccessLog,
+    Logs,
+    OtelTraces,
+    ProcessCollector,
+    Registry,
+    SlotMetrics,
+    open_traces,
+)
 from plugbay.runtimes import Blocked, PythonRuntime, Watchdog
 from plugbay.sdk import Response
-from plugbay.settings import ListenerSettings, LogSettings, PolicySettings
+from plugbay.settings import ListenerSettings, LogSettings, PolicySettings, TraceSettings
 
 _log = logging.getLogger("plugbay.worker")
 AUDIT_AFTER = 1.0
@@ -49,6 +65,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     limits: ListenerLimits
     policy: PolicySettings
     log: LogSettings
+    tracing: TraceSettings = TraceSettings()
 
 
 class Worker:
@@ -62,11 +79,16 @@ class Worker:
         self.logs = Logs(fd=2, format=options.log.format, level=options.log.level)
         self.bus = EventBus(self.clock)
         self.serving = asyncio.Event()
+        self.traces = _open_traces(options.tracing)
         self.data = HttpDataPlane(
             options.limits,
             self.clock,
             meter=self.registry,
             builtin={"/health": self._health, "/ready": self._ready},
+            tracing=Tracing(
+                self.clock, traces=self.traces, key=read_trace_key(Path(options.data_dir))
+            ),
+            access=self._access_lines(options.log),
         )
         self.plane = WorkerPlane(self.data, self.registry, self.clock, self.serving)
         self.runtime = PythonRuntime()
@@ -101,7 +123,14 @@ class Worker:
             await self.data.close()
             await self.plane.pools.close()
             self.bus.close()
+            if self.traces is not None:
+                await asyncio.to_thread(self.traces.close)
             self.logs.close()
+
+    def _access_lines(self, log: LogSettings) -> AccessLines | None:
+        if not log.access:
+            return None
+        return AccessLines(AccessLog(self.logs.writer), self.clock, query=log.access_query)
 
     def _make_agent(self) -> Agent:
         options, policy = self.options, self.options.policy
@@ -224,6 +253,13 @@ class Worker:
         failed = [slot.plugin for slot in self.agent.status() if slot.state == "failed"]
         content = {"status": "warn" if failed else "pass", "failed": failed}
         return Response.json(content, 503 if self.data.draining else 200)
+
+
+def _open_traces(tracing: TraceSettings) -> OtelTraces | None:
+    """Open traces if the operator wants them; the supervisor has seen that the extra is there."""
+    if not tracing.endpoint:
+        return None
+    return open_traces(endpoint=tracing.endpoint, service=tracing.service, ratio=tracing.ratio)
 
 
 def main(argument: str, run: Callable[[Any], None]) -> None:

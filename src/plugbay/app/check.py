@@ -8,6 +8,7 @@ import msgspec
 
 from plugbay.app._clock import SystemClock
 from plugbay.artifacts import ArtifactStore, Uploader, Validator, validation_layers
+from plugbay.observability import require_otel
 from plugbay.runtimes import TrialLimits, run_trial
 from plugbay.settings import UploadSettings
 from plugbay.storage import Database
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
 
     from plugbay.artifacts import Trial, TrialReport
     from plugbay.sdk import Manifest
+    from plugbay.settings import Settings
 
 CHUNK = 1 << 18
+
+
+def check_extras(settings: Settings) -> None:
+    """See that what the settings ask for is installed. Raises `ExtraMissing`."""
+    if settings.tracing.endpoint:
+        require_otel()
 
 
 def make_trial(settings: UploadSettings) -> Trial:

@@ -42,9 +42,11 @@ def check(
     config: Annotated[Path, typer.Argument(help="The settings file.")] = CONFIG,
 ) -> None:
     """Check a settings file, as `serve` would read it; exit with 1 if it is wrong."""
+    from plugbay.app.check import check_extras
     from plugbay.settings import load
 
     settings = load(config, os.environ)
+    check_extras(settings)
     print(
         f"{config}: good: {len(settings.listeners)} listeners, {len(settings.upstreams)} upstreams,"
         f" {len(settings.routes)} routes, {len(settings.plugins)} plugins"

@@ -45,6 +45,7 @@ from plugbay.observability._trace_context import inject as inject
 from plugbay.observability._trace_context import new_trace as new_trace
 from plugbay.observability._trace_context import parse_traceparent as parse_traceparent
 from plugbay.observability._trace_context import propagate as propagate
+from plugbay.observability._trace_steps import MAX_LIFETIME as MAX_LIFETIME
 from plugbay.observability._trace_steps import TRACE_HEADER as TRACE_HEADER
 from plugbay.observability._trace_steps import Decision as Decision
 from plugbay.observability._trace_steps import TraceStep as TraceStep

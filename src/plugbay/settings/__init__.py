@@ -10,5 +10,6 @@ from plugbay.settings._model import PluginEntry as PluginEntry
 from plugbay.settings._model import PolicySettings as PolicySettings
 from plugbay.settings._model import Settings as Settings
 from plugbay.settings._model import TlsSettings as TlsSettings
+from plugbay.settings._model import TraceSettings as TraceSettings
 from plugbay.settings._model import UploadSettings as UploadSettings
 from plugbay.settings._watch import watch as watch

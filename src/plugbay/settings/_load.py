@@ -88,6 +88,11 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         yield Problem("/listeners", "at least one listener is needed")
     yield from _address("/admin/address", settings.admin.address)
     yield from _address("/metrics/address", settings.metrics.address)
+    tracing = settings.tracing
+    if tracing.endpoint and not tracing.endpoint.startswith(("http://", "https://")):
+        yield Problem("/tracing/endpoint", "not a URL", "http://… or https://…", tracing.endpoint)
+    if not 0 <= tracing.ratio <= 1:
+        yield Problem("/tracing/ratio", "not a share", "0 to 1", str(tracing.ratio))
     if settings.workers < 0:
         yield Problem("/workers", "0 (one for each core) or more", found=str(settings.workers))
 

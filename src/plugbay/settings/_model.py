@@ -73,6 +73,24 @@ class LogSettings:
     format: Literal["console", "json"] = "json"
     level: Literal["debug", "info", "warning", "error"] = "info"
     access: bool = False
+    """Log a line for each request."""
+    access_query: bool = False
+    """With the query in it, where secrets may stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceSettings:
+    """OpenTelemetry traces: a span for each request, with a child for each plugin's part in it.
+    They need the extra: `pip install 'plugbay[otel]'`."""
+
+    endpoint: str = ""
+    """Where spans go by OTLP over HTTP: the whole URL, such as `http://127.0.0.1:4318/v1/traces`.
+    Empty: nowhere, and a `traceparent` that comes in is passed on as it is."""
+    ratio: float = 1.0
+    """The share of the requests that is kept, of those that come without a trace; others follow
+    the decision they came with."""
+    service: str = "plugbay"
+    """The attribute `service.name` of the spans."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +122,7 @@ class Settings:
     uploads: UploadSettings = field(default_factory=UploadSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     log: LogSettings = field(default_factory=LogSettings)
+    tracing: TraceSettings = field(default_factory=TraceSettings)
     upstreams: tuple[UpstreamSpec, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     plugins: tuple[PluginEntry, ...] = ()

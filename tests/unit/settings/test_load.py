@@ -39,6 +39,7 @@ def test_an_empty_file_is_the_defaults() -> None:
     settings = parse("", {})
     assert settings.listeners[0].address == "127.0.0.1:8080"
     assert settings.admin.address == "127.0.0.1:8081"
+    assert not settings.tracing.endpoint
     assert load(None, {}) == settings
 
 
@@ -82,6 +83,8 @@ def test_the_environment_overrides_the_file() -> None:
         ("listeners = []", "/listeners"),
         ("workers = -1", "/workers"),
         ("workers = 'two'", "/workers"),
+        ("[tracing]\nendpoint = 'collector:4318'", "/tracing/endpoint"),
+        ("[tracing]\nratio = 1.5", "/tracing/ratio"),
         (GOOD + "[[routes]]\nname = 'all'\nupstream = 'api'", "/routes/1"),
     ],
 )

@@ -10,10 +10,12 @@ from plugbay.admin._api._plugins import PluginRoutes
 from plugbay.admin._api._routes import RouteRoutes, UpstreamRoutes
 from plugbay.admin._api._sessions import SessionRoutes
 from plugbay.admin._api._tokens import TokenRoutes, UserRoutes
+from plugbay.admin._api._trace_keys import TraceKeyRoutes
 
 API = (
     SessionRoutes,
     TokenRoutes,
+    TraceKeyRoutes,
     UserRoutes,
     ArtifactRoutes,
     ConfigRoutes,
