@@ -57,6 +57,7 @@ class Connection(asyncio.Protocol):
         "transport",
         "unsent",
         "url",
+        "usual",
         "writable",
     )
 
@@ -78,6 +79,8 @@ class Connection(asyncio.Protocol):
         self.backlog: list[bytes] = []
         self.head_bytes = self.remaining = self.discarded = self.paused = self.unsent = 0
         self.head_done = self.message_done = self.keep = self.feeding = self.spaced = False
+        self.usual = False
+        """Whether the head came in one piece and is HTTP/1.1."""
         self.writable = True
         self.deadline = self.total = NEVER
 

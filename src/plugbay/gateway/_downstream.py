@@ -24,7 +24,7 @@ from plugbay.gateway._connection import (
     Connection,
 )
 from plugbay.gateway._exchange import Exchange
-from plugbay.gateway._framing import BACKLOG, CHUNKED_PREAMBLE, HANDLER
+from plugbay.gateway._framing import BACKLOG, CHUNKED_PREAMBLE, HANDLER, spaced
 from plugbay.gateway._problem import Refused
 from plugbay.gateway._request_head import RequestHead, read_request_head, without_space
 from plugbay.gateway._ticker import NEVER
@@ -129,8 +129,7 @@ class Downstream(Connection):
 
     def _feed(self, data: bytes) -> bytes:
         """Feed the parser up to the end of the head; return what stands behind it."""
-        # Not `in`: for bytes it first tries its operand as a number, by way of an exception.
-        if self.head_bytes or data.find(b" \r\n") >= 0 or data.find(b"\t\r\n") >= 0:
+        if self.head_bytes or spaced(data):
             self.spaced = True
         cut = self.cutter.cut(data)
         piece, rest = (data, b"") if cut == len(data) else (data[:cut], data[cut:])
@@ -141,6 +140,13 @@ class Downstream(Connection):
         except httptools.HttpParserError:
             self._malformed()
             return b""
+        if self.head_done and not self.head_bytes:
+            # llhttp's own answer is text that is formatted each time. It has accepted this first
+            # line, so what stands before its end is the version.
+            end = piece.find(b"\r\n")
+            self.usual = piece[end - 9 : end] == b" HTTP/1.1"
+        else:
+            self.usual = False
         self._head_fed(len(piece))
         return rest
 
@@ -165,11 +171,12 @@ class Downstream(Connection):
         if self.spaced:
             raw, special = without_space(raw), without_space(special)
         head = RequestHead(parser.get_method(), self.url, raw)
-        version = parser.get_http_version()
-        if version == "1.0":
-            head.http10 = True
-        elif version != "1.1":
-            raise Refused(505, "the versions served are HTTP/1.1 and HTTP/1.0")
+        if not self.usual:
+            version = parser.get_http_version()
+            if version == "1.0":
+                head.http10 = True
+            elif version != "1.1":
+                raise Refused(505, "the versions served are HTTP/1.1 and HTTP/1.0")
         head.keep = self.keep
         read_request_head(head, special)
         return head

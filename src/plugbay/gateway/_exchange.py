@@ -13,6 +13,7 @@ from plugbay.gateway._body import BodyQueue, Gate, Sink
 from plugbay.gateway._framing import HANDLER
 from plugbay.gateway._problem import problem
 from plugbay.gateway._responding import Responding
+from plugbay.gateway._wire import METHODS
 from plugbay.sdk import Request
 
 if TYPE_CHECKING:
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._wire import Fields
     from plugbay.sdk import Response
 
-_METHODS = {
-    name.encode(): name
-    for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")
-}
+_METHODS = {raw: name for name, raw in METHODS.items()}
 
 
 class Exchange(Responding):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from plugbay.gateway._wire import CHUNKED, FRAMING, Unsendable, request_head
+from plugbay.gateway._wire import CHUNKED, FRAMING, METHODS, Unsendable, request_head
 
 if TYPE_CHECKING:
     from plugbay.gateway._exchange import Exchange
@@ -27,8 +27,10 @@ def forwarded_head(exchange: Exchange, handler: ProxyHandler, address: str, chun
     method, target, fields = head.method, request.target, request.headers.raw
     if exchange.hooked:
         method = _method(request.method, head.method)
-        fields = _framed(fields, method, head.length, chunked)
-    extra = [*fields, _VIA, (b"x-request-id", exchange.id)]
+        extra = _framed(fields, method, head.length, chunked)
+    else:
+        extra = fields.copy()
+    extra += (_VIA, (b"x-request-id", exchange.id))
     if chunked:
         extra.append(CHUNKED)
     if head.upgrade:
@@ -42,7 +44,7 @@ def forwarded_head(exchange: Exchange, handler: ProxyHandler, address: str, chun
 
 def _method(wanted: str, received: bytes) -> bytes:
     """Return the method that a plugin wants. HEAD frames the response: it comes and goes not."""
-    method = wanted.encode("latin-1", "replace")
+    method = METHODS.get(wanted) or wanted.encode("latin-1", "replace")
     if method != received and (_TOKEN(method) is None or b"HEAD" in (method, received)):
         raise Unsendable("a plugin has set a method that cannot be sent")
     return method

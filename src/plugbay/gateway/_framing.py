@@ -13,6 +13,16 @@ CHUNKED_PREAMBLE = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
 for an upgrade, and the gateway ignores the upgrade (RFC 9110, 7.8) but not the body."""
 
 
+def spaced(data: bytes) -> bool:
+    """Whether a value of the head that `data` begins with may have white space behind it.
+
+    Only the head is searched: what follows may be a megabyte. And not by `in`, which for bytes
+    first tries its operand as a number, by way of an exception.
+    """
+    end = data.find(_END) + 2
+    return data.find(b" \r\n", 0, end) >= 0 or data.find(b"\t\r\n", 0, end) >= 0
+
+
 class Cutter:
     """Cuts a stream behind each empty line.
 

@@ -43,13 +43,28 @@ class UpstreamMeter(Protocol):
 class TargetPool:
     """One target: its state and its connections."""
 
-    __slots__ = ("busy", "host", "names", "pool", "port", "series", "spare", "state")
+    __slots__ = (
+        "busy",
+        "host",
+        "idle_span",
+        "names",
+        "pool",
+        "port",
+        "response_span",
+        "series",
+        "spare",
+        "state",
+        "ticker",
+    )
 
     def __init__(self, pool: UpstreamPool, state: TargetState, series: UpstreamSeries) -> None:
         self.pool = pool
         self.state = state
         self.series = series
         self.host, self.port = split_address(state.address, tls=pool.spec.tls is not None)
+        self.ticker = pool.ticker
+        self.idle_span = pool.ticker.span(pool.spec.idle_timeout)
+        self.response_span = pool.ticker.span(pool.spec.response_timeout)
         self.names = FieldNames(is_special)
         self.spare: deque[Upstream] = deque()
         self.busy: set[Upstream] = set()
@@ -124,11 +139,11 @@ class TargetPool:
 
     def idle_deadline(self) -> float:
         """When an exchange is given up if no byte moves."""
-        return self.pool.ticker.after(self.pool.spec.idle_timeout)
+        return self.ticker.now + self.idle_span
 
     def response_deadline(self) -> float:
         """When the response's head must be there."""
-        return self.pool.ticker.after(self.pool.spec.response_timeout)
+        return self.ticker.now + self.response_span
 
     def sweep(self, now: float) -> None:
         """Give up what is late and close what was spare for too long."""

@@ -8,6 +8,7 @@ leaves open is decided here: Host, the form of the target, codings, and what end
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from plugbay.gateway._forwarded import is_forwarding
@@ -46,6 +47,16 @@ _TRACE = frozenset((b"plugbay-trace", b"traceparent", b"tracestate"))
 _OWN_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings", b""))
 _KEPT = frozenset((b"host", b"content-length"))
 _USUAL_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+
+
+def _is_host(host: bytes) -> bool:
+    return _known_host(host) if len(host) <= 64 else _HOST(host) is not None
+
+
+@lru_cache(maxsize=1024)
+def _known_host(host: bytes) -> bool:
+    """Remember the few hosts that nearly all requests name."""
+    return _HOST(host) is not None
 
 
 class RequestHead:
@@ -120,7 +131,7 @@ def read_request_head(head: RequestHead, special: Fields) -> None:
             head.forwarding = [*(head.forwarding or ()), pair]
     if hosts != 1 and (hosts or not head.http10):
         raise Refused(400, "a request has exactly one Host field")
-    if hosts and _HOST(head.host) is None:
+    if hosts and not _is_host(head.host):
         raise Refused(400, "the Host field is not a host name with an optional port")
     if nominated:
         _drop_nominated(head, nominated)
@@ -191,7 +202,7 @@ def _other_form(head: RequestHead, target: bytes) -> bytes:
     if absolute is None:
         raise Refused(400, "the request target has none of the four forms")
     authority, rest = absolute[1], absolute[2]
-    if _HOST(authority) is None or (head.host and authority.lower() != head.host.lower()):
+    if not _is_host(authority) or (head.host and authority.lower() != head.host.lower()):
         raise Refused(400, "the request target and the Host field name different hosts")
     if not head.host:
         head.host = authority

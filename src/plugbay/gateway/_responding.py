@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from plugbay.gateway._wire import Fields
 
 _ID = b"x-request-id"
+LARGE = 16 * 1024
+"""From this size on, two writes cost less than joining what is written."""
 _SWITCH = ((b"connection", b"upgrade"), (b"upgrade", b"websocket"))
 
 
@@ -98,10 +100,10 @@ class Responding(ExchangeState):
         body = response.body
         bodiless = self.bodiless(response.status)
         if body is None and self.sink is not None and (not bodiless or length == 0):
-            said = [field for field in fields if field[0] == b"content-length"]
+            said = fields
             fields = [field for field in fields if field[0] not in FRAMING]
             if bodiless:
-                fields += said[:1]
+                fields += [field for field in said if field[0] == b"content-length"][:1]
             elif length >= 0 and response.status != 101:
                 fields.append((b"content-length", b"%d" % length))
             self._filter_or_head(response, fields, length)
@@ -220,7 +222,8 @@ class Responding(ExchangeState):
         elif self.without_body:
             pass
         elif self.chunked or self.out:
-            self._write(data)
+            self.bytes_out += len(data)
+            self.out.append(chunk(data) if self.chunked else data)
         elif not self.finished:
             self.bytes_out += len(data)
             self.connection.transport.write(data)
@@ -233,7 +236,13 @@ class Responding(ExchangeState):
         """Write what has gathered."""
         out = self.out
         if out and not self.finished:
-            self.connection.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            transport = self.connection.transport
+            if len(out) == 1:
+                transport.write(out[0])
+            elif len(out[-1]) > LARGE:
+                transport.writelines(out)  # without copying it behind the head
+            else:
+                transport.write(b"".join(out))
             out.clear()
 
     def response_end(self, trailers: Fields) -> None:

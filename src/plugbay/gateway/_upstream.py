@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
-from plugbay.gateway._framing import Cutter
+from plugbay.gateway._framing import Cutter, spaced
 from plugbay.gateway._request_head import without_space
 from plugbay.gateway._response_head import (
     CHUNKED_BODY,
@@ -185,19 +185,19 @@ class Upstream(asyncio.Protocol):
         if extra:
             data, size = data[: self.remaining], self.remaining
         self.remaining -= size
-        forwarding.response_data(data)
+        forwarding.exchange.response_data(data)
         if not self.remaining and self.forwarding is forwarding:
             self._done(forwarding, [], extra=extra)
 
     def _feed(self, forwarding: Forwarding, data: bytes) -> None:
         rest = b""
         extra = False
-        # Not `in`: for bytes it first tries its operand as a number, by way of an exception.
-        if self.head_bytes or data.find(b" \r\n") >= 0 or data.find(b"\t\r\n") >= 0:
-            self.spaced = True
-        if self.mode == HEAD and (self.bodiless or len(data) > _WHOLE):
-            cut = self.cutter.cut(data)
-            data, rest = data[:cut], data[cut:]
+        if self.mode == HEAD:
+            if self.bodiless or len(data) > _WHOLE:
+                cut = self.cutter.cut(data)
+                data, rest = data[:cut], data[cut:]
+            if self.head_bytes or spaced(data):
+                self.spaced = True
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -207,9 +207,11 @@ class Upstream(asyncio.Protocol):
                 forwarding.upstream_bad("the upstream's response is not well-formed HTTP/1.1")
                 return
             extra = True
-        relayed = bool(self.interim)
-        if relayed:
+        if self.interim:
+            relayed = self.spaced = True  # only the first head was searched
             self._relay_interim(forwarding)
+        else:
+            relayed = False
         if self.mode == HEAD:
             self.head_bytes += len(data)
             if self.head_done:
@@ -233,7 +235,7 @@ class Upstream(asyncio.Protocol):
             if self.mode == LENGTH:
                 self.remaining -= len(data)
             self.head_bytes = 0
-            forwarding.response_data(data)
+            forwarding.exchange.response_data(data)
         elif self.mode == CHUNKED:
             # Chunk sizes, their extensions and trailers are no body: they have the head's bound.
             self.head_bytes += size

@@ -17,6 +17,12 @@ KEEP_ALIVE: Field = (b"connection", b"keep-alive")
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+METHODS = {
+    name: name.encode()
+    for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")
+}
+"""The usual methods as plugins and the wire have them."""
+
 FRAMING = frozenset(
     (
         b"connection",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugbay.gateway._paths import normal_target
+from plugbay.gateway._paths import is_plain, normal_target
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,12 @@ def test_a_normal_target_is_its_own_normal_form_and_has_no_dot_segment(tail: str
         assert b"//" not in path
         assert not {b".", b".."} & set(path.split(b"/"))
         assert b"%2f" not in path.lower()
+
+
+def test_what_is_plain_is_its_own_normal_spelling_and_the_rest_is_not() -> None:
+    for size in range(1, 7):
+        for parts in product((b"/", b".", b"a", b"?", b"%41", b"\\", b" "), repeat=size):
+            target = b"".join(parts)
+            plain = target.startswith(b"/") and normal_target(target) == target
+            assert not is_plain(target) or plain, target
+            assert is_plain(target) or not plain or b"/." in target or b"//" in target, target
