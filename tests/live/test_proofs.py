@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
-from bench import admin, bad_plugin, kill, leak, swap
-from bench._bad_source import POLICY
+from bench import admin, kill, leak, swap
 from bench._gateway import Gateway
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
@@ -34,29 +29,8 @@ def test_swaps_under_requests_streams_and_websockets(workers: int) -> None:
     assert seen.messages > 0
 
 
-class TestBadPlugins:
-    @pytest.fixture(scope="class")
-    def gateway(self) -> Iterator[Gateway]:
-        with Gateway(workers=1, settings=POLICY) as gateway:
-            bad_plugin.install(gateway)
-            yield gateway
-
-    @pytest.mark.parametrize("case", bad_plugin.CASES, ids=lambda case: case.name)
-    def test_clients_see_only_what_the_policy_says(
-        self, gateway: Gateway, case: bad_plugin.Case
-    ) -> None:
-        outcome = bad_plugin.run_case(gateway, case)
-        assert outcome.problems == []
-        assert outcome.requests > 0
-
-    @pytest.mark.parametrize("what", bad_plugin.LEAKS)
-    def test_what_a_generation_leaves_is_reported(self, gateway: Gateway, what: str) -> None:
-        assert bad_plugin.LEAKS[what] in bad_plugin.leak(gateway, what)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_kill_9(workers: int) -> None:
-    outcomes = kill.run(workers)
+def test_kill_9() -> None:
+    outcomes = kill.run(2)
     assert {one.name: one.problems for one in outcomes if one.problems} == {}
     assert all(one.lost <= one.bound for one in outcomes)
 

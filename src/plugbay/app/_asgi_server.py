@@ -27,6 +27,7 @@ class AsgiServer:
         config = uvicorn.Config(
             app,
             log_config=None,
+            log_level="warning",
             access_log=False,
             lifespan="on",
             server_header=False,

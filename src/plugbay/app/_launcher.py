@@ -77,10 +77,13 @@ class WorkerLauncher:
 
 
 async def _readable(fd: int) -> None:
+    """Wait until `fd` can be read. Several may wait for one: each watches a copy of its own,
+    because the loop knows one reader for a descriptor."""
     loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(fd, ended.set)
+    ended, own = asyncio.Event(), os.dup(fd)
+    loop.add_reader(own, ended.set)
     try:
         await ended.wait()
     finally:
-        loop.remove_reader(fd)
+        loop.remove_reader(own)
+        os.close(own)

@@ -135,7 +135,8 @@ class Supervisor:
         stack.push_async_callback(self.coordinator.close)
         self._links.start()
         stack.push_async_callback(self._links.close)
-        self.workers.start(self.settings.workers or os.cpu_count() or 1, adopt=alive)
+        size = self.settings.workers or os.cpu_count() or 1
+        self.workers.start(size, adopt=alive)
         stack.push_async_callback(self.workers.close)
         for app, listener in (
             (self._make_admin(), self._admin_socket),
@@ -148,7 +149,8 @@ class Supervisor:
         self._spawn(self.journal.run(), "journal")
         self._spawn(self.hearing.collect(), "metrics")
         self._spawn(self._recover(), "recover")
-        await self.coordinator.roster.settled(READY_SECONDS)
+        roster = self.coordinator.roster
+        await roster.until(lambda: len(roster.ready()) >= size, READY_SECONDS)
         await self.files.start(self.settings)
         if self._config is not None:
             self._spawn(self.files.follow(self._config), "settings")

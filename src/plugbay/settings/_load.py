@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIX = "PLUGBAY_"
+OTHERS = re.compile(r"PLUGBAY_(ADMIN_URL|TOKEN|SECRET_.*)")
+"""Variables of the commands and of secrets, which are no settings."""
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -39,7 +42,7 @@ def parse(text: str, environment: Mapping[str, str], *, what: str = "settings") 
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"{what}: not valid TOML: {error}") from error
     for name, value in environment.items():
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) and not OTHERS.fullmatch(name):
             _override(raw, name, value)
     settings = convert(raw, Settings, what=what)
     problems = tuple(_problems(settings))

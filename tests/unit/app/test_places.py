@@ -112,10 +112,10 @@ def test_a_hanging_worker_leaves_word_once(tmp_path: Path) -> None:
 def test_the_end_of_a_process_is_seen_also_if_it_is_no_child() -> None:
     async def scenario(child: subprocess.Popen[bytes]) -> None:
         adopted, own = WorkerProcess(child.pid, None), WorkerProcess(child.pid, child)
-        waiting = asyncio.gather(adopted.wait(), own.wait())
+        waiting = asyncio.gather(adopted.wait(), own.wait(), own.wait())
         own.kill()
         async with asyncio.timeout(10):
-            assert await waiting == [-1, -9]
+            assert await waiting == [-1, -9, -9]
         own.kill()  # again: it has ended already
 
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:

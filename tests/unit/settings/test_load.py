@@ -57,6 +57,9 @@ def test_the_environment_overrides_the_file() -> None:
         "PLUGBAY_WORKERS": "4",
         "PLUGBAY_ADMIN__ADDRESS": "127.0.0.1:9999",
         "PLUGBAY_LOG__ACCESS": "true",
+        "PLUGBAY_ADMIN_URL": "http://elsewhere",
+        "PLUGBAY_TOKEN": "pb_x",
+        "PLUGBAY_SECRET_DB": "hunter2",
         "HOME": "/",
     }
     settings = parse(GOOD, environment)

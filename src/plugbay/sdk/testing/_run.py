@@ -192,8 +192,11 @@ def _configure(cls: type[Plugin[Any]], config: object) -> object:
 def _config_class(cls: type[Plugin[Any]]) -> Callable[..., object] | None:
     for base in cls.__mro__:
         for declared in base.__dict__.get("__orig_bases__", ()):
-            if declared.__origin__ is Plugin and isinstance(declared.__args__[0], type):
-                return cast("Callable[..., object]", declared.__args__[0])
+            if getattr(declared, "__origin__", None) is not Plugin:
+                continue
+            found = declared.__args__[0]
+            if isinstance(found, type) and found is not type(None):
+                return cast("Callable[..., object]", found)
     return None
 
 
