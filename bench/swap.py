@@ -47,7 +47,8 @@ class Main(Plugin[None], BodyFilter):
         self, request: Request, response: Response, chunks: AsyncIterator[bytes]
     ) -> AsyncIterator[bytes]:
         async for chunk in chunks:
-            yield b"{version} " + chunk
+            # By line: two lines that the upstream sent apart may arrive as one chunk.
+            yield b"".join(b"{version} " + line for line in chunk.splitlines(keepends=True))
 """
 
 DRAIN = 3600.0
