@@ -57,12 +57,15 @@ def apply(
     """Make what is running equal to the document: all of it as one change, or nothing."""
     client = Target(url, token).client()
     content = read_document(document)
-    steps = client.call("POST", "/plan", content).json["steps"]
+    planned = client.call("POST", "/plan", content)
+    steps = planned.json["steps"]
     if output is Format.TABLE:
         _print_steps(steps)
         if not steps:
             return
-    operation = make_change(client, "POST", "/apply", content, reason=reason, wait=wait)
+    operation = make_change(
+        client, "POST", "/apply", content, reason=reason, wait=wait, tag=planned.headers["etag"]
+    )
     finish(operation, output, wait=wait)
 
 
