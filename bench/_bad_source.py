@@ -85,7 +85,7 @@ EXIT = SOURCE.replace("self.since = self.host.now()", "os._exit(0)")
 
 POLICY = """
 [policy]
-hang_seconds = 1.0
+hang_seconds = 3.0
 health_interval = 0.3
 health_timeout = 0.5
 health_failures = 2
