@@ -47,8 +47,8 @@ from plugbay.sdk import Response
 from plugbay.settings import ListenerSettings, LogSettings, PolicySettings, TraceSettings
 
 _log = logging.getLogger("plugbay.worker")
-AUDIT_AFTER = 1.0
-"""Seconds from the end of a generation to the look at what it has left."""
+AUDIT_AFTER = (1.0, 4.0)
+"""Seconds from the end of a generation to the first look at what it has left, and to the next."""
 TLS_RELOAD = 5.0
 """Seconds between looks at the certificates' files."""
 
@@ -239,9 +239,14 @@ class Worker:
         self.agent.tasks.spawn(self._audit(plugin, generation), name=f"audit {plugin}")
 
     async def _audit(self, plugin: str, generation: int) -> None:
-        await asyncio.sleep(AUDIT_AFTER)
-        report = self.runtime.audit(plugin, generation)
-        if report is not None and not report.clean:
+        """Look twice: what is still unwinding at the first look is no leak."""
+        report = None
+        for seconds in AUDIT_AFTER:
+            await asyncio.sleep(seconds)
+            report = self.runtime.audit(plugin, generation)
+            if report is None or report.clean:
+                return
+        if report is not None:
             detail = "; ".join(problem.detail for problem in report.problems)
             event = PluginEvent(kind="leak", plugin=plugin, generation=generation, detail=detail)
             self.agent.report(event)
