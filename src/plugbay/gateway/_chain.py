@@ -53,7 +53,8 @@ class Chain:
         self.observers: tuple[tuple[Link, Hook], ...] = ()
         self._now = now
         self._waiting: dict[Responding, Callable[[], None]] = {}
-        self._parked = self._retired = self._released = False
+        self._parked = 0
+        self._retired = self._released = False
         generations = [member.generation for member in members]
         self._generations = (*generations, *(g for g in also if g not in generations))
         for generation in self._generations:
@@ -130,15 +131,17 @@ class Chain:
     # --- swaps
 
     def park(self) -> None:
-        """Keep new requests waiting."""
-        self._parked = True
+        """Keep new requests waiting. Calls nest: two of its generations may be parked at once."""
+        self._parked += 1
         if not self.inside:
             self._settle()
 
     def unpark(self) -> None:
         """Let them go on, through whatever table is current in the next turn of the loop."""
-        if self._parked:
-            self._parked = False
+        if not self._parked:
+            return
+        self._parked -= 1
+        if not self._parked:
             if not self._retired:
                 self._compile()  # the old generation may have come back as a new instance
             self._wake()

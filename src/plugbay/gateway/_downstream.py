@@ -25,6 +25,7 @@ from plugbay.gateway._connection import (
 )
 from plugbay.gateway._exchange import Exchange
 from plugbay.gateway._framing import BACKLOG, CHUNKED_PREAMBLE, HANDLER, spaced
+from plugbay.gateway._keep_alive import keep_alive
 from plugbay.gateway._problem import Refused
 from plugbay.gateway._request_head import RequestHead, read_request_head, without_space
 from plugbay.gateway._ticker import NEVER
@@ -328,4 +329,5 @@ class Downstream(Connection):
         if self.mode == WAITING:
             self.mode = TUNNEL
             self.deadline = NEVER
+            keep_alive(self.transport)
             self.take_backlog()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import httptools
 
+from plugbay.gateway._targets import split_address
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
@@ -136,12 +138,3 @@ async def _read_status(reader: asyncio.StreamReader) -> int:
             raise EOFError(f"the answer's head is longer than {_LONGEST_HEAD} bytes")
         answer.parser.feed_data(data)
     return answer.status
-
-
-def split_address(address: str, default: int) -> tuple[str, int]:
-    """Split `host:port`, `[v6]:port` or a bare host."""
-    if address.startswith("["):
-        host, _, rest = address[1:].partition("]")
-        return host, int(rest[1:]) if rest.startswith(":") else default
-    host, mark, port = address.partition(":")
-    return host, int(port) if mark else default

@@ -16,9 +16,8 @@ from plugbay.gateway._field_names import FieldNames
 from plugbay.gateway._outlier import OutlierDetector
 from plugbay.gateway._response_head import is_special
 from plugbay.gateway._retry import RetryBudget
-from plugbay.gateway._targets import TargetState
+from plugbay.gateway._targets import TargetState, split_address
 from plugbay.gateway._upstream import Upstream
-from plugbay.kernel import Invalid, Problem
 
 if TYPE_CHECKING:
     import ssl
@@ -61,7 +60,7 @@ class TargetPool:
         self.pool = pool
         self.state = state
         self.series = series
-        self.host, self.port = split_address(state.address, tls=pool.spec.tls is not None)
+        self.host, self.port = split_address(state.address, 80 if pool.spec.tls is None else 443)
         self.ticker = pool.ticker
         self.idle_span = pool.ticker.span(pool.spec.idle_timeout)
         self.response_span = pool.ticker.span(pool.spec.response_timeout)
@@ -289,14 +288,3 @@ class UpstreamPool:
         self.closed = True
         for target in self.targets.values():
             target.close()
-
-
-def split_address(address: str, *, tls: bool) -> tuple[str, int]:
-    """Split `host:port`, `[v6]:port` or `host`. Raises `Invalid`."""
-    host, colon, port = address.rpartition(":")
-    if not colon or address.endswith("]"):
-        host, port = address, "443" if tls else "80"
-    if not port.isdecimal() or not host:
-        detail = f"a target is host:port, not {address!r}"
-        raise Invalid(detail, problems=(Problem("/targets", detail, found=address),))
-    return host.strip("[]"), int(port)

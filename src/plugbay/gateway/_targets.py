@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from plugbay.kernel import Invalid, Problem
+
 
 class TargetState:
     """What the data plane knows of one target now.
@@ -27,3 +29,14 @@ class TargetState:
     def __repr__(self) -> str:
         health = "healthy" if self.healthy else "unhealthy"
         return f"<TargetState {self.address} [{health}, {self.in_flight} in flight]>"
+
+
+def split_address(address: str, default: int) -> tuple[str, int]:
+    """Split `host:port`, `[v6]:port` or a host alone, whose port is `default`. Raises `Invalid`."""
+    host, colon, port = address.rpartition(":")
+    if not colon or address.endswith("]"):
+        host, port = address, str(default)
+    if not port.isdecimal() or not host:
+        detail = f"a target is host:port, not {address!r}"
+        raise Invalid(detail, problems=(Problem("/targets", detail, found=address),))
+    return host.strip("[]"), int(port)

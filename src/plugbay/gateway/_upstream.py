@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httptools
 
 from plugbay.gateway._framing import Cutter, spaced
+from plugbay.gateway._keep_alive import keep_alive
 from plugbay.gateway._request_head import without_space
 from plugbay.gateway._response_head import (
     CHUNKED_BODY,
@@ -159,6 +160,7 @@ class Upstream(asyncio.Protocol):
         """From now on bytes are passed on as they are."""
         self.mode = TUNNEL
         self.deadline = NEVER
+        keep_alive(self.transport)
 
     # --- bytes in
 

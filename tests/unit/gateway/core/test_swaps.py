@@ -137,6 +137,24 @@ def test_parked_requests_wait_and_go_on_through_the_new_table() -> None:
     asyncio.run(main())
 
 
+def test_parking_nests() -> None:
+    async def main() -> None:
+        old = generation("p", 1, on_request=lambda request: None)
+        async with RawUpstream().running() as up, rig(up.address, members=[member(old)]) as gate:
+            client = await gate.connect()
+            (holder,) = old.holders
+            holder.park()
+            holder.park()
+            client.send(GET)
+            await until(lambda: holder._waiting)
+            holder.unpark()
+            assert holder._waiting
+            holder.unpark()
+            assert (await client.response())[0] == 200
+
+    asyncio.run(main())
+
+
 def test_the_queue_of_parked_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("plugbay.gateway._chain.PARKED", 1)
 
