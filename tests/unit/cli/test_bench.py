@@ -45,9 +45,12 @@ def server(*answers: bytes):
         ready.set()
         await box["stop"].wait()
         listening.close()
-        for writer in inside.values():
-            writer.close()
-        await asyncio.gather(*inside, return_exceptions=True)
+        # Also a connection whose task was made and has not run yet.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.sleep(0)
+            for writer in inside.values():
+                writer.close()
+            await asyncio.wait(others)
 
     ready, box = threading.Event(), {}
     thread = threading.Thread(target=lambda: asyncio.run(serve(ready, box)))
