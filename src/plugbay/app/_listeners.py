@@ -82,14 +82,19 @@ class Listeners:
         except OSError as error:
             raise _taken(address, error) from error
         self._sockets.setdefault(worker, []).append(listener)
-        host, port = listener.getsockname()[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return address_of(listener)
 
 
 def split_address(address: str) -> tuple[str, int]:
     """Split `host:port`; an IPv6 host stands in brackets."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return where a socket listens, as `split_address` takes it."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def open_listener(address: str) -> socket.socket:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from plugbay.control import PluginEvent
-from plugbay.observability import redact_text
+from plugbay.observability import fields_of, redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,10 @@ LONGEST = 2000
 
 
 class LogRelay(logging.Handler):
-    """A handler of the root logger that passes on what carries a plugin's id."""
+    """A handler of the root logger that passes on what carries a plugin's id.
+
+    `report` is called in the thread that logs: a plugin may have some of its own.
+    """
 
     def __init__(self, report: Callable[[PluginEvent], None]) -> None:
         super().__init__()
@@ -44,7 +47,7 @@ class LogRelay(logging.Handler):
         self._counts[plugin] = said = self._counts.get(plugin, 0) + 1
         if said > PER_SECOND:
             return
-        message = redact_text(record.getMessage()[:LONGEST])
+        message = str(fields_of(record)["message"])[:LONGEST]
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
             message += redact_text(f" [{type(error).__name__}: {error}]"[:LONGEST])

@@ -21,7 +21,7 @@ from plugbay.app._clock import SystemClock
 from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import Hearing
 from plugbay.app._launcher import WorkerLauncher
-from plugbay.app._listeners import Listeners, open_listener
+from plugbay.app._listeners import Listeners, address_of, open_listener
 from plugbay.app._swap_counts import SwapCounts
 from plugbay.app._trace_key import make_trace_key
 from plugbay.app._worker import WorkerOptions
@@ -230,8 +230,8 @@ class Supervisor:
         return {
             "pid": os.getpid(),
             "listeners": self.listeners.addresses,
-            "admin": _address(self._admin_socket.getsockname()),
-            "metrics": _address(self._metrics_socket.getsockname()),
+            "admin": address_of(self._admin_socket),
+            "metrics": address_of(self._metrics_socket),
             "data_dir": str(self.data),
         }
 
@@ -310,8 +310,3 @@ def _audit(record: AuditRecord) -> None:
             "location": record.location,
         },
     )
-
-
-def _address(name: tuple[Any, ...]) -> str:
-    host, port = name[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -3,6 +3,7 @@
 # No postponed annotations here: msgspec reads them, so they must be real.
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -78,6 +79,7 @@ class Worker:
         self.slot_metrics = SlotMetrics(self.registry)
         self.logs = Logs(fd=2, format=options.log.format, level=options.log.level)
         self.bus = EventBus(self.clock)
+        self._loop = asyncio.get_running_loop()
         self.serving = asyncio.Event()
         self.traces = _open_traces(options.tracing)
         self.data = HttpDataPlane(
@@ -93,7 +95,7 @@ class Worker:
         self.plane = WorkerPlane(self.data, self.registry, self.clock, self.serving)
         self.runtime = PythonRuntime()
         self.agent = self._make_agent()
-        self.relay = LogRelay(self.agent.report)
+        self.relay = LogRelay(self._report_from_thread)
         self.blame = BlameFile(Path(options.data_dir) / "run", options.worker)
         self.watchdog = Watchdog(
             self._blocked,
@@ -233,6 +235,11 @@ class Worker:
             reason += f", and {len(recent)} times within {policy.block_window:g} s"
             work = self.agent.caretaker.blame(plugin, reason, quarantine=True)
             self.agent.tasks.spawn(work, name=f"quarantine {plugin}")
+
+    def _report_from_thread(self, event: PluginEvent) -> None:
+        """The link is the loop's own; a loop that has closed has nobody to tell."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.agent.report, event)
 
     def _closed(self, plugin: str, generation: int) -> None:
         """A generation has ended: see, a little later, whether it has gone."""

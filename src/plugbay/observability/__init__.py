@@ -23,6 +23,7 @@ from plugbay.observability._log_setup import PluginLogger as PluginLogger
 from plugbay.observability._log_setup import RecentLines as RecentLines
 from plugbay.observability._logs import ConsoleFormatter as ConsoleFormatter
 from plugbay.observability._logs import JsonFormatter as JsonFormatter
+from plugbay.observability._logs import fields_of as fields_of
 from plugbay.observability._logs import request_id as request_id
 from plugbay.observability._logs import rfc3339 as rfc3339
 from plugbay.observability._merge import Merged as Merged

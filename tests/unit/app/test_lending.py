@@ -181,3 +181,10 @@ def test_log_lines_of_plugins_are_passed_on_within_bounds() -> None:
         relay.stop()
     assert len(passed) == PER_SECOND
     assert (passed[0].plugin, passed[0].detail, passed[0].data["level"]) == ("x", "line", "info")
+
+
+def test_a_wrong_format_of_a_plugin_raises_nothing() -> None:
+    passed: list[PluginEvent] = []
+    record = logging.makeLogRecord({"msg": "%d apples", "args": ("no",), "plugin": "x"})
+    LogRelay(passed.append).emit(record)
+    assert "apples" in passed[0].detail
