@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import itertools
+import socketserver
 import threading
 
 import pytest
@@ -18,49 +19,33 @@ GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 @contextlib.contextmanager
 def server(*answers: bytes):
-    """Answer each request with the next of these bytes, round and round; empty: close."""
+    """Answer each request with the next of these bytes, round and round; empty: close.
 
-    async def serve(ready: threading.Event, box: dict) -> None:
-        box["loop"], box["stop"] = asyncio.get_running_loop(), asyncio.Event()
-        count, inside = 0, {}
+    Threads and blocking sockets: an asyncio server that closes while a connection waits to be
+    accepted leaves that connection's transport unclosed.
+    """
+    following = itertools.cycle(answers)
 
-        async def client(reader, writer) -> None:
-            nonlocal count
-            inside[asyncio.current_task()] = writer
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                while True:
-                    await reader.readuntil(b"\r\n\r\n")
-                    answer = answers[count % len(answers)]
-                    count += 1
-                    if not answer:
-                        break
-                    writer.write(answer)
-                    await writer.drain()
-            writer.close()
+    class Client(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
             with contextlib.suppress(OSError):
-                await writer.wait_closed()
+                while self.request_head() and (answer := next(following)):
+                    self.wfile.write(answer)
 
-        listening = await asyncio.start_server(client, "127.0.0.1", 0)
-        box["port"] = listening.sockets[0].getsockname()[1]
-        ready.set()
-        await box["stop"].wait()
-        listening.close()
-        # Also a connection whose task was made and has not run yet.
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.sleep(0)
-            for writer in inside.values():
-                writer.close()
-            await asyncio.wait(others)
+        def request_head(self) -> bool:
+            while line := self.rfile.readline():
+                if line == b"\r\n":
+                    return True
+            return False
 
-    ready, box = threading.Event(), {}
-    thread = threading.Thread(target=lambda: asyncio.run(serve(ready, box)))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield f"http://127.0.0.1:{box['port']}"
-    finally:
-        box["loop"].call_soon_threadsafe(box["stop"].set)
-        thread.join()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Client) as listening:
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_address[1]}"
+        finally:
+            listening.shutdown()
+            thread.join()
 
 
 def bench(cli, url: str, *more: str):
