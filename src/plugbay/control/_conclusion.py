@@ -160,9 +160,12 @@ class Conclusions:
             case say.PrepareFailed():
                 step = replace(step, state="failed", detail=answer.detail)
             case say.Committed():
-                if step.state == "drained":
-                    return
-                step = replace(step, state="committed", committed_ms=answer.milliseconds)
+                took = answer.milliseconds
+                if step.state == "drained":  # nothing was in flight: that word came first
+                    reports = tuple(replace(report, committed_ms=took) for report in step.reports)
+                    step = replace(step, committed_ms=took, reports=reports)
+                else:
+                    step = replace(step, state="committed", committed_ms=took)
                 step = replace(step, in_flight=answer.in_flight)
             case say.Aborted():
                 step = replace(step, state="aborted")
