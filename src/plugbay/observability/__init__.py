@@ -17,10 +17,8 @@ from plugbay.observability._family import FamilySnapshot as FamilySnapshot
 from plugbay.observability._family import Sample as Sample
 from plugbay.observability._family import Value as Value
 from plugbay.observability._host_metrics import HostMetrics as HostMetrics
-from plugbay.observability._log_setup import LogLine as LogLine
 from plugbay.observability._log_setup import Logs as Logs
 from plugbay.observability._log_setup import PluginLogger as PluginLogger
-from plugbay.observability._log_setup import RecentLines as RecentLines
 from plugbay.observability._logs import ConsoleFormatter as ConsoleFormatter
 from plugbay.observability._logs import JsonFormatter as JsonFormatter
 from plugbay.observability._logs import fields_of as fields_of

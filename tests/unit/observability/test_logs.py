@@ -152,25 +152,6 @@ def test_a_plugin_has_a_level_of_its_own(tmp_path: Path) -> None:
     ]
 
 
-def test_recent_lines_are_kept_by_plugin(tmp_path: Path) -> None:
-    with logs(tmp_path / "log", keep=3) as opened:
-        for number in range(5):
-            opened.plugin("a", "1", 1).info("a%d", number)
-        opened.plugin("b", "1", 1).info("b")
-        logging.getLogger("plugbay.x").info("nobody's")
-        kept = opened.recent.lines("a")
-        assert [json.loads(line.text)["message"] for line in kept] == ["a2", "a3", "a4"]
-        assert opened.recent.lines("a", after=kept[1].number) == [kept[2]]
-        assert opened.recent.lines("a", limit=1) == [kept[2]]
-        assert len(opened.recent.lines("b")) == 1
-        opened.recent.forget("a")
-        assert opened.recent.lines("a") == []
-        for number in range(201):
-            opened.plugin(f"p{number}", "1", 1).info("x")
-        assert opened.recent.lines("b") == []
-        assert len(opened.recent.lines("p200")) == 1
-
-
 def test_the_writer_never_waits_and_says_what_it_dropped() -> None:
     """A pipe that nobody reads fills up; the caller goes on, and the loss is in the log."""
     read, write = os.pipe()
