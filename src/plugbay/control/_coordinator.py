@@ -247,12 +247,14 @@ class Coordinator:
         }
         self._publish(f"plugin.{event.kind}", data)
 
-    def gone(self, worker: str, pid: int) -> None:
+    def gone(self, worker: str, pid: int, *, crashed: bool = False) -> None:
         """A worker's process has ended: whatever it had not reported is lost."""
         session = self.roster.sessions.get(worker)
         if session is not None and session.pid == pid:
             session.link.close()
         self.conclusions.gone(worker, pid)
+        if crashed:
+            self.probation.crashed()
 
     # Carrying out ---------------------------------------------------------------------------
 

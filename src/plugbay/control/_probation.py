@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ACTOR = "plugbay"
 """Who rolls back by itself."""
 
+CRASHES = 3
+"""So many workers that die in a plugin's watch window are a crash loop."""
+
 
 class Submits(Protocol):
     """What this needs of the coordinator."""
@@ -42,6 +45,8 @@ class Probation:
         self._coordinator, self._store, self._clock = coordinator, store, clock
         self._tasks, self._again = tasks, again
         self._condemned: set[tuple[str, int]] = set()
+        self._crashes: dict[tuple[str, int], int] = {}
+        self._suspended: dict[str, tuple[Instance, str]] = {}
         self.marks = {(mark.plugin, mark.worker): mark for mark in store.quarantined()}
 
     def left(self, desired: Desired) -> dict[str, float]:
@@ -56,17 +61,22 @@ class Probation:
 
     def quarantined(self, desired: Desired, worker: str) -> dict[str, str]:
         """Return which of the plugins this worker must not try, and why."""
-        return {
-            id: mark.reason
-            for id, spec in desired.enabled().items()
-            if (mark := self.marks.get((id, worker))) and mark.instance == spec.instance
-        }
+        found: dict[str, str] = {}
+        for id, spec in desired.enabled().items():
+            mark = self.marks.get((id, worker))
+            if mark is not None and mark.instance == spec.instance:
+                found[id] = mark.reason
+            elif id in self._suspended and self._suspended[id][0] == spec.instance:
+                found[id] = self._suspended[id][1]
+        return found
 
     def committed(self, revision: Revision) -> None:
         """A change was made: what it touched gets another try."""
         touched = {key.removeprefix("plugins/") for key in revision.touched}
         for key in [key for key in self.marks if key[0] in touched]:
             del self.marks[key]
+        for plugin in touched:
+            self._suspended.pop(plugin, None)
 
     def look(self, session: Session) -> None:
         """Look through a worker's slots for what it may have said while nobody heard it."""
@@ -80,6 +90,25 @@ class Probation:
             self._watch_failed(event.plugin, event.instance, event.detail)
         elif event.kind == "quarantined":
             self._tasks.spawn(self._mark(session.worker, event), name="quarantine")
+
+    def crashed(self) -> None:
+        """A worker died. It cannot say of what: the plugin that was changed last is suspected,
+        and undone when it happens again and again in that plugin's watch window. Until then the
+        next worker does without it: none would live long enough to take the change back."""
+        desired = self._coordinator.desired
+        watched = {id: self.introduced(desired, id) for id in self.left(desired)}
+        since = {id: revision.created for id, revision in watched.items() if revision}
+        if not since:
+            self._crashes.clear()
+            return
+        suspect = max(since, key=since.__getitem__)
+        key = suspect, desired.changed.get(f"plugins/{suspect}", 0)
+        self._crashes[key] = count = self._crashes.get(key, 0) + 1
+        if count == CRASHES:
+            instance = desired.plugins[suspect].instance
+            reason = f"{count} workers died since it was changed"
+            self._suspended[suspect] = instance, reason
+            self._watch_failed(suspect, instance, reason)
 
     def introduced(self, desired: Desired, plugin: str) -> Revision | None:
         """Return the revision since which this very instance of the plugin is wanted."""

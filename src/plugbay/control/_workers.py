@@ -78,6 +78,8 @@ class WorkerPool:
         self._processes: dict[str, Process] = {}
         self._adopted = asyncio.Event()
         self._expected: set[str] = set()
+        self._asked: set[int] = set()
+        """Pids of workers that were asked to end."""
         self.restarts = 0
         coordinator.admit = self._admit
 
@@ -179,13 +181,16 @@ class WorkerPool:
         del self._processes[name]
         data = {"worker": name, "pid": process.pid, "status": status}
         self._publish("worker.ended", data)
-        self._coordinator.gone(name, process.pid)
+        crashed = bool(status) and process.pid not in self._asked
+        self._asked.discard(process.pid)
+        self._coordinator.gone(name, process.pid, crashed=crashed)
 
     async def _end(self, name: str) -> None:
         """Have a worker drain and exit; kill it if it does not."""
         process = self._processes.get(name)
         if process is None:
             return
+        self._asked.add(process.pid)
         session = self._coordinator.roster.sessions.get(name)
         if session is not None and not session.link.closed:
             session.link.send(Drain(seconds=self._policy.drain))
