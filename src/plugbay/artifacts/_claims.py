@@ -37,6 +37,9 @@ def check_claims(manifest: Manifest, wheel: str, files: frozenset[str]) -> Itera
         value = getattr(manifest.limits, name)
         if not 0 < value <= _LARGEST:
             yield _finding(f"/limits/{name}", "out of range", f"1 to {_LARGEST}", str(value))
+    if not 0 < manifest.mcp.hook_ms <= _LARGEST:
+        found = str(manifest.mcp.hook_ms)
+        yield _finding("/mcp/hook_ms", "out of range", f"1 to {_LARGEST}", found)
     for kind in ("network", "secrets"):
         for index, name in enumerate(getattr(manifest.permissions, kind)):
             if not name or name != name.strip():

@@ -126,13 +126,17 @@ def _missing(name: str, lineage: Lineage, shapes: Mapping[str, HookShape]) -> It
         return
     written = lineage.methods().keys() | lineage.assigned()
     for hook, shape in shapes.items():
-        optional = shape.base in ("Plugin", "BodyFilter", "AsgiApp")
+        optional = shape.base in ("Plugin", "BodyFilter", "McpFilter", "AsgiApp")
         if shape.base in lineage.sdk and not optional and hook not in written:
             expected = f"def {hook}({', '.join(('self', *shape.parameters))})"
             yield _finding(f"{name} has no {hook}", expected, "none", f"write {hook}")
     if "BodyFilter" in lineage.sdk and not _BODIES & written:
         expected = "request_body or response_body"
         yield _finding(f"{name} filters no body", expected, "neither", "write one of them")
+    mcp = {hook for hook, shape in shapes.items() if shape.base == "McpFilter"}
+    if "McpFilter" in lineage.sdk and not mcp & written:
+        expected = "on_message, on_tool_call or another hook of McpFilter"
+        yield _finding(f"{name} filters no message", expected, "none", "write one of them")
 
 
 def _method(

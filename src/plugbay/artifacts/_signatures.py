@@ -19,6 +19,7 @@ CAPABILITIES: Mapping[str, str] = {
     "Observer": "observer",
     "AsgiApp": "asgi-app",
     "EventHandler": "event-handler",
+    "McpFilter": "mcp-filter",
     "Stateful": "stateful",
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef

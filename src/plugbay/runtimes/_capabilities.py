@@ -9,6 +9,7 @@ from plugbay.sdk import (
     AsgiApp,
     BodyFilter,
     EventHandler,
+    McpFilter,
     Observer,
     RequestFilter,
     ResponseFilter,
@@ -67,6 +68,30 @@ CAPABILITIES = (
     ),
     CapabilitySpec("asgi-app", AsgiApp, (HookSpec("app", ("scope", "receive", "send")),)),
     CapabilitySpec("event-handler", EventHandler, (HookSpec("on_event", ("event",)),)),
+    CapabilitySpec(
+        "mcp-filter",
+        McpFilter,
+        (
+            *(
+                HookSpec(name, ("message",))
+                for name in (
+                    "on_message",
+                    "on_handshake",
+                    "on_list",
+                    "on_tool_call",
+                    "on_tool_result",
+                    "on_prompt",
+                    "on_resource",
+                    "on_server_request",
+                    "on_notification",
+                )
+            ),
+            HookSpec("on_session", ("session",)),
+            HookSpec("on_stderr", ("session", "line")),
+            HookSpec("on_exit", ("session", "code")),
+        ),
+        all_required=False,
+    ),
     CapabilitySpec(
         "stateful",
         Stateful,

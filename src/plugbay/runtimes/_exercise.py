@@ -6,7 +6,8 @@ import inspect
 import time
 from typing import TYPE_CHECKING, Any
 
-from plugbay.sdk import Event, Headers, Request, Response, Timing
+from plugbay.runtimes._exercise_mcp import MCP_HOOKS, mcp_calls
+from plugbay.sdk import Block, Event, Headers, Message, Request, Response, Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -23,6 +24,13 @@ class WrongResult(Exception):
 
 async def exercise(name: str, hook: Hook) -> None:
     """Call one hook a few times. Raises what it raises, and `WrongResult`."""
+    if name in MCP_HOOKS:
+        for arguments in mcp_calls(name):
+            result = await _called(hook, *arguments)
+            if result is not None and not isinstance(result, (Message, Block)):
+                kind = type(result).__name__
+                raise WrongResult(f"it returned {kind}, not a Message, a Block or None")
+        return
     for request in _requests():
         await _EXERCISES[name](hook, request)
 

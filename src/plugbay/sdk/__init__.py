@@ -19,9 +19,17 @@ from plugbay.sdk._manifest import PHASES as PHASES
 from plugbay.sdk._manifest import Capability as Capability
 from plugbay.sdk._manifest import Limits as Limits
 from plugbay.sdk._manifest import Manifest as Manifest
+from plugbay.sdk._manifest import Mcp as Mcp
+from plugbay.sdk._manifest import McpMode as McpMode
 from plugbay.sdk._manifest import Order as Order
 from plugbay.sdk._manifest import Permissions as Permissions
 from plugbay.sdk._manifest import Phase as Phase
+from plugbay.sdk._mcp import Block as Block
+from plugbay.sdk._mcp import Direction as Direction
+from plugbay.sdk._mcp import Kind as Kind
+from plugbay.sdk._mcp import McpSession as McpSession
+from plugbay.sdk._mcp import Message as Message
+from plugbay.sdk._mcp_filter import McpFilter as McpFilter
 from plugbay.sdk._plugin import AsgiApp as AsgiApp
 from plugbay.sdk._plugin import BodyFilter as BodyFilter
 from plugbay.sdk._plugin import EventHandler as EventHandler

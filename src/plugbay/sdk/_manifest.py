@@ -15,8 +15,11 @@ Capability = Literal[
     "observer",
     "asgi-app",
     "event-handler",
+    "mcp-filter",
     "stateful",
 ]
+
+McpMode = Literal["guard", "transform", "check", "observe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,22 @@ class Permissions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mcp:
+    """How an `mcp-filter` takes part in MCP traffic.
+
+    `mode` is what it may do: a `guard` blocks and changes, one plugin after the other; a
+    `transform` changes; a `check` blocks, all of them at once; an `observe` looks on from behind
+    and delays nothing. `hook_ms` is the time that a coroutine hook has. With `targets` (names of
+    tools and prompts or URIs, with `*`) its hooks for tools, prompts and resources are called
+    for those only.
+    """
+
+    mode: McpMode = "guard"
+    hook_ms: int = 250
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A plugin's description.
 
@@ -69,3 +88,4 @@ class Manifest:
     on_error: Literal["open", "closed", "default"] = "default"
     limits: Limits = field(default_factory=Limits)
     permissions: Permissions = field(default_factory=Permissions)
+    mcp: Mcp = field(default_factory=Mcp)
