@@ -8,6 +8,7 @@ from plugbay.artifacts._artifact import Artifact as Artifact
 from plugbay.artifacts._artifact import Finding as Finding
 from plugbay.artifacts._artifact import LayerReport as LayerReport
 from plugbay.artifacts._artifact import WheelMetadata as WheelMetadata
+from plugbay.artifacts._binary._inspect import inspect_go as inspect_go
 from plugbay.artifacts._build import build_wheel as build_wheel
 from plugbay.artifacts._check import StoreReport as StoreReport
 from plugbay.artifacts._check import check as check
@@ -15,6 +16,8 @@ from plugbay.artifacts._check import sweep as sweep
 from plugbay.artifacts._digest import format_repr_digest as format_repr_digest
 from plugbay.artifacts._digest import parse_repr_digest as parse_repr_digest
 from plugbay.artifacts._form import Form as Form
+from plugbay.artifacts._go_build import GoBuild as GoBuild
+from plugbay.artifacts._go_build import GoModule as GoModule
 from plugbay.artifacts._layer import Layer as Layer
 from plugbay.artifacts._layer import Subject as Subject
 from plugbay.artifacts._layers import validation_layers as validation_layers

@@ -1,0 +1,1 @@
+"""Native binaries: reading ELF files and Go's build information, and the layers that judge them."""
