@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
-    from plugbay.sdk import Clock, KeyValue, Manifest, Metrics, Secrets
+    from plugbay.sdk import Clock, KeyValue, Manifest, Metrics, Secrets, SharedMemory
 
     Publish = Callable[[str, str, dict[str, object]], None]
+    Share = Callable[[str, str, int], SharedMemory]
 
 STOP_GRACE = 2.0
 """Seconds that cancelled background tasks get to end."""
@@ -42,17 +44,30 @@ class PluginHost:
         publish: Publish,
         kv: KeyValue,
         secrets: Secrets,
+        data_dir: Path,
+        share: Share,
     ) -> None:
         self.plugin, self.version, self.generation = manifest.id, manifest.version, generation
         self.log, self.clock, self.metrics = log, clock, metrics
         self.events = PluginEvents(publish, manifest.id)
         self.kv, self.secrets = kv, secrets
+        self._data_dir, self._share = data_dir, share
         self.tasks: set[asyncio.Task[None]] = set()
         """The background tasks that run now; their names are what the author gave."""
 
     def now(self) -> float:
         """Return `clock.monotonic()`."""
         return self.clock.monotonic()
+
+    @property
+    def data_dir(self) -> Path:
+        """The plugin's own directory; made when it is first asked for."""
+        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._data_dir
+
+    def shared(self, name: str, size: int) -> SharedMemory:
+        """Return memory that all workers share. Raises `ValueError`, `HostUnavailable`."""
+        return self._share(self.plugin, name, size)
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Run a background task until it ends or the generation does. A failure is logged."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from plugbay.app._host import Publish
+    from plugbay.app._host import Publish, Share
     from plugbay.control import Errands
     from plugbay.kernel import Clock, EventBus, Hook, Instance, LoadRequest, Runtime, Subscription
     from plugbay.observability import Logs, Registry
@@ -45,11 +45,12 @@ class WorkerHosts:
         errands: Callable[[], Errands],
         publish: Publish,
         closed: Closed,
-        secrets: Path,
+        data: Path,
+        share: Share,
     ) -> None:
         self._logs, self._clock, self._registry = logs, clock, registry
         self._errands, self._publish = errands, publish
-        self._closed, self._secrets = closed, secrets
+        self._closed, self._data, self._share = closed, data, share
         self._metrics: dict[tuple[str, str], HostMetrics] = {}
 
     def lend(self, manifest: Manifest, generation: int) -> Lent:
@@ -66,7 +67,9 @@ class WorkerHosts:
             metrics=self._metrics[key],
             publish=self._publish,
             kv=self._errands().store(manifest.id),
-            secrets=SecretFiles(self._secrets, environment(), granted),
+            secrets=SecretFiles(self._data / "secrets", environment(), granted),
+            data_dir=self._data / "plugins" / manifest.id,
+            share=self._share,
         )
         return Lent(host, self._closed)
 

@@ -22,6 +22,7 @@ from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import Hearing
 from plugbay.app._launcher import WorkerLauncher
 from plugbay.app._listeners import Listeners, address_of, open_listener
+from plugbay.app._shared_memory import remove_shared
 from plugbay.app._swap_counts import SwapCounts
 from plugbay.app._trace_key import make_trace_key
 from plugbay.app._worker import WorkerOptions
@@ -124,6 +125,8 @@ class Supervisor:
             await self.stopping.wait()
             _log.info("stopping: the workers drain")
             self._notice_file().unlink(missing_ok=True)
+        if not self.workers.processes:
+            remove_shared(self.data)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         await sweep(self.artifacts)
@@ -238,6 +241,7 @@ class Supervisor:
     def _worker_options(self) -> WorkerOptions:
         settings = self.settings
         return WorkerOptions(
+            workers=self.settings.workers or os.cpu_count() or 1,
             addresses=tuple(listener.address for listener in settings.listeners),
             data_dir=str(self.data),
             link=str(self._link_path),

@@ -23,6 +23,7 @@ from plugbay.app._hosts import Listening, WorkerHosts
 from plugbay.app._log_relay import LogRelay
 from plugbay.app._plane import WorkerPlane
 from plugbay.app._references import Resolving
+from plugbay.app._shared_memory import SPARE, SharedBlocks
 from plugbay.app._trace_key import read_trace_key
 from plugbay.control import Agent, CarePolicy, Identity, Link, Loader, PluginEvent, connect
 from plugbay.gateway import (
@@ -58,6 +59,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """All that a worker is told when it starts; the rest comes over its link."""
 
     worker: str = ""
+    workers: int = 1
     fds: tuple[int, ...] = ()
     addresses: tuple[str, ...] = ()
     data_dir: str
@@ -143,7 +145,8 @@ class Worker:
             errands=lambda: self.agent.errands,
             publish=self._publish,
             closed=self._closed,
-            secrets=Path(options.data_dir) / "secrets",
+            data=Path(options.data_dir),
+            share=SharedBlocks(Path(options.data_dir), options.workers + SPARE).take,
         )
         runtime = Resolving(Listening(self.runtime, self.bus), Path(options.data_dir))
         return Agent(

@@ -20,6 +20,7 @@ CAPABILITIES: Mapping[str, str] = {
     "AsgiApp": "asgi-app",
     "EventHandler": "event-handler",
     "McpFilter": "mcp-filter",
+    "AdminOperations": "admin-operations",
     "Stateful": "stateful",
 }
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -21,7 +21,7 @@ from plugbay.gateway._wire import (
 from plugbay.sdk import Headers, Response, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterable
 
     from plugbay.gateway._wire import Fields
 
@@ -148,7 +148,7 @@ class Responding(ExchangeState):
             self.response_data(body)
         self.response_end([])
 
-    async def _send_stream(self, status: int, fields: Fields, body: AsyncIterator[bytes]) -> None:
+    async def _send_stream(self, status: int, fields: Fields, body: AsyncIterable[bytes]) -> None:
         """Send a body of unknown length, as fast as the client reads it."""
         self.write_head(status, fields, -1)
         self.flush()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plugbay.sdk import (
+    AdminOperations,
     AsgiApp,
     BodyFilter,
     EventHandler,
@@ -91,6 +92,11 @@ CAPABILITIES = (
             HookSpec("on_exit", ("session", "code")),
         ),
         all_required=False,
+    ),
+    CapabilitySpec(
+        "admin-operations",
+        AdminOperations,
+        (HookSpec("on_operation", ("name", "arguments")),),
     ),
     CapabilitySpec(
         "stateful",

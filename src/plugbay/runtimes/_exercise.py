@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from plugbay.runtimes._exercise_mcp import MCP_HOOKS, mcp_calls
-from plugbay.sdk import Block, Event, Headers, Message, Request, Response, Timing
+from plugbay.sdk import (
+    Block,
+    Event,
+    Headers,
+    Message,
+    OperationRefused,
+    Request,
+    Response,
+    Timing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -81,6 +91,20 @@ async def _complete(hook: Hook, request: Request) -> None:
 
 async def _event(hook: Hook, _: Request) -> None:
     await _called(hook, Event("plugbay.trial", "plugbay", time.time(), {"trial": True}))
+
+
+async def _operation(hook: Hook, request: Request) -> None:
+    """Ask what only reads, without arguments: it may refuse them."""
+    owner = getattr(hook.call, "__self__", None)
+    for operation in getattr(owner, "operations", ()) if request.method == "GET" else ():
+        if operation.changes:
+            continue
+        try:
+            result = await _called(hook, operation.name, {})
+        except OperationRefused:
+            continue
+        if not isinstance(result, Mapping):
+            raise WrongResult(f"it returned {type(result).__name__}, not a mapping")
 
 
 async def _request_body(hook: Hook, request: Request) -> None:
@@ -163,6 +187,7 @@ _EXERCISES: dict[str, Callable[[Hook, Request], Awaitable[None]]] = {
     "on_response": _respond,
     "on_complete": _complete,
     "on_event": _event,
+    "on_operation": _operation,
     "request_body": _request_body,
     "response_body": _response_body,
     "app": _app,

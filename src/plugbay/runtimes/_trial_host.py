@@ -11,8 +11,9 @@ from plugbay.sdk.testing import FakeHost
 if TYPE_CHECKING:
     import logging
     from collections.abc import Coroutine
+    from pathlib import Path
 
-    from plugbay.sdk import KeyValue, Manifest, Metrics, Secrets
+    from plugbay.sdk import KeyValue, Manifest, Metrics, Secrets, SharedMemory
 
 
 class RealClock:
@@ -53,9 +54,19 @@ class TrialHost:
         self.kv: KeyValue = inner.kv
         self.secrets: Secrets = inner.secrets
         self.events = TrialEvents()
+        self._inner = inner
         self._tasks: set[asyncio.Task[None]] = set()
         self.failures: list[str] = []
         """What background tasks have raised."""
+
+    @property
+    def data_dir(self) -> Path:
+        """A directory that is gone after the trial."""
+        return self._inner.data_dir
+
+    def shared(self, name: str, size: int) -> SharedMemory:
+        """Return memory that nobody else has."""
+        return self._inner.shared(name, size)
 
     def now(self) -> float:
         """Return `clock.monotonic()`."""

@@ -1,5 +1,6 @@
 """All that a plugin author imports. Standard library only; versioned by `API`."""
 
+from plugbay.sdk._drip import Drip as Drip
 from plugbay.sdk._host import Clock as Clock
 from plugbay.sdk._host import Counter as Counter
 from plugbay.sdk._host import Event as Event
@@ -30,6 +31,9 @@ from plugbay.sdk._mcp import Kind as Kind
 from plugbay.sdk._mcp import McpSession as McpSession
 from plugbay.sdk._mcp import Message as Message
 from plugbay.sdk._mcp_filter import McpFilter as McpFilter
+from plugbay.sdk._operations import AdminOperation as AdminOperation
+from plugbay.sdk._operations import AdminOperations as AdminOperations
+from plugbay.sdk._operations import OperationRefused as OperationRefused
 from plugbay.sdk._plugin import AsgiApp as AsgiApp
 from plugbay.sdk._plugin import BodyFilter as BodyFilter
 from plugbay.sdk._plugin import EventHandler as EventHandler
@@ -39,5 +43,6 @@ from plugbay.sdk._plugin import RequestFilter as RequestFilter
 from plugbay.sdk._plugin import ResponseFilter as ResponseFilter
 from plugbay.sdk._plugin import Stateful as Stateful
 from plugbay.sdk._plugin import Timing as Timing
+from plugbay.sdk._shared import SharedMemory as SharedMemory
 
 API = 1

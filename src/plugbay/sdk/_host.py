@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import asyncio
     import logging
     from collections.abc import Coroutine, Mapping, Sequence
+    from pathlib import Path
+
+    from plugbay.sdk._shared import SharedMemory
 
 
 class Clock(Protocol):
@@ -165,6 +168,19 @@ class Host(Protocol):
     @property
     def secrets(self) -> Secrets:
         """Secrets by reference."""
+        ...
+
+    @property
+    def data_dir(self) -> Path:
+        """A directory of this plugin's own, for larger files; shared by all workers and
+        generations, and kept when the gateway restarts."""
+        ...
+
+    def shared(self, name: str, size: int) -> SharedMemory:
+        """Return memory of `size` bytes that all workers share under this name.
+
+        Raises `ValueError` for a bad name or size, and `HostUnavailable` if there is no room.
+        """
         ...
 
     def now(self) -> float:

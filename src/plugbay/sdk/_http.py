@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 
     RawHeaders = list[tuple[bytes, bytes]]
     BodyReader = Callable[[int], Awaitable[bytes]]
@@ -268,8 +268,8 @@ class BodyTooLarge(Exception):
 class Response:
     """A response: one that a filter answers with, or the upstream's on its way back.
 
-    `body` is the bytes that a plugin answers with, or an async iterator of chunks; it is None
-    for an upstream's response, whose body streams past and is open to a `BodyFilter` only.
+    `body` is the bytes that a plugin answers with, an async iterable of chunks, or a `Drip`; it is
+    None for an upstream's response, whose body streams past and is open to a `BodyFilter` only.
     """
 
     __slots__ = ("body", "headers", "status")
@@ -278,7 +278,7 @@ class Response:
         self,
         status: int = 200,
         headers: Headers | Mapping[str, str] | None = None,
-        body: bytes | AsyncIterator[bytes] | None = b"",
+        body: bytes | AsyncIterable[bytes] | None = b"",
     ) -> None:
         self.status = status
         self.headers = (

@@ -17,6 +17,7 @@ Capability = Literal[
     "event-handler",
     "mcp-filter",
     "stateful",
+    "admin-operations",
 ]
 
 McpMode = Literal["guard", "transform", "check", "observe"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from plugbay.sdk.testing import FakeHost, ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from plugbay.control import PluginEvent
 
@@ -44,6 +44,8 @@ def host_with(published: list[tuple[str, str, dict[str, object]]]) -> PluginHost
         publish=lambda topic, source, data: published.append((topic, source, data)),
         kv=fake.kv,
         secrets=fake.secrets,
+        data_dir=Path("nowhere"),
+        share=lambda plugin, name, size: fake.shared(name, size),
     )
 
 

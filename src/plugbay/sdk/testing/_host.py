@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plugbay.sdk._shared import SharedMemory
 from plugbay.sdk.testing._clock import ManualClock
 from plugbay.sdk.testing._events import FakeEvents
 from plugbay.sdk.testing._kv import FakeKeyValue
@@ -49,6 +52,10 @@ class FakeHost:
         clock: ManualClock | None = None,
         secrets: Mapping[str, str] | None = None,
         declared: Iterable[str] | None = None,
+        data_dir: Path | None = None,
+        blocks: dict[tuple[str, int], bytearray] | None = None,
+        index: int = 0,
+        members: int = 4,
     ) -> None:
         self.plugin, self.version, self.generation = plugin, version, generation
         self.clock = ManualClock() if clock is None else clock
@@ -56,6 +63,11 @@ class FakeHost:
         self.events = FakeEvents(plugin, self.clock)
         self.kv = FakeKeyValue(self.clock)
         self.secrets = FakeSecrets(secrets or {}, declared)
+        self._data_dir = data_dir
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self.blocks: dict[tuple[str, int], bytearray] = {} if blocks is None else blocks
+        """Shared memory by name and size; hand it to another host to share it."""
+        self._index, self._members = index, members
         self.tasks: set[asyncio.Task[None]] = set()
         self.failures: list[Exception] = []
         """What background tasks have raised."""
@@ -74,6 +86,19 @@ class FakeHost:
     def messages(self) -> list[str]:
         """The same as formatted text, without level and time."""
         return [record.getMessage() for record in self.records]
+
+    @property
+    def data_dir(self) -> Path:
+        """The directory that was given, else one that ends with this host."""
+        if self._data_dir is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="plugbay-plugin-")
+            self._data_dir = Path(self._folder.name)
+        return self._data_dir
+
+    def shared(self, name: str, size: int) -> SharedMemory:
+        """Return memory as another worker has it whose host was given the same `blocks`."""
+        block = self.blocks.setdefault((name, size), bytearray(size))
+        return SharedMemory(memoryview(block), self._index, self._members)
 
     def now(self) -> float:
         """Return `clock.monotonic()`."""
@@ -95,6 +120,9 @@ class FakeHost:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = self._data_dir = None
         failures, self.failures = self.failures, []
         if failures:
             raise ExceptionGroup(f"background tasks of {self.plugin} failed", failures)
