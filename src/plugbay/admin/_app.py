@@ -17,15 +17,26 @@ from plugbay.admin._api import API, DOCS
 from plugbay.admin._background import Background
 from plugbay.admin._border import Border, Gates
 from plugbay.admin._context import Context
-from plugbay.admin._credentials import Credentials
-from plugbay.admin._http import Ask, permit, visit
+from plugbay.admin._http import Ask, Permit, visit
 from plugbay.admin._limits import RateLimit, SignInThrottle
 from plugbay.admin._openapi import describe
 from plugbay.admin._options import AdminOptions
-from plugbay.admin._passwords import Passwords
-from plugbay.admin._problems import MEDIA_TYPE, headers_of, problem_of
+from plugbay.admin._page_paths import is_page
+from plugbay.admin._problems import BASE, MEDIA_TYPE, headers_of, problem_of
+from plugbay.admin._public import PublicRoutes
 from plugbay.admin._status import StatusBoard
-from plugbay.admin._users import Users
+from plugbay.admin.access import (
+    COOKIE,
+    SECURE_COOKIE,
+    Credentials,
+    Grants,
+    Passwords,
+    SessionLimits,
+    Sessions,
+    Tokens,
+    Users,
+)
+from plugbay.admin.pages import Pages, page_router
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -45,7 +56,7 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
     db, clock = services.database, services.clock
     background, board = Background(), StatusBoard(services.control, clock)
     users = Users(db, clock, Passwords())
-    credentials = Credentials(db, clock, session=chosen.session)
+    credentials = _credentials(services, chosen)
     context = Context(
         services=services,
         options=chosen,
@@ -58,25 +69,39 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
         ),
         document=functools.cache(lambda: describe(_routes(), __version__)),
     )
+    pages = Pages(context)
+    answer = functools.partial(_answer, pages)
+    app = Litestar(
+        route_handlers=[*_routes(), *page_router(pages)],
+        dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
+        guards=[Permit(RateLimit(clock, "uploads", quota=chosen.uploads_per_minute))],
+        lifespan=[lambda app: _running(background, board)],
+        exception_handlers={Exception: answer, 500: answer},
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
     gates = Gates(
         credentials=credentials,
         limit=RateLimit(clock, "admin", quota=chosen.requests_per_minute),
         hosts=frozenset(host.lower() for host in chosen.hosts),
         audit=services.audit,
         clock=clock,
-    )
-    app = Litestar(
-        route_handlers=_routes(),
-        dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
-        guards=[permit],
-        lifespan=[lambda app: _running(background, board)],
-        exception_handlers={Exception: _answer, 500: _answer},
-        openapi_config=None,
-        logging_config=None,
-        request_max_body_size=None,
+        public=PublicRoutes.of(app),
     )
     app.asgi_handler = Border(app.asgi_handler, gates)
     return app
+
+
+def _credentials(services: Services, options: AdminOptions) -> Credentials:
+    db, clock = services.database, services.clock
+    grants = Grants(frozenset(options.second_factor))
+    limits = SessionLimits(absolute=options.session, idle=options.session_idle)
+    return Credentials(
+        sessions=Sessions(db, clock, grants, limits),
+        tokens=Tokens(db, clock, grants),
+        cookie=SECURE_COOKIE if options.secure_cookies else COOKIE,
+    )
 
 
 @asynccontextmanager
@@ -101,8 +126,11 @@ def _routes() -> list[ControllerRouterHandler]:
     return [v1, Router("/admin/api", route_handlers=list(DOCS))]
 
 
-def _answer(request: Ask, error: Exception) -> Response[Any]:
+def _answer(pages: Pages, request: Ask, error: Exception) -> Response[Any]:
+    if is_page(request.scope) and request.scope.get("user") is not None:
+        return pages.fault(request, error, visit(request).id)
     details = problem_of(error, instance=request.url.path, request_id=visit(request).id)
+    visit(request).detail = details.type.removeprefix(BASE)
     headers = dict(headers_of(error))
     if isinstance(error, MethodNotAllowedException):
         headers["allow"] = ", ".join(_allowed(request))

@@ -7,29 +7,41 @@ even which paths there are.
 
 from __future__ import annotations
 
-import http.cookies
+import contextlib
 import ipaddress
 import secrets
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import msgspec
 
-from plugbay.admin._audit import Audit, AuditRecord
 from plugbay.admin._limits import RateLimit, network
-from plugbay.admin._problems import MEDIA_TYPE, headers_of, problem_of
-from plugbay.kernel import Forbidden, Malformed, Unauthenticated
+from plugbay.admin._page_paths import is_page, send_to_sign_in
+from plugbay.admin._problems import BASE, MEDIA_TYPE, headers_of, problem_of
+from plugbay.admin.audit import AuditRecord
+from plugbay.kernel import (
+    Forbidden,
+    Malformed,
+    PlugbayError,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
     from plugbay.admin._access import Principal
-    from plugbay.admin._credentials import Credentials
+    from plugbay.admin._public import PublicRoutes
+    from plugbay.admin._services import Audit
+    from plugbay.admin.access import Credentials
     from plugbay.kernel import Clock
 
-COOKIE = "plugbay_session"
+API_PREFIX = "/admin/api/v1/"
 CSRF_HEADER = "x-csrf-token"
-SIGN_IN = ("POST", "/admin/api/v1/sessions")
+SIGN_IN = "POST /admin/api/v1/sessions"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SECURITY = (
@@ -51,6 +63,7 @@ class Gates:
     hosts: frozenset[str]
     audit: Audit
     clock: Clock
+    public: PublicRoutes
 
 
 @dataclass(slots=True)
@@ -65,6 +78,21 @@ class Visit:
     location: str = ""
     limits: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """A tighter limit than the general one, told instead of it."""
+    act: str = ""
+    """What the route is called; the routes also set what follows, for the audit log."""
+    actor: str = ""
+    """Of a request whose sender is only known in the end, such as a sign-in."""
+    kind: str = ""
+    target: str = ""
+    before: str = ""
+    after: str = ""
+    operation: str = ""
+    detail: str = ""
+    audited: bool = False
+    """It is an act though its method is safe."""
+    recorded: bool = False
+    muted: bool = False
+    """The answer has been replaced."""
 
 
 class Border:
@@ -79,57 +107,82 @@ class Border:
         address = client_address(scope)
         visit = Visit(secrets.token_hex(8), address, f"address {network(address)}")
         scope["state"]["visit"] = visit
-        outward = self._outward(visit, send)
+        outward = self._outward(http_scope, visit, send)
         try:
-            self._admit(http_scope, visit)
+            await self._admit(http_scope, visit)
+        except Unauthenticated as error:
+            if is_page(http_scope):
+                await send_to_sign_in(http_scope, outward)
+            else:
+                await refuse(error, http_scope, visit, outward)
         except Exception as error:  # noqa: BLE001 - becomes a problem, as inside the router
-            await send_problem(error, http_scope, visit.id, outward)
+            await refuse(error, http_scope, visit, outward)
         else:
             await self._app(scope, receive, outward)
         finally:
-            self._leave(http_scope, visit)
+            if not visit.recorded:  # the client is gone, and what it asked for may be done
+                with contextlib.suppress(PlugbayError):
+                    await self._record(http_scope, visit)
 
-    def _admit(self, scope: HTTPScope, visit: Visit) -> None:
+    async def _admit(self, scope: HTTPScope, visit: Visit) -> None:
         headers = _headers(scope)
         _check_host(headers.get("host", ""), self._gates.hosts)
-        visit.principal = principal = self._identify(headers)
+        visit.principal = principal = await self._gates.credentials.identify(headers)
         if principal is not None:
             visit.limited_as = f"user {principal.user}"
-        self._gates.limit.take(visit.limited_as)
-        signs_in = (scope["method"], scope["path"]) == SIGN_IN
-        if principal is None and not signs_in:
+        self._limit(visit)
+        public = self._gates.public.has(scope["method"], scope["path"])
+        if principal is None and not public:
             raise Unauthenticated(
-                f"show a bearer token, or sign in with {' '.join(SIGN_IN)} and send its cookie"
+                f"show a bearer token, or sign in with {SIGN_IN} and send its cookie"
             )
         if scope["method"] not in SAFE:
-            _check_origin(headers, None if signs_in else principal)
+            _check_origin(headers, None if public else principal)
         scope["user"] = principal
 
-    def _identify(self, headers: dict[str, str]) -> Principal | None:
-        """Who asks. A token that is shown counts alone: a bad one does not fall back."""
-        if authorization := headers.get("authorization"):
-            scheme, _, secret = authorization.partition(" ")
-            if scheme.lower() != "bearer":
-                return None
-            return self._gates.credentials.by_token(secret.strip())
-        cookies: http.cookies.SimpleCookie = http.cookies.SimpleCookie()
+    def _limit(self, visit: Visit) -> None:
         try:
-            cookies.load(headers.get("cookie", ""))
-        except http.cookies.CookieError:
-            return None
-        morsel = cookies.get(COOKIE)
-        return self._gates.credentials.by_session(morsel.value) if morsel else None
+            self._gates.limit.take(visit.limited_as)
+        except TooManyRequests:
+            # Of a flood of refusals the first is recorded, so that they cannot fill the disk.
+            visit.recorded = not self._gates.limit.first_refusal(visit.limited_as)
+            raise
 
-    def _outward(self, visit: Visit, send: Send) -> Send:
+    def _outward(self, scope: HTTPScope, visit: Visit, send: Send) -> Send:
         async def outward(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
                 headers = list(message.get("headers", ()))
                 visit.location = _find(headers, b"location")
+                try:
+                    await self._record(scope, visit)
+                except PlugbayError as error:
+                    visit.muted = True
+                    await self._say_unrecorded(error, scope, visit, send)
+                    return
                 message["headers"] = [*headers, *self._extra(visit, headers)]
-            await send(message)
+            if not visit.muted:
+                await send(message)
 
         return outward
+
+    async def _record(self, scope: HTTPScope, visit: Visit) -> None:
+        """Append to the audit log, durably, before the answer leaves. Raises `Unavailable`."""
+        refused = visit.status == HTTPStatus.FORBIDDEN
+        wanted = scope["method"] not in SAFE or visit.audited or refused
+        if visit.recorded or not wanted:
+            return
+        visit.recorded = True
+        await self._gates.audit.append(_audit_record(scope, visit, self._gates.clock.time()))
+
+    async def _say_unrecorded(
+        self, error: PlugbayError, scope: HTTPScope, visit: Visit, send: Send
+    ) -> None:
+        """What cannot be recorded is not reported as done, though it may be."""
+        unsaid = Unavailable(
+            f"the audit log cannot be written, and this may have been done: {error}"
+        )
+        await send_problem(unsaid, scope, visit.id, send)
 
     def _extra(self, visit: Visit, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = {name for name, _ in headers}
@@ -138,21 +191,33 @@ class Border:
             extra.append((name.encode(), value.encode()))
         return [(name, value) for name, value in extra if name not in present]
 
-    def _leave(self, scope: HTTPScope, visit: Visit) -> None:
-        if scope["method"] in SAFE:
-            return
-        record = AuditRecord(
-            time=self._gates.clock.time(),
-            request_id=visit.id,
-            actor=visit.principal.user if visit.principal else "",
-            credential=visit.principal.credential if visit.principal else "",
-            address=visit.address,
-            method=scope["method"],
-            path=scope["path"],
-            status=visit.status,
-            location=visit.location,
-        )
-        self._gates.audit(record)
+
+def _audit_record(scope: HTTPScope, visit: Visit, now: float) -> AuditRecord:
+    principal = visit.principal
+    return AuditRecord(
+        time=now,
+        act=visit.act,
+        actor=visit.actor or (principal.user if principal else ""),
+        kind=visit.kind or (principal.kind if principal else ""),
+        credential=principal.credential if principal else "",
+        address=visit.address,
+        request_id=visit.id,
+        method=scope["method"],
+        path=scope["path"],
+        target=visit.target or scope["path"].removeprefix(API_PREFIX),
+        status=visit.status,
+        before=visit.before,
+        after=visit.after,
+        operation=visit.operation,
+        location=visit.location,
+        detail=visit.detail,
+    )
+
+
+async def refuse(error: Exception, scope: HTTPScope, visit: Visit, send: Send) -> None:
+    """Answer with `error`, and let the audit log say its code."""
+    visit.detail = problem_of(error).type.removeprefix(BASE)
+    await send_problem(error, scope, visit.id, send)
 
 
 async def send_problem(error: Exception, scope: HTTPScope, request_id: str, send: Send) -> None:
@@ -191,6 +256,9 @@ def _check_host(host: str, allowed: frozenset[str]) -> None:
 def _check_origin(headers: dict[str, str], principal: Principal | None) -> None:
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise Forbidden("another site's page may not do this")
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
+        raise Forbidden("another origin's page may not do this")
     if principal is None or not principal.csrf:
         return
     shown = headers.get(CSRF_HEADER, "").encode()

@@ -13,10 +13,13 @@ from .conftest import V1, World
 def test_everything_asks_for_a_sign_in(world: World) -> None:
     routes = [(route.path, method) for route in world.app.routes for method in route.methods]
     assert len(routes) > 20
-    extra = [("/admin/api/v1/none", "GET"), ("/", "GET"), ("/admin/api/v1/me", "TRACE")]
+    extra = [("/admin/api/v1/none", "GET"), ("/none", "GET"), ("/admin/api/v1/me", "TRACE")]
     for path, method in [*routes, *extra]:
+        read = method in ("GET", "HEAD")
         if (method, path) == ("POST", f"{V1}/sessions"):
             continue
+        if read and (path == "/" or (path.startswith("/admin") and "/api/" not in path)):
+            continue  # pages lead to the form to sign in; their own tests say how
         answer = world.client.request(method, path.replace("{", "").replace("}", ""))
         assert answer.status_code == 401, (method, path)
         assert answer.headers["www-authenticate"].startswith("Bearer")

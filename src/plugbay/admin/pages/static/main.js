@@ -1,0 +1,10 @@
+// What every page has.
+
+import { start as actions } from "./actions.js";
+import { start as filter } from "./filter.js";
+import { start as keys } from "./keys.js";
+import { start as live } from "./live.js";
+import { start as session } from "./session.js";
+import { start as switches } from "./switches.js";
+
+for (const start of [session, keys, filter, switches, actions, live]) start();
