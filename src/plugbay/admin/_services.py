@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -15,13 +15,22 @@ if TYPE_CHECKING:
         Sequence,
     )
 
-    from plugbay.admin._audit import Audit
     from plugbay.admin._journal import Journal
     from plugbay.admin._recent_logs import LogLine
+    from plugbay.admin.audit import AuditRecord
     from plugbay.artifacts import Artifact, LayerEvent, Upload
     from plugbay.control import Change, Desired, Operation, SlotReport
     from plugbay.kernel import ArtifactState, Clock, ConfigVersion
+    from plugbay.observability import TrafficPoint
     from plugbay.storage import Database
+
+
+class Audit(Protocol):
+    """The audit log."""
+
+    async def append(self, record: AuditRecord) -> int:
+        """Append durably. Raises `Unavailable`."""
+        ...
 
 
 class WorkerLink(Protocol):
@@ -124,6 +133,37 @@ class Logs(Protocol):
     def recent(self, plugin: str, limit: int) -> list[LogLine]: ...
 
 
+class Answers(Protocol):
+    """What the plugin has answered in each worker, and what went wrong in others."""
+
+    @property
+    def workers(self) -> dict[str, dict[str, Any]]: ...
+    @property
+    def failed(self) -> dict[str, str]: ...
+
+
+class Operations(Protocol):
+    """The operations of running plugins."""
+
+    async def ask(
+        self, plugin: str, name: str, arguments: Mapping[str, Any], *, changes: bool
+    ) -> Answers:
+        """Ask every worker. Raises `NotFound`, `Invalid`, `PluginError`, `Unavailable`."""
+        ...
+
+
+class Traffic(Protocol):
+    """What went through lately, as points some seconds apart, the oldest first."""
+
+    def gateway(self) -> Sequence[TrafficPoint]:
+        """All requests."""
+        ...
+
+    def plugin(self, id: str) -> Sequence[TrafficPoint]:
+        """What one plugin saw; nothing if it is not known."""
+        ...
+
+
 class Artifacts(Protocol):
     """The artifact store."""
 
@@ -169,6 +209,8 @@ class Services:
     processes: Processes
     journal: Journal
     logs: Logs
+    traffic: Traffic
+    operations: Operations
     artifacts: Artifacts
     uploads: Receiver
     validator: Validator

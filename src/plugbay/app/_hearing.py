@@ -7,24 +7,37 @@ import logging
 from typing import TYPE_CHECKING
 
 from plugbay.admin import LogLine, RecentLogs
-from plugbay.control import CollectMetrics, Deliver, KvCall, KvReply, Metrics, PluginEvent, Publish
+from plugbay.control import (
+    Asked,
+    CollectMetrics,
+    Deliver,
+    KvCall,
+    KvReply,
+    Metrics,
+    PluginEvent,
+    Publish,
+)
 from plugbay.kernel import PlugbayError, Unavailable
-from plugbay.observability import Merged
+from plugbay.observability import History, Merged
 
 if TYPE_CHECKING:
-    from plugbay.control import KeyValueStore, Message, Roster, Session
+    from plugbay.control import KeyValueStore, Message, PluginOperations, Roster, Session
+    from plugbay.kernel import Clock
 
 _log = logging.getLogger("plugbay.workers")
 INTERVAL = 1.0
 """Seconds between metrics snapshots of the workers."""
+EACH_POINT = 5
+"""Snapshots between two points of the history."""
 
 
 class Hearing:
     """Metrics, log lines, plugins' durable state and their events."""
 
-    def __init__(self, kv: KeyValueStore) -> None:
-        self._kv = kv
+    def __init__(self, kv: KeyValueStore, operations: PluginOperations, clock: Clock) -> None:
+        self._kv, self.operations = kv, operations
         self.metrics, self.logs = Merged(), RecentLogs()
+        self.history = History(clock)
         self._tasks: set[asyncio.Task[None]] = set()
         self.roster: Roster | None = None
 
@@ -41,6 +54,8 @@ class Hearing:
                 event = Deliver(topic=message.topic, source=message.source, data=message.data)
                 if self.roster is not None:
                     self.roster.broadcast(event, but=session)
+            case Asked():
+                self.operations.answered(message)
             case PluginEvent(kind="log"):
                 self.logs.add(message.plugin, _line(session, message))
             case PluginEvent():
@@ -61,6 +76,8 @@ class Hearing:
             number += 1
             if self.roster is not None:
                 self.roster.broadcast(CollectMetrics(id=number))
+            if number % EACH_POINT == 0:
+                self.history.sample(self.metrics.collect())
             await asyncio.sleep(INTERVAL)
 
     async def _answer(self, session: Session, call: KvCall) -> None:

@@ -13,7 +13,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugbay.admin import AdminOptions, AuditRecord, Journal, Services, create_admin
+from plugbay.admin import AdminOptions, AuditLog, Journal, Services, create_admin
 from plugbay.admin import ensure_first_user as ensure_user
 from plugbay.app._artifact_catalog import ArtifactCatalog
 from plugbay.app._asgi_server import AsgiServer
@@ -32,6 +32,7 @@ from plugbay.control import (
     Coordinator,
     Greeting,
     LinkServer,
+    PluginOperations,
     SqliteKeyValue,
     SqliteStore,
     StreamLink,
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
 
     from plugbay.settings import Settings
 
-_audit_log = logging.getLogger("plugbay.audit")
 _log = logging.getLogger("plugbay.supervisor")
 READY_SECONDS = 60.0
 
@@ -73,6 +73,7 @@ class Supervisor:
         self.clock, self.registry = SystemClock(), Registry()
         self.registry.add(ProcessCollector("supervisor", started=self.clock.time()))
         self.database = Database.open(self.data / "plugbay.sqlite3")
+        self.audit = AuditLog(self.database, self.data)
         self.artifacts = ArtifactStore(self.data, self.database)
         uploads = settings.uploads
         self.uploads = Uploader(self.artifacts, self.clock, max_bytes=uploads.max_bytes)
@@ -80,7 +81,10 @@ class Supervisor:
         self.validator = Validator(self.artifacts, layers, self.clock)
         self.store = SqliteStore(self.database)
         self.journal = Journal(self.store, self.clock)
-        self.hearing = Hearing(SqliteKeyValue(self.database, self.clock))
+        self.operations = PluginOperations(lambda: self.coordinator.roster)
+        self.hearing = Hearing(
+            SqliteKeyValue(self.database, self.clock), self.operations, self.clock
+        )
         self.change_metrics = ChangeMetrics(self.registry)
         self.swap_counts = SwapCounts(self.change_metrics)
         self._trace_key = make_trace_key(self.data)
@@ -150,6 +154,8 @@ class Supervisor:
             stack.push_async_callback(server.close)
         stack.push_async_callback(self._end_tasks)
         self._spawn(self.journal.run(), "journal")
+        self._spawn(self.audit.run(), "audit anchor")
+        stack.callback(self.audit.anchor)
         self._spawn(self.hearing.collect(), "metrics")
         self._spawn(self._recover(), "recover")
         roster = self.coordinator.roster
@@ -168,12 +174,14 @@ class Supervisor:
             Services(
                 database=self.database,
                 clock=self.clock,
-                audit=_audit,
+                audit=self.audit,
                 control=self.coordinator,
                 configs=self.store,
                 processes=self.workers,
                 journal=self.journal,
                 logs=self.hearing.logs,
+                traffic=self.hearing.history,
+                operations=self.operations,
                 artifacts=self.artifacts,
                 uploads=self.uploads,
                 validator=self.validator,
@@ -298,19 +306,3 @@ def _command_of(pid: int) -> bytes:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
-
-
-def _audit(record: AuditRecord) -> None:
-    _audit_log.info(
-        "%s %s %d",
-        record.method,
-        record.path,
-        record.status,
-        extra={
-            "actor": record.actor,
-            "credential": record.credential,
-            "address": record.address,
-            "request_id": record.request_id,
-            "location": record.location,
-        },
-    )

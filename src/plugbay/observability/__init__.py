@@ -16,6 +16,8 @@ from plugbay.observability._family import Family as Family
 from plugbay.observability._family import FamilySnapshot as FamilySnapshot
 from plugbay.observability._family import Sample as Sample
 from plugbay.observability._family import Value as Value
+from plugbay.observability._history import History as History
+from plugbay.observability._history import TrafficPoint as TrafficPoint
 from plugbay.observability._host_metrics import HostMetrics as HostMetrics
 from plugbay.observability._log_setup import Logs as Logs
 from plugbay.observability._log_setup import PluginLogger as PluginLogger

@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 
 from plugbay.admin import (
     AdminOptions,
-    AuditRecord,
+    AuditLog,
     Journal,
     Permission,
     Principal,
@@ -22,7 +22,8 @@ from plugbay.admin import (
     ensure_first_user,
 )
 from plugbay.admin._access import ROLES
-from plugbay.admin._credentials import Credentials
+from plugbay.admin.access import Grants, Tokens
+from plugbay.admin.audit import AuditFilter, page
 from plugbay.artifacts import (
     ArtifactStore,
     Form,
@@ -32,6 +33,7 @@ from plugbay.artifacts import (
     Uploader,
     Validator,
 )
+from plugbay.observability import History
 from plugbay.storage import Database
 
 from ..artifacts.wheels import wheel_bytes
@@ -51,7 +53,10 @@ V1 = "/admin/api/v1"
 BASE = "http://127.0.0.1"
 SCHEMA = {
     "type": "object",
-    "properties": {"greeting": {"type": "string"}, "fail": {"enum": ["", "load", "start"]}},
+    "properties": {
+        "greeting": {"type": "string"},
+        "fail": {"enum": ["", "load", "start", "ask"]},
+    },
     "additionalProperties": False,
 }
 
@@ -99,7 +104,7 @@ class World:
     app: Litestar
     client: TestClient[Litestar]
     logs: RecentLogs
-    audited: list[AuditRecord]
+    audit: AuditLog
     _headers: dict[str, str] = field(default_factory=dict)
 
     def sign_in(self, user: str = "admin", password: str | None = None) -> dict[str, Any]:
@@ -111,12 +116,18 @@ class World:
 
     def token(self, *scopes: str) -> dict[str, str]:
         """Headers with a fresh token of the first user; without scopes: one with all of them."""
-        issuer = Credentials(self.db, self.clock, session=60)
+        issuer = Tokens(self.db, self.clock, Grants())
         all_of_them = ROLES[Role.ADMIN]
-        who = Principal(user="admin", role=Role.ADMIN, permissions=all_of_them, credential="")
+        roles = (Role.ADMIN,)
+        who = Principal(user="admin", roles=roles, permissions=all_of_them, credential="")
         wish = [Permission(scope) for scope in scopes] or sorted(all_of_them)
         _, secret = asyncio.run(issuer.issue(who, "test", wish, None))
         return {"authorization": f"Bearer {secret}"}
+
+    @property
+    def audited(self) -> list[dict[str, Any]]:
+        """The audit log, the oldest record first."""
+        return page(self.db, AuditFilter(), before=0, limit=1000)[::-1]
 
     def ask(self, method: str, path: str, **parts: Any) -> Response:
         """Ask as the first user, with a token."""
@@ -175,13 +186,13 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
     artifacts = ArtifactStore(tmp_path, db)
     cluster = Cluster(db, artifacts, workers=2)
     layers = (Form(), ManifestLayer(), Platform(), TrialLayer(passing, artifacts.payload))
-    logs, audited = RecentLogs(), list[AuditRecord]()
-    journal = Journal(cluster.store, clock)
+    logs, audit = RecentLogs(), AuditLog(db, tmp_path)
+    journal, history = Journal(cluster.store, clock), History(clock)
     cluster.publish = journal.publish
     services = Services(
         database=db,
         clock=clock,
-        audit=audited.append,
+        audit=audit,
         control=cluster.coordinator,
         configs=cluster.store,
         artifacts=artifacts,
@@ -190,6 +201,8 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
         processes=cluster,
         journal=journal,
         logs=logs,
+        traffic=history,
+        operations=cluster.operations,
     )
     app = create_admin(services, options)
     app.on_startup.append(cluster.start)
@@ -206,6 +219,6 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
             app,
             client,
             logs,
-            audited,
+            audit,
         )
     db.close()

@@ -16,6 +16,7 @@ from tests.unit.admin.cluster import Cluster, WallClock
 
 from plugbay.admin import (
     AdminOptions,
+    AuditLog,
     Journal,
     RecentLogs,
     Services,
@@ -31,6 +32,7 @@ from plugbay.artifacts import (
     Uploader,
     Validator,
 )
+from plugbay.observability import History
 from plugbay.runtimes import run_trial
 from plugbay.storage import Database
 
@@ -47,7 +49,7 @@ async def serve(path: Path) -> None:
     services = Services(
         database=db,
         clock=clock,
-        audit=lambda record: None,
+        audit=AuditLog(db, path),
         control=cluster.coordinator,
         configs=cluster.store,
         artifacts=artifacts,
@@ -56,6 +58,8 @@ async def serve(path: Path) -> None:
         processes=cluster,
         journal=journal,
         logs=RecentLogs(),
+        traffic=History(clock),
+        operations=cluster.operations,
     )
     app = create_admin(services, AdminOptions(heartbeat=0.1))
     listener = socket.create_server(("127.0.0.1", 0))

@@ -15,6 +15,7 @@ from plugbay.admin._status import PluginView
 from plugbay.admin._views import ArtifactView, OperationView, Page, page_of
 from plugbay.control import Disable, Enable, Reload, Remove, Rollback
 from plugbay.kernel import Invalid, NotFound, Problem
+from plugbay.observability import TrafficPoint
 
 
 class PluginWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,12 @@ class LogLines(msgspec.Struct, frozen=True):
     """The latest lines, the oldest of them first."""
 
     items: list[LogLine]
+
+
+class Series(msgspec.Struct, frozen=True):
+    """What a plugin saw lately, the oldest point first."""
+
+    items: list[TrafficPoint]
 
 
 class PluginRoutes(Controller):
@@ -165,6 +172,12 @@ class PluginRoutes(Controller):
         if not found:
             _exists(context, plugin)
         return VersionList([ArtifactView.of(artifact) for artifact in found])
+
+    @get("/{plugin:str}/series", opt=rule(Permission.READ), operation_id="getSeries")
+    async def series(self, context: Use, plugin: FromPath[str]) -> Series:
+        """What went through the plugin in the last ten minutes, in points of five seconds."""
+        _exists(context, plugin)
+        return Series(list(context.services.traffic.plugin(plugin)))
 
     @get("/{plugin:str}/logs", opt=rule(Permission.READ), operation_id="getLogs")
     async def logs(
