@@ -2,6 +2,8 @@
 
 from plugbay.control._agent import Agent as Agent
 from plugbay.control._agent import Identity as Identity
+from plugbay.control._ask_plugin import Answers as Answers
+from plugbay.control._ask_plugin import PluginOperations as PluginOperations
 from plugbay.control._caretaker import CarePolicy as CarePolicy
 from plugbay.control._change import Batch as Batch
 from plugbay.control._change import Change as Change
@@ -26,6 +28,7 @@ from plugbay.control._link import LinkServer as LinkServer
 from plugbay.control._link import StreamLink as StreamLink
 from plugbay.control._link import connect as connect
 from plugbay.control._load import Loader as Loader
+from plugbay.control._messages import Asked as Asked
 from plugbay.control._messages import CollectMetrics as CollectMetrics
 from plugbay.control._messages import Deliver as Deliver
 from plugbay.control._messages import Facts as Facts

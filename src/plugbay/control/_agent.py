@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.control import _messages as say
 from plugbay.control._applier import Applier
+from plugbay.control._ask_plugin import carry_out
 from plugbay.control._caretaker import CarePolicy, Caretaker
 from plugbay.control._errand import Errands
 from plugbay.control._tasks import Tasks
@@ -170,6 +171,8 @@ class Agent:
                 self.errands.answered(message)
             case say.Deliver():
                 self._deliver(message.topic, message.source, message.data)
+            case say.Ask():
+                self.tasks.spawn(self._ask(message), name=f"ask {message.plugin}")
             case say.CollectMetrics():
                 self._tell(say.Metrics(id=message.id, snapshot=self._metrics()))
             case say.Drain():
@@ -179,6 +182,17 @@ class Agent:
                 self.stopping.set()
             case _:
                 pass  # a newer supervisor may say what this worker does not know
+
+    async def _ask(self, question: say.Ask) -> None:
+        slots = self.applier.slots
+        slot = slots.get(question.plugin) if question.plugin in slots else None
+        instance = slot.current.instance if slot is not None and slot.current else None
+        answer = await carry_out(question, instance)
+        try:
+            self._tell(answer)
+        except TypeError as error:  # what the plugin returned cannot be said in JSON
+            detail = f"{question.name} returned what is no JSON: {error}"
+            self._tell(say.Asked(id=question.id, kind="failed", detail=detail))
 
     def _prepare(self, message: say.Prepare) -> None:
         if message.ticket != self._ticket:  # else it is a repetition

@@ -145,6 +145,15 @@ class Publish(Message, frozen=True, tag="publish"):
     data: dict[str, Any] = {}
 
 
+class Asked(Message, frozen=True, tag="asked"):
+    """The answer of a worker's plugin to an `Ask`; `kind` says why there is no `result`."""
+
+    id: int
+    result: dict[str, Any] = {}
+    kind: Literal["", "invalid", "not-found", "failed", "lost"] = ""
+    detail: str = ""
+
+
 class Metrics(Message, frozen=True, tag="metrics"):
     """A snapshot, opaque to control."""
 
@@ -200,6 +209,16 @@ class Deliver(Message, frozen=True, tag="deliver"):
     data: dict[str, Any] = {}
 
 
+class Ask(Message, frozen=True, tag="ask"):
+    """An administrator asks a plugin's operation; it must be one that `changes` what it says."""
+
+    id: int
+    plugin: str
+    name: str
+    arguments: dict[str, Any] = {}
+    changes: bool = False
+
+
 class CollectMetrics(Message, frozen=True, tag="collect-metrics"):
     """Asks for `Metrics`."""
 
@@ -228,6 +247,9 @@ FromWorker = (
     | KvCall
     | Publish
     | Metrics
+    | Asked
 )
-FromSupervisor = Prepare | Commit | Abort | KvReply | Deliver | CollectMetrics | Drain | Shutdown
+FromSupervisor = (
+    Prepare | Commit | Abort | KvReply | Deliver | CollectMetrics | Drain | Shutdown | Ask
+)
 AnyMessage = FromWorker | FromSupervisor

@@ -49,4 +49,6 @@ def _awaited(call: Callable[..., Any]) -> Callable[..., Any]:
         result = call(*args)
         return await result if inspect.isawaitable(result) else result
 
+    # Whoever asks a hook for its plugin's class attributes finds it as with a bound method.
+    vars(hook)["__self__"] = getattr(call, "__self__", None)
     return hook

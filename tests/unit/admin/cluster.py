@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from plugbay.admin import check_config
 from plugbay.control import (
     Agent,
+    Asked,
     Coordinator,
     Desired,
     Facts,
     Identity,
     Loader,
     Placed,
+    PluginOperations,
     SqliteStore,
 )
 from plugbay.kernel import (
@@ -32,6 +34,7 @@ from plugbay.kernel import (
     NotFound,
     Unavailable,
 )
+from plugbay.sdk import AdminOperation, AdminOperations, OperationRefused
 from plugbay.sdk.testing import FakeHost
 
 if TYPE_CHECKING:
@@ -80,12 +83,30 @@ def pair() -> tuple[PairLink, PairLink]:
     return one, two
 
 
-class Plugin:
-    """An instance that filters nothing."""
+class Plugin(AdminOperations):
+    """An instance that filters nothing, and answers administrators."""
+
+    operations = (
+        AdminOperation("status", "How it is."),
+        AdminOperation("check", "Ask with an argument."),
+        AdminOperation("lift", "Change something.", changes=True),
+        AdminOperation("lie", "Return what is no JSON."),
+    )
 
     def __init__(self, request: LoadRequest) -> None:
         self.config = request.config
-        self.hooks: Mapping[str, Hook] = {}
+        self.asked: list[str] = []
+        self.hooks: Mapping[str, Hook] = {"on_operation": Hook(self.on_operation, coroutine=False)}
+
+    def on_operation(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.asked.append(name)
+        if name == "check" and "ip" not in arguments:
+            raise OperationRefused("ip is missing")
+        if name == "lie":
+            return {"self": self}
+        if self.config.get("fail") == "ask":
+            raise RuntimeError("broken")
+        return {"asked": self.asked, **arguments}
 
     async def start(self) -> None:
         if self.config.get("fail") == "start":
@@ -180,10 +201,16 @@ class Cluster:
             clock=WallClock(),
             randomness=random.Random(1),  # noqa: S311 - seeded on purpose
             publish=lambda topic, data: self.publish(topic, data),
+            heard=self._heard,
         )
+        self.operations = PluginOperations(lambda: self.coordinator.roster, patience=2.0)
         self.names = [f"w{number}" for number in range(workers)]
         self._running: dict[str, tuple[Agent, list[asyncio.Task[None]]]] = {}
         self._boots = 0
+
+    def _heard(self, session: object, message: object) -> None:
+        if isinstance(message, Asked):
+            self.operations.answered(message)
 
     async def start(self) -> None:
         await self.coordinator.start()

@@ -6,6 +6,7 @@ from plugbay.admin._api._docs import DocsRoutes
 from plugbay.admin._api._events import EventRoutes, WorkerRoutes
 from plugbay.admin._api._operations import OperationRoutes
 from plugbay.admin._api._plan import PlanRoutes
+from plugbay.admin._api._plugin_operations import PluginOperationRoutes
 from plugbay.admin._api._plugins import PluginRoutes
 from plugbay.admin._api._routes import RouteRoutes, UpstreamRoutes
 from plugbay.admin._api._sessions import SessionRoutes
@@ -22,6 +23,7 @@ API = (
     EventRoutes,
     OperationRoutes,
     PluginRoutes,
+    PluginOperationRoutes,
     PlanRoutes,
     RouteRoutes,
     UpstreamRoutes,

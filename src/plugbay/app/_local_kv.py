@@ -1,0 +1,89 @@
+"""Durable state of plugins that run without a gateway: one SQLite file of the user's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plugbay.storage import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from plugbay.kernel import Clock
+
+_STEPS = (
+    "CREATE TABLE local_kv (plugin TEXT, key TEXT, value BLOB, expires REAL,"
+    " PRIMARY KEY (plugin, key)) WITHOUT ROWID",
+)
+_LONGEST_KEY, _LARGEST = 256, 64 * 1024
+
+
+def state_directory(environment: Mapping[str, str]) -> Path:
+    """Return where state is kept (XDG base directories): `PLUGBAY_STATE_DIR` says otherwise."""
+    if own := environment.get("PLUGBAY_STATE_DIR"):
+        return Path(own)
+    base = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "plugbay"
+
+
+class LocalState:
+    """Opens the file when a plugin first asks for it: most never do."""
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self.path, self.clock = directory / "plugins.db", clock
+        self._database: Database | None = None
+
+    @property
+    def database(self) -> Database:
+        """The database. Raises `Unavailable` if it cannot be opened."""
+        if self._database is None:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.chmod(self.path.parent, 0o700)
+            self._database = Database.open(self.path)
+            self._database.migrate("local-kv", _STEPS)
+        return self._database
+
+    def close(self) -> None:
+        """Finish the writes."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+
+class LocalKeyValue:
+    """`sdk.KeyValue` of one plugin."""
+
+    def __init__(self, state: LocalState, plugin: str) -> None:
+        self._state, self._plugin = state, plugin
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value, unless it has expired."""
+        sql = "SELECT value FROM local_kv WHERE plugin = ? AND key = ? AND (expires IS NULL OR expires > ?)"
+        params = (self._plugin, key, self._state.clock.time())
+        rows = self._state.database.read(sql, params)
+        return bytes(rows[0][0]) if rows else None
+
+    async def set(self, key: str, value: bytes, *, ttl: float | None = None) -> None:
+        """Store the value. Raises `ValueError` if key or value is too long."""
+        if len(key) > _LONGEST_KEY or len(value) > _LARGEST:
+            raise ValueError(f"a key has {_LONGEST_KEY} characters and a value 64 KiB at most")
+        now = self._state.clock.time()
+        row = (self._plugin, key, value, None if ttl is None else now + ttl)
+        sql = "INSERT OR REPLACE INTO local_kv VALUES (?, ?, ?, ?)"
+        await self._state.database.write(lambda db: db.execute(sql, row) and None)
+
+    async def delete(self, key: str) -> None:
+        """Forget the key; it need not be there."""
+        sql, row = "DELETE FROM local_kv WHERE plugin = ? AND key = ?", (self._plugin, key)
+        await self._state.database.write(lambda db: db.execute(sql, row) and None)
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        """Return the keys that start with `prefix`, sorted."""
+        sql = (
+            "SELECT key FROM local_kv WHERE plugin = ? AND substr(key, 1, ?) = ?"
+            " AND (expires IS NULL OR expires > ?) ORDER BY key"
+        )
+        params = (self._plugin, len(prefix), prefix, self._state.clock.time())
+        return [row[0] for row in self._state.database.read(sql, params)]
