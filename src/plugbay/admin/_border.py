@@ -137,7 +137,7 @@ class Border:
                 f"show a bearer token, or sign in with {SIGN_IN} and send its cookie"
             )
         if scope["method"] not in SAFE:
-            _check_origin(headers, None if public else principal)
+            _check_origin(headers, None if public else principal, self._gates.hosts)
         scope["user"] = principal
 
     def _limit(self, visit: Visit) -> None:
@@ -253,11 +253,15 @@ def _check_host(host: str, allowed: frozenset[str]) -> None:
         ) from None
 
 
-def _check_origin(headers: dict[str, str], principal: Principal | None) -> None:
+def _check_origin(
+    headers: dict[str, str], principal: Principal | None, hosts: frozenset[str]
+) -> None:
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise Forbidden("another site's page may not do this")
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
+    origin = urlsplit(headers.get("origin", ""))
+    # A proxy may pass another Host on; the names that are configured are ours all the same.
+    ours = origin.netloc == headers.get("host", "") or origin.hostname in hosts
+    if "origin" in headers and not ours:
         raise Forbidden("another origin's page may not do this")
     if principal is None or not principal.csrf:
         return

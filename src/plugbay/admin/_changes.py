@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Response
 
-from plugbay.admin._http import Ask, principal
+from plugbay.admin._http import Ask, principal, visit
 from plugbay.admin._problems import MEDIA_TYPE, problem_of_operation
 from plugbay.admin._views import OperationView
+from plugbay.admin.audit import digest_of
 from plugbay.kernel import (
     Conflict,
     Invalid,
@@ -21,6 +22,8 @@ from plugbay.kernel import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from plugbay.admin._context import Context
     from plugbay.control import Change, Desired, Operation
 
@@ -78,7 +81,9 @@ async def make_change(
     is answered with its problem.
     """
     wish, who = wish_of(request, context), principal(request)
-    control = context.services.control
+    control, seen = context.services.control, visit(request)
+    seen.target, seen.before = key or change_name(change), state_of(control.desired, key)
+    seen.after = digest_of(msgspec.to_builtins(change))
     operation = control.ledger.by_key(who.user, wish.key) if wish.key else None
     if operation is None:
         expected = _precondition(request, control.desired, key, must_match=must_match)
@@ -91,11 +96,31 @@ async def make_change(
         )
     elif operation.change != change:
         raise Conflict(f"the Idempotency-Key was used for operation {operation.id}, another change")
+    seen.operation = operation.id
     if wish.wait is not None:
         operation = await control.wait(operation.id, timeout=wish.wait, finished=wish.finished)
     waited = wish.wait is not None
     there = operation.finished or (not wish.finished and control.converged(operation))
     return answer(operation, waited=waited and there)
+
+
+def change_name(change: Change) -> str:
+    """What a change is called, such as `enable`."""
+    return str(type(change).__struct_config__.tag)
+
+
+def state_of(desired: Desired, key: str) -> str:
+    """What the audit log says of the state before a change: the revision, and the digest of what
+    is about to be changed; nothing behind the revision: it is not there."""
+    kind, _, name = key.partition("/")
+    tables: Mapping[str, Mapping[str, object]] = {
+        "plugins": desired.plugins,
+        "routes": desired.routes,
+        "upstreams": desired.upstreams,
+    }
+    there = tables.get(kind, {}).get(name)
+    digest = "" if there is None else f" {digest_of(msgspec.to_builtins(there))}"
+    return f"revision {desired.revision}{digest}"
 
 
 def tag_of(desired: Desired, key: str) -> str | None:

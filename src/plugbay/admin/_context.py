@@ -9,12 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from plugbay.admin._background import Background
-    from plugbay.admin._credentials import Credentials
     from plugbay.admin._limits import SignInThrottle
     from plugbay.admin._options import AdminOptions
     from plugbay.admin._services import Services
     from plugbay.admin._status import StatusBoard
-    from plugbay.admin._users import Users
+    from plugbay.admin.access import Credentials, Users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,14 +12,18 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from plugbay.admin._context import Context
-from plugbay.kernel import Malformed, TooLarge, convert
+from plugbay.admin.access import NO_PLUGIN
+from plugbay.kernel import Forbidden, Malformed, TooLarge, convert
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
 
     from plugbay.admin._access import Permission, Principal
     from plugbay.admin._border import Visit
+    from plugbay.admin._limits import RateLimit
 
 T = TypeVar("T")
 
@@ -41,6 +45,10 @@ class Rule:
     """It answers with an operation, and can wait for its end."""
     events: bool = False
     """It answers with server-sent events."""
+    plugin: str = "plugin"
+    """The path's parameter that names the plugin, for credentials that are limited to some."""
+    checks_plugin: bool = False
+    """The route itself calls `Principal.require_plugin`, once it knows the plugin."""
 
 
 def rule(
@@ -51,20 +59,63 @@ def rule(
     if_match: bool = False,
     change: bool = False,
     events: bool = False,
+    plugin: str = "plugin",
+    checks_plugin: bool = False,
 ) -> dict[str, Any]:
     """The `opt` of a route. `None` is for the sign-in alone: anybody may try."""
-    said = Rule(permission=permission, body=body, upload=upload, if_match=if_match, change=change)
+    said = Rule(
+        permission=permission,
+        body=body,
+        upload=upload,
+        if_match=if_match,
+        change=change,
+        events=events,
+        plugin=plugin,
+        checks_plugin=checks_plugin,
+    )
     return {"rule": said}
 
 
-def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guard: raises `Forbidden` unless the caller has the route's permission.
+class Permit:
+    """Guard: raises `Forbidden` unless the caller has the route's permission, for the route's
+    plugin, and `TooManyRequests` for uploads beyond their own limit.
 
-    A route without a rule is Litestar's own answer to OPTIONS, which needs a sign-in only.
+    A route without a rule is refused: what nobody thought of, nobody may. The one exception is
+    Litestar's own answer to OPTIONS, which needs a sign-in only.
     """
-    wanted = cast("Rule | None", handler.opt.get("rule"))
-    if wanted is not None and wanted.permission is not None:
-        cast("Principal", connection.scope["user"]).require(wanted.permission)
+
+    def __init__(self, uploads: RateLimit) -> None:
+        self._uploads = uploads
+
+    def __call__(
+        self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+    ) -> None:
+        wanted = cast("Rule | None", handler.opt.get("rule"))
+        seen = cast("Visit", connection.scope["state"]["visit"])
+        seen.act = getattr(handler, "operation_id", None) or handler.handler_name
+        if wanted is None:
+            if connection.scope.get("method") != "OPTIONS":
+                raise Forbidden("this route does not say who may call it")
+            return
+        if wanted.permission is None:
+            return
+        who = cast("Principal", connection.scope["user"])
+        who.require(wanted.permission)
+        _check_plugin(who, wanted, connection.path_params)
+        if wanted.upload:
+            try:
+                self._uploads.take(seen.limited_as)
+            finally:
+                seen.limits += self._uploads.headers(seen.limited_as)
+
+
+def _check_plugin(who: Principal, wanted: Rule, parameters: Mapping[str, Any]) -> None:
+    if wanted.permission in NO_PLUGIN or wanted.checks_plugin:
+        return
+    if wanted.plugin in parameters:
+        who.require_plugin(str(parameters[wanted.plugin]))
+    else:
+        who.require_all_plugins()
 
 
 def principal(request: Ask) -> Principal:

@@ -21,6 +21,7 @@ MOST_KEYS = 10_000
 class _Count:
     start: float
     used: int = 0
+    refused: bool = False
 
 
 class Window:
@@ -42,6 +43,12 @@ class Window:
     def forget(self, key: str) -> None:
         """Start `key` afresh."""
         self._counts.pop(key, None)
+
+    def first_refusal(self, key: str) -> bool:
+        """Whether nobody has asked this before of `key` in its window."""
+        count = self._current(key)
+        first, count.refused = not count.refused, True
+        return first
 
     def left(self, key: str) -> int:
         """What `key` has left in its window."""
@@ -83,6 +90,10 @@ class RateLimit:
                 retry_after=wait,
             )
         self._window.count(key)
+
+    def first_refusal(self, key: str) -> bool:
+        """Whether this is the first refusal of `key` in its window."""
+        return self._window.first_refusal(key)
 
     def headers(self, key: str) -> list[tuple[str, str]]:
         """What to tell `key`."""

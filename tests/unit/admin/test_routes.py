@@ -191,5 +191,5 @@ def test_workers_and_nodes(world: World) -> None:
 def test_the_place_of_an_operation_is_audited(world: World) -> None:
     done = world.change("PUT", "/upstreams/api?reason=why", json=UPSTREAM)
     line = world.audited[-1]
-    assert (line.method, line.status) == ("PUT", 200)
-    assert line.location == f"{V1}/operations/{done['id']}"
+    assert (line["method"], line["status"]) == ("PUT", 200)
+    assert line["location"] == f"{V1}/operations/{done['id']}"

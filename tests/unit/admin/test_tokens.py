@@ -52,7 +52,7 @@ def test_a_bad_token_does_not_fall_back_to_the_cookie(world: World) -> None:
 
 def test_users_have_roles(world: World) -> None:
     headers = world.token()
-    wish = {"name": "vera", "role": "viewer", "password": "a long password"}
+    wish = {"name": "vera", "roles": ["viewer"], "password": "a long password"}
     assert world.client.post(f"{V1}/users", json=wish, headers=headers).status_code == 201
     assert world.client.post(f"{V1}/users", json=wish, headers=headers).status_code == 409
     bad = {**wish, "name": "Véra"}
@@ -74,7 +74,7 @@ def test_users_have_roles(world: World) -> None:
 
 def test_a_user_who_is_removed_is_signed_out(world: World) -> None:
     headers = world.token()
-    wish = {"name": "vera", "role": "admin", "password": "a long password"}
+    wish = {"name": "vera", "roles": ["admin"], "password": "a long password"}
     world.client.post(f"{V1}/users", json=wish, headers=headers)
     world.sign_in("vera", "a long password")
     assert world.client.get(f"{V1}/me").status_code == 200

@@ -5,7 +5,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.datastructures import Cookie
 
 from plugbay.admin._access import Permission, Principal, Role
-from plugbay.admin._border import COOKIE, client_address
+from plugbay.admin._border import client_address
 from plugbay.admin._http import Ask, Use, principal, read_body, rule, visit
 from plugbay.kernel import Conflict, Unauthenticated
 
@@ -32,7 +32,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     """Who is asking. `csrf` is empty unless a session's cookie was sent."""
 
     user: str
-    role: Role
+    roles: list[Role]
     permissions: list[Permission]
     csrf: str
 
@@ -54,15 +54,16 @@ class SessionRoutes(Controller):
     async def sign_in(self, request: Ask, context: Use) -> Response[SignedIn]:
         """Sign in with a password. Starts a session, in a cookie."""
         wish = await read_body(request, SignIn, limit=4096, what="sign-in")
-        address = client_address(request.scope)
+        address, seen = client_address(request.scope), visit(request)
+        seen.kind, seen.actor = "password", context.users.known(wish.username)
         try:
             context.throttle.attempt(wish.username, address)
             if not await context.users.verify(wish.username, wish.password):
                 raise Unauthenticated("the user name or the password is wrong")
             context.throttle.succeeded(wish.username, address)
         finally:
-            visit(request).limits = context.throttle.headers(wish.username, address)
-        session = await context.credentials.open_session(wish.username)
+            seen.limits = context.throttle.headers(wish.username, address)
+        session = await context.credentials.sessions.open(wish.username, "password")
         return Response(
             SignedIn(user=wish.username, csrf=session.csrf, expires=session.expires),
             status_code=201,
@@ -75,7 +76,7 @@ class SessionRoutes(Controller):
         who = principal(request)
         if not who.csrf:
             raise Conflict("a token was shown, not a session: revoke it with DELETE /tokens/{id}")
-        await context.credentials.close_session(who.credential)
+        await context.credentials.sessions.close(who.credential)
         return Response(None, status_code=204, cookies=[_cookie("", 0, context)])
 
     @get("/me", opt=rule(Permission.SELF), operation_id="getMe")
@@ -103,12 +104,14 @@ class SessionRoutes(Controller):
 
 
 def _me(who: Principal) -> Me:
-    return Me(user=who.user, role=who.role, permissions=sorted(who.permissions), csrf=who.csrf)
+    return Me(
+        user=who.user, roles=list(who.roles), permissions=sorted(who.permissions), csrf=who.csrf
+    )
 
 
 def _cookie(secret: str, seconds: float, context: Use) -> Cookie:
     return Cookie(
-        key=COOKIE,
+        key=context.credentials.cookie,
         value=secret,
         path=COOKIE_PATH,
         max_age=int(seconds),

@@ -5,9 +5,8 @@ from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath
 
 from plugbay.admin._access import Permission, Role
-from plugbay.admin._credentials import Token
 from plugbay.admin._http import Ask, Use, principal, read_body, rule
-from plugbay.admin._users import User
+from plugbay.admin.access import Token, User
 
 
 class TokenWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +15,8 @@ class TokenWish(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     scopes: list[Permission]
     expires_in: float | None = 90 * 86400.0
+    plugins: list[str] = []
+    """The only plugins it may change; empty: any."""
 
 
 class FreshToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +36,7 @@ class UserWish(msgspec.Struct, frozen=True, kw_only=True):
     """A user to be added."""
 
     name: str
-    role: Role
+    roles: list[Role]
     password: str
 
 
@@ -55,8 +56,14 @@ class TokenRoutes(Controller):
     async def create(self, request: Ask, context: Use) -> Response[FreshToken]:
         """Make a token. Its scopes are at most one's own permissions."""
         wish = await read_body(request, TokenWish, limit=context.options.max_body, what="token")
-        token, secret = await context.credentials.issue(
-            principal(request), wish.name, wish.scopes, wish.expires_in
+        who = principal(request)
+        token, secret = await context.credentials.tokens.issue(
+            who,
+            wish.name,
+            wish.scopes,
+            wish.expires_in,
+            plugins=wish.plugins,
+            method=context.credentials.method(who),
         )
         return Response(
             FreshToken(token=token, secret=secret),
@@ -67,12 +74,12 @@ class TokenRoutes(Controller):
     @get("/", opt=rule(Permission.SELF), operation_id="listTokens")
     async def list(self, request: Ask, context: Use) -> TokenList:
         """One's tokens, without their secrets."""
-        return TokenList(context.credentials.tokens(principal(request).user))
+        return TokenList(context.credentials.tokens.list(principal(request).user))
 
     @delete("/{token_id:str}", opt=rule(Permission.SELF), operation_id="revokeToken")
     async def revoke(self, request: Ask, context: Use, token_id: FromPath[str]) -> None:
         """Revoke a token at once."""
-        await context.credentials.revoke(principal(request).user, token_id)
+        await context.credentials.tokens.revoke(principal(request).user, token_id)
 
 
 class UserRoutes(Controller):
@@ -90,7 +97,7 @@ class UserRoutes(Controller):
     async def create(self, request: Ask, context: Use) -> Response[User]:
         """Add a user with a first password."""
         wish = await read_body(request, UserWish, limit=context.options.max_body, what="user")
-        user = await context.users.add(wish.name, wish.role, wish.password)
+        user = await context.users.add(wish.name, wish.roles, wish.password)
         return Response(user, status_code=201)
 
     @delete("/{name:str}", opt=rule(Permission.USERS_WRITE), operation_id="deleteUser")

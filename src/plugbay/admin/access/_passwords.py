@@ -34,12 +34,12 @@ class Passwords:
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether `password` is the one. A user who does not exist costs the same time."""
         if len(password) > LONGEST:
-            return False
+            return False  # and so it is for everybody: nobody can have set one
         async with self._turn:
             return await asyncio.to_thread(self._verify, stored, password)
 
     def _verify(self, stored: str | None, password: str) -> bool:
-        if stored is None and not self._nobody:
+        if not self._nobody:  # the first of all pays for it, whoever that is
             self._nobody = self._hasher.hash("nobody has this password")
         try:
             self._hasher.verify(stored or self._nobody, password)
