@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from plugbay.gateway._body import BodyQueue, Gate
+from plugbay.gateway._connection import CLOSED
 from plugbay.gateway._exchange_state import ExchangeState
 from plugbay.gateway._problem import problem
 from plugbay.gateway._wire import (
@@ -18,10 +19,10 @@ from plugbay.gateway._wire import (
     last_chunk,
     response_head,
 )
-from plugbay.sdk import Headers, Response, Timing
+from plugbay.sdk import Drip, Headers, Response, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, AsyncIterator
 
     from plugbay.gateway._wire import Fields
 
@@ -116,11 +117,34 @@ class Responding(ExchangeState):
         fields = [field for field in fields if field[0] not in FRAMING]
         if body is None or isinstance(body, bytes):
             self._send_whole(response.status, fields, body or b"")
-        else:
+        elif not isinstance(body, Drip) or not self._hold(response.status, fields, body):
             self.response_task = asyncio.get_running_loop().create_task(
                 self._send_stream(response.status, fields, body)
             )
             self.response_task.add_done_callback(self.task_done)
+
+    def _hold(self, status: int, fields: Fields, drip: Drip) -> bool:
+        """Leave the connection to the trap; False if its body is to be sent like any other."""
+        plane, client = self.plane, self.request.client
+        if self.bodiless(status) or not plane.trap.admits(drip, client, len(plane.connections)):
+            drip.over()
+            self._send_whole(status, fields, b"")
+            return True
+        kept = list(fields)
+        self.keep = False
+        self.write_head(status, fields, -1)
+        if self.finished:
+            drip.over()
+            return True
+        head = b"".join(self.out)
+        self.out.clear()
+        if plane.trap.take(self.connection, client, head, drip, chunked=self.chunked):
+            self.connection.mode = CLOSED
+            self.finish("held")
+            return True
+        self.responded = self.chunked = False
+        fields[:] = kept
+        return False
 
     def _filter_or_head(self, response: Response, fields: Fields, length: int) -> None:
         chain = self.chain
@@ -132,10 +156,12 @@ class Responding(ExchangeState):
             return
         queue = self.filtered = BodyQueue(sink.pause, sink.resume)
         chunks = chain.response_body(self.request, response, queue, self.entered)
-        fields = [field for field in fields if field[0] != b"content-length"]
-        self.response_task = asyncio.get_running_loop().create_task(
-            self._send_stream(response.status, fields, chunks)
-        )
+        if chain.late_head:
+            work = self._send_late(response, aiter(chunks))
+        else:
+            fields = [field for field in fields if field[0] != b"content-length"]
+            work = self._send_stream(response.status, fields, chunks)
+        self.response_task = asyncio.get_running_loop().create_task(work)
         self.response_task.add_done_callback(self.task_done)
 
     def _send_whole(self, status: int, fields: Fields, body: bytes) -> None:
@@ -148,15 +174,25 @@ class Responding(ExchangeState):
             self.response_data(body)
         self.response_end([])
 
-    async def _send_stream(self, status: int, fields: Fields, body: AsyncIterable[bytes]) -> None:
+    async def _send_late(self, response: Response, body: AsyncIterator[bytes]) -> None:
+        """Send a body whose filter may change the head before it yields for the first time."""
+        first = await anext(body, b"")
+        fields = [field for field in response.headers.raw if field[0] not in FRAMING]
+        await self._send_stream(response.status, fields, body, first)
+
+    async def _send_stream(
+        self, status: int, fields: Fields, body: AsyncIterable[bytes], first: bytes = b""
+    ) -> None:
         """Send a body of unknown length, as fast as the client reads it."""
         self.write_head(status, fields, -1)
+        if first and not self.without_body:
+            self._write(first)
         self.flush()
         gate = self.gate = Gate()
         if not self.connection.writable:
             gate.shut()
         async for data in body:
-            if data:
+            if data and not self.without_body:
                 self._write(data)
                 self.flush()
             if not gate.open:

@@ -18,6 +18,7 @@ from plugbay.gateway._problem import problem
 from plugbay.gateway._request_head import is_special
 from plugbay.gateway._ticker import Ticker
 from plugbay.gateway._tracing import Tracing
+from plugbay.gateway._trap import Trap
 
 if TYPE_CHECKING:
     import socket
@@ -82,6 +83,7 @@ class HttpDataPlane:
         self.monotonic = clock.monotonic
         self.forwarded = ForwardedPolicy(limits.trusted_proxies)
         self.observers = Observers()
+        self.trap = Trap()
         self.ticker = Ticker(tick, self._sweep)
         self.idle_span = self.ticker.span(limits.idle_timeout)
         self.names = FieldNames(is_special)
@@ -130,6 +132,7 @@ class HttpDataPlane:
         Returns how many exchanges were cancelled.
         """
         self.draining = True
+        self.trap.close()
         for server in self._servers:
             server.close()
         for connection in tuple(self.connections):
@@ -147,6 +150,7 @@ class HttpDataPlane:
     async def close(self) -> None:
         """End everything now."""
         self.draining = True
+        self.trap.close()
         for server in self._servers:
             server.close()
         for connection in tuple(self.connections):
