@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
@@ -41,6 +42,7 @@ type call struct {
 	sink     *sink
 	called   atomic.Bool
 	response chan response
+	pumps    sync.WaitGroup // a body that the plugin has replaced may end after the plugin
 }
 
 type response struct {
@@ -72,6 +74,7 @@ func (c *call) run(payload []byte) {
 		}
 	}
 	c.done(err)
+	c.pumps.Wait()
 }
 
 func (c *call) handle(x echo.Context) (err error) {
@@ -112,7 +115,11 @@ func (c *call) next(x echo.Context) error {
 	other := request.Body != nil && request.Body != c.body
 	c.sendNext(request, other, wrapped)
 	if other {
-		go c.replaced.pump(request.Body)
+		c.pumps.Add(1)
+		go func() {
+			defer c.pumps.Done()
+			c.replaced.pump(request.Body)
+		}()
 	}
 	if c.flags&requestOneLeg != 0 {
 		return nil

@@ -1,0 +1,1 @@
+"""The runtime `process`: a plugin in a process of its own, by the protocol of go-plugin."""

@@ -1,0 +1,70 @@
+"""gRPC, as far as it is needed: a channel, and calls by their path.
+
+grpcio is the optional extra `grpc`; it is imported here and nowhere else, when the first process
+is started.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from plugbay.kernel import Unavailable
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import grpc.aio
+    from google.protobuf.message import Message
+
+_Answer = TypeVar("_Answer", bound="Message")
+
+OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.default_authority", "localhost"),
+    # It listens already when it says so; the first attempt that fails is not to cost a second.
+    ("grpc.initial_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 20),
+    ("grpc.max_reconnect_backoff_ms", 500),
+)
+
+
+def aio() -> ModuleType:
+    """Import `grpc.aio`. Raises `Unavailable` if the extra is not installed."""
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    try:
+        import grpc.aio
+    except ImportError as error:
+        raise Unavailable(
+            "the runtime `process` needs `plugbay[grpc]`: pip install 'plugbay[grpc]'"
+        ) from error
+    return grpc.aio
+
+
+def open_channel(target: str) -> grpc.aio.Channel:
+    """Open a channel, without TLS: who may connect is a matter of the socket's directory."""
+    channel: grpc.aio.Channel = aio().insecure_channel(target, options=OPTIONS)
+    return channel
+
+
+async def call(
+    channel: grpc.aio.Channel,
+    path: str,
+    request: Message,
+    answer: type[_Answer],
+    *,
+    timeout: float,
+) -> _Answer:
+    """Make one unary call. Raises `grpc.aio.AioRpcError`."""
+    method = channel.unary_unary(
+        path, request_serializer=serialize, response_deserializer=answer.FromString
+    )
+    return await method(request, timeout=timeout)
+
+
+def serialize(message: Message) -> bytes:
+    """Encode a message."""
+    return message.SerializeToString()

@@ -1,0 +1,229 @@
+"""One process of a plugin, as the system sees it: started, caged, listened to, ended.
+
+Its end is seen by its process file descriptor (pidfd_open(2)), at once and without polling. It
+has a session of its own, so that all it starts is killed with it, and it dies with this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from plugbay.kernel import Unavailable
+from plugbay.runtimes.process._handshake import not_executable
+from plugbay.runtimes.process._output import crash_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from plugbay.runtimes.process._output import Output
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+_LAST_WORDS = 0.2
+"""Seconds to read what was printed last; a process that got away may hold the pipe open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cage:
+    """What a process may use; 0 is no limit. `data_mb` bounds its private memory."""
+
+    data_mb: int = 0
+    files: int = 256
+    file_mb: int = 0
+    cpu_seconds: int = 0
+    network: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What to execute, and in which surroundings. Nothing of our environment is handed on."""
+
+    program: str
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    directory: str = "/"
+    cage: Cage = field(default_factory=Cage)
+
+
+class Child:
+    """A process that runs, or ran. Make one by `start`, and end it by `kill` in any case."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], stdout: Output, stderr: Output) -> None:
+        self._popen, self._stdout, self._stderr = popen, stdout, stderr
+        self.pid = popen.pid
+        self.notes: tuple[str, ...] = ()
+        """What the launcher could not do here."""
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[int] = loop.create_future()
+        """Its exit code, or minus the number of the signal."""
+        self.first_line: asyncio.Future[bytes] = loop.create_future()
+        """The first line on standard output, without it being logged."""
+        self._pidfd = os.pidfd_open(popen.pid)
+        self._closed = [loop.create_future(), loop.create_future()]
+        self._transports: list[asyncio.ReadTransport] = []
+        loop.add_reader(self._pidfd, self._reap)
+
+    @classmethod
+    async def start(cls, command: Command, stdout: Output, stderr: Output) -> Self:
+        """Start it. Raises `Invalid` if it cannot be executed, `Unavailable` if nothing can."""
+        reader, writer = os.pipe()
+        try:
+            popen = _spawn(command, writer)
+        except OSError as error:
+            os.close(reader)
+            raise Unavailable(f"no process can be started: {error.strerror}") from error
+        finally:
+            os.close(writer)
+        child = cls(popen, stdout, stderr)
+        try:
+            await child._listen()
+            child.notes = await _report(reader)
+        except BaseException:
+            await child.kill()
+            raise
+        return child
+
+    async def _listen(self) -> None:
+        loop, popen = asyncio.get_running_loop(), self._popen
+        first = _First(self.first_line, self._stdout.feed)
+        for pipe, take, closed in (
+            (popen.stdout, first.feed, self._closed[0]),
+            (popen.stderr, self._stderr.feed, self._closed[1]),
+        ):
+            make = functools.partial(_Pipe, take, closed)
+            transport, _ = await loop.connect_read_pipe(make, pipe)
+            self._transports.append(transport)
+
+    def _reap(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        code = self._popen.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)  # what it has started goes with it
+        if not self.ended.done():
+            self.ended.set_result(code)
+
+    def signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    async def kill(self) -> int:
+        """End it and all that it has started, now; return its exit code when it is gone."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        return await self.gone()
+
+    async def gone(self) -> int:
+        """Wait for its end and for its last words; close the pipes."""
+        code = await asyncio.shield(self.ended)
+        await asyncio.wait(self._closed, timeout=_LAST_WORDS)
+        for transport in self._transports:
+            transport.close()
+        self._stdout.close()
+        self._stderr.close()
+        return code
+
+    def said(self) -> str:
+        """Return the last lines that it has printed on standard error, or on output."""
+        return "\n".join(self._stderr.last or self._stdout.last)
+
+    def why(self) -> str:
+        """Say how it ended, in one line."""
+        code = self.ended.result()
+        how = f"exit code {code}" if code >= 0 else _signal_name(-code)
+        line = crash_line(self._stderr.last)
+        return f"the process ended by {how}" + (f": {line[:300]}" if line else "")
+
+
+class _Pipe(asyncio.Protocol):
+    """Pours a pipe away, at once and for ever."""
+
+    def __init__(self, take: Callable[[bytes], None], closed: asyncio.Future[None]) -> None:
+        self._take, self._closed = take, closed
+
+    def data_received(self, data: bytes) -> None:
+        self._take(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+
+class _First:
+    """Keeps the first line apart from the others."""
+
+    def __init__(self, line: asyncio.Future[bytes], rest: Callable[[bytes], None]) -> None:
+        self._line, self._rest = line, rest
+        self._seen = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        if self._line.done():
+            self._rest(data)
+            return
+        self._seen += data
+        line, found, rest = bytes(self._seen).partition(b"\n")
+        if found or len(self._seen) > _LONGEST:
+            self._line.set_result(line)
+            self._rest(rest)
+
+
+_LONGEST = 16384
+
+
+def _spawn(command: Command, report: int) -> subprocess.Popen[bytes]:
+    cage = command.cage
+    numbers = (
+        *(report, os.getpid(), int(cage.network)),
+        *(cage.files, cage.data_mb, cage.file_mb, cage.cpu_seconds),
+    )
+    orders = ",".join(map(str, numbers))
+    launcher = (sys.executable, "-I", "-S", "-B", str(LAUNCHER), orders)
+    return subprocess.Popen(  # noqa: S603 - our own launcher, and a program that was validated
+        (*launcher, command.program, *command.arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(command.environment),
+        cwd=command.directory,
+        pass_fds=(report,),
+        start_new_session=True,
+    )
+
+
+async def _report(fd: int) -> tuple[str, ...]:
+    """Read what the launcher reports, until the program runs. Raises `Invalid`."""
+    loop = asyncio.get_running_loop()
+    closed: asyncio.Future[None] = loop.create_future()
+    content = bytearray()
+    source = os.fdopen(fd, "rb", 0)
+    transport, _ = await loop.connect_read_pipe(lambda: _Pipe(content.extend, closed), source)
+    try:
+        await closed
+    finally:
+        transport.close()
+    notes: list[str] = []
+    for line in content.decode().splitlines():
+        kind, _, said = line.partition(" ")
+        if kind == "error":
+            raise not_executable(said)
+        notes.append(said)
+    return tuple(notes)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"
