@@ -13,6 +13,7 @@ from plugbay.kernel._convert import convert as convert
 from plugbay.kernel._errors import ArtifactRejected as ArtifactRejected
 from plugbay.kernel._errors import Conflict as Conflict
 from plugbay.kernel._errors import DependencyProblem as DependencyProblem
+from plugbay.kernel._errors import ExtraMissing as ExtraMissing
 from plugbay.kernel._errors import Forbidden as Forbidden
 from plugbay.kernel._errors import HookFailed as HookFailed
 from plugbay.kernel._errors import IllegalTransition as IllegalTransition

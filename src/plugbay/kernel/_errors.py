@@ -150,6 +150,16 @@ class Unavailable(PlugbayError):
     code, title, status = "unavailable", "Not available now", 503
 
 
+class ExtraMissing(Unavailable):
+    """A feature was switched on whose optional extra is not installed."""
+
+    code, title = "extra-missing", "An optional extra is not installed"
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs `plugbay[{extra}]`: pip install 'plugbay[{extra}]'")
+        self.extra = extra
+
+
 class PluginError(PlugbayError):
     """The plugin is to blame."""
 

@@ -53,7 +53,6 @@ from plugbay.observability._trace_steps import TraceStep as TraceStep
 from plugbay.observability._trace_steps import server_timing as server_timing
 from plugbay.observability._trace_steps import sign_trace as sign_trace
 from plugbay.observability._trace_steps import verify_trace as verify_trace
-from plugbay.observability._traces import ExtraMissing as ExtraMissing
 from plugbay.observability._traces import OtelTraces as OtelTraces
 from plugbay.observability._traces import RequestTrace as RequestTrace
 from plugbay.observability._traces import Traces as Traces

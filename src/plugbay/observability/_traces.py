@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from plugbay.kernel import Unavailable
+from plugbay.kernel import ExtraMissing
 from plugbay.observability._trace_context import TraceContext, extract, inject
 
 if TYPE_CHECKING:
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
     from plugbay.observability._trace_steps import TraceStep
 
 _OTEL = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
-
-
-class ExtraMissing(Unavailable):
-    """A feature was switched on whose optional extra is not installed."""
-
-    code, title = "extra-missing", "An optional extra is not installed"
-
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs `plugbay[{extra}]`: pip install 'plugbay[{extra}]'")
-        self.extra = extra
 
 
 class RequestTrace:

@@ -10,7 +10,7 @@ import pytest
 
 from plugbay.app._trace_key import SIZE, make_trace_key, read_trace_key
 from plugbay.app.check import check_extras
-from plugbay.observability import ExtraMissing
+from plugbay.kernel import ExtraMissing
 from plugbay.settings import Settings, TraceSettings
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugbay.kernel import ExtraMissing
 from plugbay.observability import (
-    ExtraMissing,
     TraceContext,
     Traces,
     TraceStep,
