@@ -257,5 +257,5 @@ func (c *call) read(payload []byte) (*http.Request, error) {
 }
 
 func report(said any) {
-	fmt.Fprintf(os.Stderr, "panic: %v\n%s\n", said, debug.Stack())
+	fmt.Fprintf(os.Stderr, "recovered from panic: %v\n%s\n", said, debug.Stack())
 }

@@ -50,6 +50,7 @@ class Chain:
         self.inside: set[Responding] = set()
         self.waits_on_request = self.waits_on_response = False
         self.filters_request = self.filters_response = self.sees_response = False
+        self.late_head = False
         self.observers: tuple[tuple[Link, Hook], ...] = ()
         self._now = now
         self._waiting: dict[Responding, Callable[[], None]] = {}
@@ -75,6 +76,9 @@ class Chain:
         self.on_response_async = run if self.waits_on_response else _as_coroutine(run)
         self.filters_request = any(link.hook("request_body") for link in links)
         self.filters_response = any(link.hook("response_body") for link in links)
+        self.late_head = any(
+            hook.late_head for link in links if (hook := link.hook("response_body")) is not None
+        )
         self.sees_response = self.filters_response or any(
             link.hook("on_response") or link.hook("on_complete") for link in links
         )

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One hook of a plugin, ready to be called; `coroutine` says whether it must be awaited."""
+    """One hook of a plugin, ready to be called; `coroutine` says whether it must be awaited.
+
+    `late_head`: it is a `response_body` that may change the head until it first yields.
+    """
 
     call: Callable[..., Any]
     coroutine: bool
+    late_head: bool = False
 
 
 class Instance(Protocol):

@@ -246,6 +246,11 @@ class Request:
             self._state = {}
         return self._state
 
+    @property
+    def has_body(self) -> bool:
+        """Whether a body comes with it; one of unknown length may turn out to be empty."""
+        return self._reader is not None
+
     async def read(self, limit: int) -> bytes:
         """Buffer the whole body and return it; the upstream still gets it.
 

@@ -1,0 +1,97 @@
+"""One generation of a Go plugin: `kernel.Instance`, with a runner's process of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugbay.kernel import Hook, StartFailed
+from plugbay.kernel import Invalid as _Invalid
+from plugbay.runtimes.goso._exchange import Exchanges
+from plugbay.runtimes.goso._keeper import Keeper
+from plugbay.runtimes.goso._process import Plugin
+from plugbay.runtimes.process._process import Cage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from plugbay.kernel import LoadRequest
+    from plugbay.sdk import Capability, Manifest
+
+GO_MB = 192
+"""Memory that Go itself and its threads' stacks take, beside what the plugin asks for."""
+FILES = 256
+DEFAULT: tuple[Capability, ...] = ("request-filter", "response-filter")
+"""What a plugin provides whose manifest names nothing."""
+
+
+class GosoInstance:
+    """Runs a Go plugin behind the gateway's hooks. It keeps no state for the next generation."""
+
+    def __init__(self, request: LoadRequest, program: Path) -> None:
+        manifest, host = request.manifest, request.host
+        self.plugin, self.generation = manifest.id, request.generation
+        self.keeper = Keeper(
+            program,
+            Plugin(file=request.payload, symbol=manifest.entry, config=request.config),
+            lambda level, text, fields: host.log.log(level, "%s", text, extra=fields),
+            host.clock,
+            cage=cage(manifest),
+            seconds=manifest.limits.start_ms / 1000,
+        )
+        self._hooks = bind_hooks(manifest, self.keeper, request.generation)
+
+    @property
+    def hooks(self) -> Mapping[str, Hook]:
+        """Those that the manifest's `provides` asks for."""
+        return self._hooks
+
+    async def start(self) -> None:
+        """Start the runner and let it open the plugin. Raises `StartFailed`."""
+        try:
+            await self.keeper.start()
+        except _Invalid as error:
+            raise StartFailed(
+                self.plugin, error.detail, generation=self.generation, problems=error.problems
+            ) from None
+
+    async def stop(self) -> None:
+        """End the runner."""
+        await self.keeper.stop()
+
+    async def health(self) -> None:
+        """Return when the runner answers; raises why it does not run."""
+        await self.keeper.health()
+
+    async def snapshot(self) -> bytes | None:
+        """Return None: a plugin in Go has no way to say its state."""
+        return None
+
+    async def restore(self, state: bytes) -> None:
+        """Ignore the state of the generation before."""
+
+
+def bind_hooks(manifest: Manifest, keeper: Keeper, generation: int) -> dict[str, Hook]:
+    """Return the hooks for what the manifest provides."""
+    provides = manifest.provides or DEFAULT
+    bodies = "body-filter" in provides
+    legs = 2 if bodies or "response-filter" in provides else 1
+    key = f"goso:{manifest.id}:{generation}"
+    exchanges = Exchanges(keeper.connection, key, legs=legs, bodies=bodies)
+    hooks: dict[str, Any] = {"on_request": Hook(exchanges.on_request, True)}
+    if legs > 1:
+        hooks["on_response"] = Hook(exchanges.on_response, True)
+        hooks["on_complete"] = Hook(exchanges.on_complete, False)
+    if bodies:
+        hooks["request_body"] = Hook(exchanges.request_body, False)
+        hooks["response_body"] = Hook(exchanges.response_body, False, late_head=True)
+    return hooks
+
+
+def cage(manifest: Manifest) -> Cage:
+    """Return what the plugin's process may use."""
+    return Cage(
+        data_mb=manifest.limits.memory_mb + GO_MB,
+        files=FILES,
+        network=bool(manifest.permissions.network),
+    )
