@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from plugbay.kernel import ArtifactState, Problem
-
 # Not only for type checkers: msgspec resolves these annotations when it reads a record.
+from plugbay.artifacts._declaration import Declaration  # noqa: TC001 - see above
+from plugbay.artifacts._go_build import GoBuild  # noqa: TC001 - see above
+from plugbay.artifacts._kind import Kind  # noqa: TC001 - see above
+from plugbay.kernel import ArtifactState, Problem
 from plugbay.sdk import Manifest  # noqa: TC001 - see above
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "info"]
 Result = Literal["passed", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding(Problem):
-    """A problem that a layer found; a warning does not reject the artifact."""
+    """A problem that a layer found; only an error rejects the artifact."""
 
     severity: Severity = "error"
 
@@ -51,10 +53,13 @@ class WheelMetadata:
 class Artifact:
     """The record of one artifact.
 
-    `digest` is the SHA-256 in hex; `uploaded_at` is in seconds since the Unix epoch. `plugin`,
+    `kind` is told by the content. `declaration` is the manifest that came with the upload, for
+    those kinds whose bytes carry none. `digest` is the SHA-256 in hex; `uploaded_at` is in
+    seconds since the Unix epoch. `plugin`,
     `version`, `manifest` and `metadata` are known once the layers that read them have passed;
     `config_schema` (JSON Schema 2020-12), `hooks` and `timings` (seconds) come from the trial.
-    `unpacked` is where the wheel lies extracted; it is made again when it is missing.
+    `go` is how Go built a binary. `unpacked` is the directory where the wheel lies extracted, or
+    the binary ready to be run; it is made again when it is missing.
     """
 
     digest: str
@@ -62,11 +67,14 @@ class Artifact:
     filename: str
     uploaded_at: float
     uploaded_by: str
+    kind: Kind = "wheel"
+    declaration: Declaration | None = None
     state: ArtifactState = ArtifactState.UPLOADED
     plugin: str = ""
     version: str = ""
     manifest: Manifest | None = None
     metadata: WheelMetadata | None = None
+    go: GoBuild | None = None
     config_schema: dict[str, Any] | None = None
     hooks: tuple[str, ...] = ()
     timings: dict[str, float] = field(default_factory=dict[str, float])

@@ -30,6 +30,11 @@ STEPS = (
         WHERE state IN ('validated', 'revoked');
     CREATE INDEX artifacts_plugin ON artifacts (plugin, uploaded_at);
     """,
+    "ALTER TABLE artifacts ADD COLUMN kind TEXT NOT NULL DEFAULT 'wheel';",
+)
+_PUT = (
+    "INSERT OR REPLACE INTO artifacts"
+    " (digest, plugin, version, state, uploaded_at, record, kind) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _SETTLED = (ArtifactState.VALIDATED, ArtifactState.REVOKED)
 _CLAIMED = "plugin = ? AND version = ? AND state IN ('validated', 'revoked')"
@@ -50,12 +55,15 @@ class Catalog:
         """Return the artifact that is this version of the plugin, or None."""
         return self._first(_CLAIMED, plugin, canonicalize_version(version))
 
-    def list(self, *, plugin: str = "", state: ArtifactState | None = None) -> list[Artifact]:
+    def list(
+        self, *, plugin: str = "", state: ArtifactState | None = None, kind: str = ""
+    ) -> list[Artifact]:
         """Return the records, the last uploaded first."""
         rows = self._db.read(
             "SELECT record FROM artifacts WHERE (?1 = '' OR plugin = ?1)"
-            " AND (?2 = '' OR state = ?2) ORDER BY uploaded_at DESC, digest",
-            (plugin, state or ""),
+            " AND (?2 = '' OR state = ?2) AND (?3 = '' OR kind = ?3)"
+            " ORDER BY uploaded_at DESC, digest",
+            (plugin, state or "", kind),
         )
         return [_decoded(row) for row in rows]
 
@@ -69,7 +77,7 @@ class Catalog:
         def work(db: sqlite3.Connection) -> None:
             if artifact.state in _SETTLED:
                 _refuse_second(db, artifact)
-            db.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?)", row)
+            db.execute(_PUT, row)
 
         await self._db.write(work)
 
@@ -112,6 +120,7 @@ def _row(artifact: Artifact) -> tuple[object, ...]:
         artifact.state.value,
         artifact.uploaded_at,
         msgspec.json.encode(stored),
+        artifact.kind,
     )
 
 

@@ -22,8 +22,9 @@ _LONGEST = 100
 _LIMITS = ("memory_mb", "request_ms", "start_ms")
 
 
-def check_claims(manifest: Manifest, wheel: str, files: frozenset[str]) -> Iterator[Finding]:
-    """Yield everything that is wrong with a well-formed manifest; `wheel` is its version."""
+def check_claims(manifest: Manifest, wheel: str | None, files: frozenset[str]) -> Iterator[Finding]:
+    """Yield everything that is wrong with a well-formed manifest; `wheel` is the wheel's version,
+    None for what is no wheel."""
     if not _ID.fullmatch(manifest.id):
         yield _finding("/id", "no plugin id", "[a-z][a-z0-9-]*, at most 64", manifest.id)
     yield from _version(manifest.version, wheel)
@@ -46,15 +47,16 @@ def check_claims(manifest: Manifest, wheel: str, files: frozenset[str]) -> Itera
                 yield _finding(f"/permissions/{kind}/{index}", "empty or padded", "a name", name)
 
 
-def _version(version: str, wheel: str) -> Iterator[Finding]:
+def _version(version: str, wheel: str | None) -> Iterator[Finding]:
     try:
-        same = Version(_short(version)) == Version(wheel)
+        parsed = Version(_short(version))
+        same = wheel is None or parsed == Version(wheel)
     except ValueError:
         yield _finding("/version", "no version (PEP 440)", "e.g. 1.0.0", version)
         return
     if not same:
         remedy = "give plugbay.toml and pyproject.toml the same version"
-        yield _finding("/version", "not the wheel's version", wheel, version, remedy)
+        yield _finding("/version", "not the wheel's version", wheel or "", version, remedy)
 
 
 def _entry(manifest: Manifest, files: frozenset[str]) -> Iterator[Finding]:

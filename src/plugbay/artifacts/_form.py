@@ -26,6 +26,7 @@ class Form:
     """Archive safety, the wheel's file name, RECORD, METADATA and WHEEL."""
 
     name = "form"
+    eager = False
 
     def __init__(self, limits: ArchiveLimits | None = None) -> None:
         self._limits = limits or ArchiveLimits()

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from plugbay.artifacts._artifact import WheelMetadata
+    from plugbay.artifacts._binary._elf import Elf
+    from plugbay.artifacts._declaration import Declaration
+    from plugbay.artifacts._go_build import GoBuild
+    from plugbay.artifacts._kind import Kind
     from plugbay.kernel import Problem
     from plugbay.sdk import Manifest
 
@@ -21,11 +25,15 @@ class Subject:
     digest: str
     path: Path
     filename: str
+    kind: Kind = "wheel"
+    declaration: Declaration | None = None
     files: frozenset[str] = frozenset()
     dist_info: str = ""
     metadata: WheelMetadata | None = None
     manifest: Manifest | None = None
     config_schema: Mapping[str, Any] | None = None
+    elf: Elf | None = None
+    go: GoBuild | None = None
     hooks: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
 
@@ -50,9 +58,15 @@ class Layer(Protocol):
         """What it is called in reports."""
         ...
 
-    async def inspect(self, subject: Subject) -> Sequence[Problem]:
+    @property
+    def eager(self) -> bool:
+        """Whether it also looks when a layer before it has failed, so that all is said at once."""
+        ...
+
+    async def inspect(self, subject: Subject) -> Sequence[Problem] | None:
         """Return everything that is wrong, at once; `Finding` can make it a mere warning.
 
+        None if it could not look, because a layer before it has not found what it builds on.
         What it raises is not the artifact's fault: the artifact stays `uploaded`.
         """
         ...

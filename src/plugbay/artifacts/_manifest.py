@@ -27,6 +27,7 @@ class ManifestLayer:
     """Reads the manifest; every unknown, missing or wrong key is reported at once."""
 
     name = "manifest"
+    eager = False
 
     async def inspect(self, subject: Subject) -> Sequence[Problem]:
         """Read and check the manifest, and keep it in the subject."""

@@ -29,6 +29,7 @@ class Platform:
     """The API's version, the runtime, Python's version, and nothing that must be installed."""
 
     name = "platform"
+    eager = False
 
     def __init__(self, runtimes: Collection[str] = ("python",), apis: Collection[int] = (API,)):
         self._runtimes, self._apis = runtimes, apis

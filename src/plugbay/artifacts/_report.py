@@ -10,11 +10,13 @@ from plugbay.artifacts._artifact import Finding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from plugbay.artifacts._artifact import Severity
     from plugbay.kernel import Problem
 
 
 MOST = 200
 _LONGEST = 1000
+_RANK: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 def lifted(problems: Sequence[Problem]) -> tuple[Finding, ...]:
@@ -23,7 +25,7 @@ def lifted(problems: Sequence[Problem]) -> tuple[Finding, ...]:
     There are never more than `MOST`, errors first, and no text is longer than a screen: both
     are made by whoever made the artifact, and are kept with its record.
     """
-    findings = sorted(map(_clean, problems), key=lambda finding: finding.severity)
+    findings = sorted(map(_clean, problems), key=lambda finding: _RANK.index(finding.severity))
     if len(findings) <= MOST:
         return tuple(findings)
     rest = len(findings) - MOST + 1

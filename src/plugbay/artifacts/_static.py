@@ -30,6 +30,7 @@ class Static:
     """
 
     name = "static"
+    eager = False
 
     def __init__(self, *, memory: int = 1 << 30, seconds: int = 20) -> None:
         self._memory, self._seconds = memory, seconds

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from plugbay.artifacts._declaration import Declaration
+    from plugbay.artifacts._kind import Kind
     from plugbay.artifacts._spool import Spool
     from plugbay.storage import Database
 
@@ -40,6 +42,8 @@ class Arrival:
     filename: str
     by: str
     at: float
+    kind: Kind = "wheel"
+    declaration: Declaration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,12 @@ class ArtifactStore:
             raise NotFound(f"there is no artifact {digest}")
         return self._placed(artifact)
 
-    def list(self, *, plugin: str = "", state: ArtifactState | None = None) -> list[Artifact]:
+    def list(
+        self, *, plugin: str = "", state: ArtifactState | None = None, kind: str = ""
+    ) -> list[Artifact]:
         """Return the records, the last uploaded first."""
-        return [self._placed(found) for found in self.catalog.list(plugin=plugin, state=state)]
+        found = self.catalog.list(plugin=plugin, state=state, kind=kind)
+        return [self._placed(artifact) for artifact in found]
 
     def versions(self, plugin: str) -> Sequence[Artifact]:
         """Return the validated and revoked artifacts of a plugin, the highest version first."""
@@ -105,6 +112,7 @@ class ArtifactStore:
             if known is not None and known.state is ArtifactState.REVOKED:
                 raise Conflict(f"the artifact {arrival.digest} was revoked; build a new version")
             if known is not None and known.state is not ArtifactState.REJECTED:
+                _refuse_other(known, arrival.declaration)
                 if not await in_thread(self.blobs.sound, arrival.digest):
                     await self._adopt(spool, arrival.digest)  # healed by the same bytes
                 return Upload(self._placed(known), duplicate=True)
@@ -151,12 +159,15 @@ class ArtifactStore:
                 yield chunk
 
     async def payload(self, digest: str) -> Path:
-        """Return the directory of the unpacked wheel, made if it is missing.
+        """Return the directory of the unpacked wheel, or the binary; made if it is missing.
 
         Raises `NotFound`, and `Unavailable` if the bytes are damaged or the disk is full.
         """
-        self.get(digest)
-        path = await in_thread(self.unpacked.ensure, digest)
+        artifact = self.get(digest)
+        if artifact.kind == "wheel":
+            path = await in_thread(self.unpacked.ensure, digest)
+        else:
+            path = await in_thread(self.unpacked.place, digest, artifact.filename)
         if self.catalog.get(digest) is None:  # deleted meanwhile
             await in_thread(self.unpacked.remove, digest)
             raise NotFound(f"there is no artifact {digest}")
@@ -171,6 +182,8 @@ class ArtifactStore:
             filename=arrival.filename,
             uploaded_at=arrival.at,
             uploaded_by=arrival.by,
+            kind=arrival.kind,
+            declaration=arrival.declaration,
         )
         try:
             await self._adopt(spool, arrival.digest)
@@ -195,3 +208,16 @@ class ArtifactStore:
     def _placed(self, artifact: Artifact) -> Artifact:
         path = self.unpacked.path(artifact.digest)
         return replace(artifact, unpacked=str(path)) if path.is_dir() else artifact
+
+
+def _refuse_other(known: Artifact, declaration: Declaration | None) -> None:
+    """Bytes are one version of one plugin. Raises `Conflict`.
+
+    An upload without a manifest asks for what is there.
+    """
+    if declaration is not None and not declaration.same(known.declaration):
+        what = f"{known.plugin} {known.version}" if known.plugin else "another upload"
+        raise Conflict(
+            f"these bytes are already the artifact {known.digest[:12]}, {what}, with another"
+            " manifest: upload them with the same one, or delete that artifact first"
+        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.artifacts._artifact import Finding
-from plugbay.kernel import Unavailable
+from plugbay.artifacts._claims import check_claims
+from plugbay.kernel import PluginError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -44,21 +45,40 @@ class Trial(Protocol):
     def __call__(self, payload: Path, manifest: Manifest, /) -> Awaitable[TrialReport]: ...
 
 
+class Describe(Protocol):
+    """Asks a program that came without a manifest what it is."""
+
+    def __call__(self, payload: Path, /) -> Awaitable[Manifest]: ...
+
+
 class TrialLayer:
-    """Unpacks the wheel and gives it to the trial."""
+    """Unpacks the artifact and gives it to the trial.
+
+    A program without a manifest is first asked for it, by `describe`.
+    """
 
     name = "trial"
+    eager = False
 
-    def __init__(self, trial: Trial, unpack: Callable[[str], Awaitable[Path]]) -> None:
-        self._trial, self._unpack = trial, unpack
+    def __init__(
+        self,
+        trial: Trial,
+        unpack: Callable[[str], Awaitable[Path]],
+        describe: Describe | None = None,
+    ) -> None:
+        self._trial, self._unpack, self._describe = trial, unpack, describe
 
     async def inspect(self, subject: Subject) -> Sequence[Problem]:
         """Run the trial and keep the facts that it brings to light.
 
-        Raises `Unavailable` if the wheel cannot be unpacked or no process can be started.
+        Raises `Unavailable` if the artifact cannot be unpacked or no process can be started.
         """
         payload = await self._unpack(subject.digest)
         try:
+            if subject.manifest is None and self._describe is not None:
+                problems = await self._ask(payload, subject, self._describe)
+                if problems:
+                    return problems
             report = await self._trial(payload, subject.declared())
         except OSError as error:
             raise Unavailable(f"the trial cannot be run now: {error.strerror}") from error
@@ -66,6 +86,19 @@ class TrialLayer:
         subject.hooks = tuple(report.hooks)
         subject.timings = dict(report.timings)
         return (*report.problems, *map(_warning, report.warnings))
+
+    async def _ask(self, payload: Path, subject: Subject, describe: Describe) -> Sequence[Problem]:
+        """Ask the program for its manifest; what it answers is checked like any other."""
+        try:
+            manifest = await describe(payload)
+        except PluginError as error:
+            detail = "the program does not say what it is"
+            remedy = f"plugbay plugin push {subject.filename} --manifest plugbay.toml"
+            return [Finding("/", detail, found=error.detail, remedy=remedy)]
+        problems = list(check_claims(manifest, None, frozenset()))
+        if not problems:
+            subject.manifest = manifest
+        return problems
 
 
 def _warning(problem: Problem) -> Finding:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugbay.artifacts._digest import format_repr_digest
+from plugbay.artifacts._kind import kind_of
 from plugbay.artifacts._spool import Spool
 from plugbay.artifacts._store import Arrival
 from plugbay.artifacts._threads import in_thread
-from plugbay.kernel import Invalid, Malformed, TooLarge
+from plugbay.kernel import Invalid, Malformed, Problem, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
 
+    from plugbay.artifacts._declaration import Declaration
+    from plugbay.artifacts._kind import Kind
     from plugbay.artifacts._store import ArtifactStore, Upload
     from plugbay.kernel import Clock
 
     Progress = Callable[[int], None]
+    Declared = Callable[[], Declaration | None]
 
 MAX_BYTES = 50 * 1024 * 1024
 _LONGEST = 255
@@ -39,15 +43,18 @@ class Uploader:
         by: str,
         expected: str | None = None,
         length: int | None = None,
+        declaration: Declared | None = None,
         progress: Progress | None = None,
     ) -> Upload:
         """Store the bytes durably and return the record; `duplicate` if they were known.
 
         `expected` is the SHA-256 in hex that the sender claims and `length` the size it
-        announced; `progress` is told the bytes received so far. Raises `TooLarge`,
+        announced; `declaration` returns the manifest that came along, and is asked when the
+        bytes have ended; `progress` is told the bytes received so far. Raises `TooLarge`,
         `Malformed` (empty, or another length than announced), `Invalid` (another digest than
-        expected), `Conflict` (revoked before) and `Unavailable` (disk full); then, and also
-        if the sender goes away, nothing is left behind.
+        expected, a wheel with a second manifest), `Conflict` (revoked before, or known with
+        another manifest) and `Unavailable` (disk full); then, and also if the sender goes away,
+        nothing is left behind.
         """
         self._refuse_above(length or 0)
         spool = Spool(self._store.tmp)
@@ -56,12 +63,16 @@ class Uploader:
             await self._fill(spool, chunks, progress)
             digest = await in_thread(spool.finish)
             _check(spool.size, length, digest, expected)
+            declared = None if declaration is None else declaration()
+            name = filename[:_LONGEST].encode("utf-8", "replace").decode()
             arrival = Arrival(
                 digest=digest,
                 size=spool.size,
-                filename=filename[:_LONGEST].encode("utf-8", "replace").decode(),
+                filename=name,
                 by=by,
                 at=self._clock.time(),
+                kind=await in_thread(_kind, spool, name, declared),
+                declaration=declared,
             )
             return await self._store.admit(spool, arrival)
         finally:
@@ -91,7 +102,7 @@ class Uploader:
 
 def _check(size: int, length: int | None, digest: str, expected: str | None) -> None:
     if not size:
-        raise Malformed("the upload is empty; send the wheel's bytes as the body")
+        raise Malformed("the upload is empty; send the file's bytes as the body")
     if length is not None and size != length:
         raise Malformed(f"{length} bytes were announced, {size} came; upload the file again")
     if expected is not None and expected != digest:
@@ -100,3 +111,13 @@ def _check(size: int, length: int | None, digest: str, expected: str | None) -> 
             f" {format_repr_digest(expected)}, found {format_repr_digest(digest)};"
             " upload the file again"
         )
+
+
+def _kind(spool: Spool, filename: str, declared: Declaration | None) -> Kind:
+    """Tell the kind of what was spooled. Raises `Invalid`: a wheel has its manifest inside."""
+    assert spool.path is not None, "the spool was finished"  # noqa: S101 - for type checkers
+    kind = kind_of(spool.path, filename, declared.runtime if declared else "")
+    if kind == "wheel" and declared is not None:
+        problem = Problem("/manifest", "a wheel carries its own", remedy="leave the manifest out")
+        raise Invalid("a wheel has its plugbay.toml inside", problems=(problem,))
+    return kind

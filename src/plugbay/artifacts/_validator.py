@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -14,11 +15,14 @@ from plugbay.artifacts._threads import in_thread
 from plugbay.kernel import ARTIFACT_TRANSITIONS, ArtifactState, Conflict, move
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
+    from plugbay.artifacts._kind import Kind
     from plugbay.artifacts._layer import Layer
     from plugbay.artifacts._store import ArtifactStore
     from plugbay.kernel import Clock
+
+    Layers = Sequence[Layer] | Mapping[Kind, Sequence[Layer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +38,15 @@ class LayerEvent:
 
 
 class Validator:
-    """Validates artifacts, at most `concurrent` at a time; the others wait."""
+    """Validates artifacts, at most `concurrent` at a time; the others wait.
+
+    `layers` are those of each kind of artifact, or the same for all.
+    """
 
     def __init__(
-        self, store: ArtifactStore, layers: Sequence[Layer], clock: Clock, *, concurrent: int = 2
+        self, store: ArtifactStore, layers: Layers, clock: Clock, *, concurrent: int = 2
     ) -> None:
-        self._store, self._layers, self._clock = store, tuple(layers), clock
+        self._store, self._layers, self._clock = store, layers, clock
         self._room = asyncio.Semaphore(concurrent)
 
     async def validate(
@@ -48,9 +55,9 @@ class Validator:
         """Run the layers and return the record, `validated` or `rejected` with all findings.
 
         An artifact that is already settled is returned as it is. Layers behind one that
-        failed do not run. Raises `NotFound`; `Conflict` if its version is already another
-        artifact (then it is rejected); and what a layer raises, which is not the artifact's
-        fault: it stays `uploaded` and can be validated again.
+        failed do not run, but for eager ones. Raises `NotFound`; `Conflict` if its version is
+        already another artifact (then it is rejected); and what a layer raises, which is not
+        the artifact's fault: it stays `uploaded` and can be validated again.
         """
         async with self._room, self._store.lock(digest):
             artifact = self._store.get(digest)
@@ -76,24 +83,26 @@ class Validator:
             digest=artifact.digest,
             path=self._store.blobs.path(artifact.digest),
             filename=artifact.filename,
+            kind=artifact.kind,
+            declaration=artifact.declaration,
         )
+        layers = self._layers if isinstance(self._layers, Sequence) else self._layers[artifact.kind]
         reports: list[LayerReport] = []
         taken: Conflict | None = None
-        for index, layer in enumerate(self._layers):
+        for index, layer in enumerate(layers):
             event = LayerEvent(
                 digest=artifact.digest,
                 layer=layer.name,
                 index=index,
-                total=len(self._layers),
+                total=len(layers),
                 status="started",
             )
-            if any(report.result == "failed" for report in reports):
+            if not layer.eager and any(report.result == "failed" for report in reports):
                 report = LayerReport(layer.name, "skipped")
             else:
                 tell(event)
                 report = await self._inspect(layer, subject)
-                taken = self._taken(subject)
-                if taken is not None:
+                if taken is None and (taken := self._taken(subject)) is not None:
                     report = _failed(report, taken)
             reports.append(report)
             tell(replace(event, status=report.result, report=report))
@@ -101,8 +110,11 @@ class Validator:
 
     async def _inspect(self, layer: Layer, subject: Subject) -> LayerReport:
         begin = self._clock.monotonic()
-        findings = lifted(await layer.inspect(subject))
+        problems = await layer.inspect(subject)
         ms = round((self._clock.monotonic() - begin) * 1000, 3)
+        if problems is None:
+            return LayerReport(layer.name, "skipped", ms)
+        findings = lifted(problems)
         return LayerReport(layer.name, "failed" if fatal(findings) else "passed", ms, findings)
 
     def _taken(self, subject: Subject) -> Conflict | None:
@@ -145,6 +157,7 @@ def _learned(artifact: Artifact, subject: Subject, reports: list[LayerReport]) -
         version=manifest.version if manifest else "",
         manifest=manifest,
         metadata=subject.metadata,
+        go=subject.go,
         config_schema=None if schema is None else dict(schema),
         hooks=subject.hooks,
         timings=dict(subject.timings),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,13 +20,17 @@ from plugbay.artifacts import (
     Platform,
     Uploader,
     Validator,
+    layers_by_kind,
 )
 from plugbay.storage import Database
 
+from .binaries import Binaries, make
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
+    from plugbay.artifacts import Declaration, Kind, Trial
     from plugbay.kernel import Problem
     from plugbay.sdk import Manifest
 
@@ -51,6 +57,12 @@ class PassedTrial:
 async def passing_trial(payload: Path, manifest: Manifest) -> PassedTrial:
     assert (payload / manifest.entry.split(":")[0] / "__init__.py").is_file()
     return PassedTrial()
+
+
+async def passing_binary(payload: Path, manifest: Manifest) -> PassedTrial:
+    seen = os.stat(payload)
+    assert stat.S_IMODE(seen.st_mode) == 0o555
+    return PassedTrial(timings={"load": 0.01, "size": seen.st_size})
 
 
 async def chunked(data: bytes, size: int = 65536) -> AsyncIterator[bytes]:
@@ -88,6 +100,25 @@ class Bench:
     def check(self, wheel: Path, *layers: Layer, filename: str | None = None) -> Artifact:
         return asyncio.run(self.push(wheel, *layers, filename=filename))
 
+    async def judge(
+        self,
+        data: bytes,
+        filename: str,
+        declaration: Declaration | None = None,
+        trials: Mapping[Kind, Trial] | None = None,
+    ) -> Artifact:
+        """Upload bytes of any kind and run the layers of their kind."""
+        upload = await self.uploader.receive(
+            chunked(data), filename=filename, by="tests", declaration=lambda: declaration
+        )
+        given: Mapping[Kind, Trial] = {
+            "wheel": passing_trial,
+            "executable": passing_binary,
+            "shared-object": passing_binary,
+        }
+        layers = layers_by_kind(self.store, given if trials is None else trials)
+        return await Validator(self.store, layers, WallClock()).validate(upload.artifact.digest)
+
     def leftovers(self) -> list[str]:
         """Every blob, temporary and unpacked file."""
         return sorted(
@@ -96,6 +127,11 @@ class Bench:
             for path in (self.data / folder).rglob("*")
             if path.is_file()
         )
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    return make()
 
 
 @pytest.fixture

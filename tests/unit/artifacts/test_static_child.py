@@ -75,6 +75,7 @@ def test_a_child_without_time_is_a_finding(bench: Bench, tmp_path: Path) -> None
 def test_what_is_not_the_artifacts_fault_is_raised(bench: Bench, tmp_path: Path) -> None:
     class Vandal:
         name = "vandal"
+        eager = False
 
         async def inspect(self, subject: Subject) -> list[Problem]:
             subject.path.unlink()

@@ -74,6 +74,7 @@ def test_of_two_racing_for_a_version_one_wins(bench: Bench, tmp_path: Path) -> N
 
         class Meeting:
             name = "meeting"
+            eager = False
 
             async def inspect(self, subject: object) -> list[object]:
                 await both.wait()

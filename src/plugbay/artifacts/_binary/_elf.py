@@ -77,8 +77,7 @@ class Elf:
     @property
     def program(self) -> bool:
         """Whether it is a program and not a library: it starts by itself."""
-        loader = any(segment.kind == PT_INTERP for segment in self.segments)
-        return self.type == ET_EXEC or (self.type == ET_DYN and (loader or self.pie))
+        return is_program(self.type, self.segments, pie=self.pie)
 
     def section(self, name: str) -> Section | None:
         """Return the first section of this name."""
@@ -165,6 +164,12 @@ def is_pie(data: Buffer, segments: tuple[Segment, ...]) -> bool:
                 if tag == _DT_FLAGS_1 and value & _DF_1_PIE:
                     return True
     return False
+
+
+def is_program(type: int, segments: tuple[Segment, ...], *, pie: bool) -> bool:
+    """Whether a file of this type starts by itself: a shared library wants no loader."""
+    loader = any(segment.kind == PT_INTERP for segment in segments)
+    return type == ET_EXEC or (type == ET_DYN and (loader or pie))
 
 
 def _read_sections(data: Buffer, header: Header) -> tuple[Section, ...]:
