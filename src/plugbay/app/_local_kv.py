@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from plugbay.kernel import Clock
 
-_STEPS = (
-    "CREATE TABLE local_kv (plugin TEXT, key TEXT, value BLOB, expires REAL,"
-    " PRIMARY KEY (plugin, key)) WITHOUT ROWID",
-)
+_TABLE = """
+CREATE TABLE local_kv
+(plugin TEXT, key TEXT, value BLOB, expires REAL, PRIMARY KEY (plugin, key)) WITHOUT ROWID
+"""
 _LONGEST_KEY, _LARGEST = 256, 64 * 1024
 
 
@@ -42,7 +42,7 @@ class LocalState:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.chmod(self.path.parent, 0o700)
             self._database = Database.open(self.path)
-            self._database.migrate("local-kv", _STEPS)
+            self._database.migrate("local-kv", (_TABLE,))
         return self._database
 
     def close(self) -> None:
@@ -60,7 +60,10 @@ class LocalKeyValue:
 
     async def get(self, key: str) -> bytes | None:
         """Return the value, unless it has expired."""
-        sql = "SELECT value FROM local_kv WHERE plugin = ? AND key = ? AND (expires IS NULL OR expires > ?)"
+        sql = (
+            "SELECT value FROM local_kv WHERE plugin = ? AND key = ?"
+            " AND (expires IS NULL OR expires > ?)"
+        )
         params = (self._plugin, key, self._state.clock.time())
         rows = self._state.database.read(sql, params)
         return bytes(rows[0][0]) if rows else None
@@ -72,12 +75,12 @@ class LocalKeyValue:
         now = self._state.clock.time()
         row = (self._plugin, key, value, None if ttl is None else now + ttl)
         sql = "INSERT OR REPLACE INTO local_kv VALUES (?, ?, ?, ?)"
-        await self._state.database.write(lambda db: db.execute(sql, row) and None)
+        await self._state.database.write(lambda db: db.execute(sql, row).rowcount)
 
     async def delete(self, key: str) -> None:
         """Forget the key; it need not be there."""
         sql, row = "DELETE FROM local_kv WHERE plugin = ? AND key = ?", (self._plugin, key)
-        await self._state.database.write(lambda db: db.execute(sql, row) and None)
+        await self._state.database.write(lambda db: db.execute(sql, row).rowcount)
 
     async def keys(self, prefix: str = "") -> list[str]:
         """Return the keys that start with `prefix`, sorted."""

@@ -1,0 +1,117 @@
+"""`plugbay monitor`: an MCP server over stdio with plugins before it, and no gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import os
+import secrets
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import uvloop
+
+from plugbay.app._clock import SystemClock
+from plugbay.app._local_host import LocalHosts
+from plugbay.app._local_kv import state_directory
+from plugbay.app._local_slots import LocalSlots
+from plugbay.kernel import EventBus
+from plugbay.mcp import MAX_MESSAGE, Observers, StdioLimits, StdioWrapper, open_reader, open_writer
+from plugbay.observability import Logs
+from plugbay.runtimes import PythonRuntime
+from plugbay.sdk import McpSession
+
+if TYPE_CHECKING:
+    from plugbay.app._local_plugins import LocalPlugin
+    from plugbay.kernel import Runtime
+
+MISSING, NOT_RUNNABLE = 127, 126
+"""What a shell says of a command that is not there, and of one that cannot be run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorOptions:
+    """What `plugbay monitor` was asked for."""
+
+    command: tuple[str, ...]
+    server: str = ""
+    identity: str = ""
+    plugins: tuple[LocalPlugin, ...] = ()
+    follow: bool = False
+    grace: float = 2.0
+    max_message: int = MAX_MESSAGE
+    log_file: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    runtimes: dict[str, Runtime] = field(default_factory=dict[str, "Runtime"])
+    """Besides `python`."""
+
+
+def monitor(options: MonitorOptions) -> int:
+    """Run to the end and return the exit code.
+
+    Raises `NotFound` if there is no such command, `Unavailable` if it cannot be run, and other
+    `PlugbayError`s if a plugin cannot be loaded: nothing runs without a plugin that was asked for.
+    """
+    return uvloop.run(_monitor(options))
+
+
+async def _monitor(options: MonitorOptions) -> int:
+    fd = 2 if options.log_file is None else _open_log(options.log_file)
+    logs = Logs(fd=fd, format="console", level=options.log_level)
+    clock = SystemClock()
+    bus = EventBus(clock)
+    hosts = LocalHosts(state_directory(os.environ), logs, bus, clock)
+    slots = LocalSlots({"python": PythonRuntime(), **options.runtimes}, hosts, clock)
+    try:
+        await slots.load(options.plugins)
+        return await _serve(options, slots)
+    finally:
+        await slots.close()
+        bus.close()
+        logs.close()
+        if fd != 2:
+            os.close(fd)
+
+
+async def _serve(options: MonitorOptions, slots: LocalSlots) -> int:
+    session = McpSession(
+        id=secrets.token_hex(8),
+        server=options.server or Path(options.command[0]).name,
+        transport="stdio",
+        identity=options.identity or _user(),
+    )
+    limits = StdioLimits(max_message=options.max_message, grace=options.grace)
+    wrapper = StdioWrapper(options.command, slots.current, session, Observers(), limits)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, wrapper.stop, number)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(slots.reload_all())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGUSR1, reload)
+    following = asyncio.create_task(slots.follow()) if options.follow else None
+    try:
+        return await wrapper.run(await open_reader(0), await open_writer(1))
+    finally:
+        if following is not None:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+
+
+def _open_log(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

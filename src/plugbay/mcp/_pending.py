@@ -1,0 +1,104 @@
+"""Requests that wait for their responses, by direction and id."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plugbay.mcp._chain import Chain, Current
+    from plugbay.mcp._codec import Id
+    from plugbay.sdk import Direction, Message
+
+LOOSE = 1024
+"""Cancelled requests whose late responses can still be told."""
+
+
+class Exchange:
+    """A message, and its response if it is a request; bound to one chain until it ends."""
+
+    __slots__ = ("_chain", "first", "request")
+
+    def __init__(self, first: Message) -> None:
+        self.first = first
+        """As its sender wrote it."""
+        self.request: Message = first
+        """As its receiver got it."""
+        self._chain: Chain | None = None
+
+    @property
+    def chain(self) -> Chain:
+        """The chain it is inside of. Raises `RuntimeError` if there is none: our own mistake."""
+        if self._chain is None:
+            raise RuntimeError("the exchange is bound to no chain")
+        return self._chain
+
+    def bind(self, chain: Chain) -> None:
+        """Enter a chain."""
+        self._chain = chain
+        chain.enter(self)
+
+    def rebind(self, chain: Chain) -> None:
+        """The old chain's drain deadline has passed: this one counts it already."""
+        self._chain = chain
+
+    def resume(self, current: Current) -> None:
+        """Be inside a chain again, if the one it was in has let it go."""
+        if self._chain is None or self not in self._chain.inside:
+            self.bind(current.chain)
+
+    async def admitted(self, current: Current) -> None:
+        """Wait while a plugin is stopped for an exclusive swap, and be inside a chain then."""
+        if self._chain is None:
+            while current.chain.parked:
+                await current.chain.opened()
+        else:
+            while self._chain.halted:
+                await self._chain.opened()
+        self.resume(current)
+
+    def end(self) -> None:
+        """Leave the chain."""
+        chain, self._chain = self._chain, None
+        if chain is not None:
+            chain.leave(self)
+
+
+class Exchanges:
+    """All that wait, of both directions: their ids may collide."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Direction, dict[Id, Exchange]] = {"to-server": {}, "to-client": {}}
+        self._loose: OrderedDict[tuple[Direction, Id], Exchange] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def put(self, exchange: Exchange) -> None:
+        """A request was sent on. One of the same id that waited is waited for no longer."""
+        first = exchange.first
+        before = self._waiting[first.direction].pop(first.id, None)
+        if before is not None:
+            before.end()
+        self._waiting[first.direction][first.id] = exchange
+
+    def take(self, direction: Direction, id: Id) -> Exchange | None:
+        """Return what a response in `direction` with this id answers, and wait no longer."""
+        asked: Direction = "to-client" if direction == "to-server" else "to-server"
+        found = self._waiting[asked].pop(id, None)
+        return self._loose.pop((asked, id), None) if found is None else found
+
+    def loosen(self, direction: Direction, id: Id) -> None:
+        """A request was cancelled: its chain does not wait for a response, which may yet come."""
+        exchange = self._waiting[direction].pop(id, None)
+        if exchange is not None:
+            exchange.end()
+            self._loose[direction, id] = exchange
+            if len(self._loose) > LOOSE:
+                self._loose.popitem(last=False)
+
+    def drain(self, direction: Direction) -> list[Exchange]:
+        """Return all that wait in a direction, and wait for none of them."""
+        found = list(self._waiting[direction].values())
+        self._waiting[direction].clear()
+        return found

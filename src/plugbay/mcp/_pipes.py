@@ -1,0 +1,109 @@
+"""Our own standard streams, whatever they are: pipes, sockets, terminals, files, /dev/null."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import threading
+from typing import IO, TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+CHUNK = 256 * 1024
+
+
+class Reader(Protocol):
+    """Where messages come from; `asyncio.StreamReader` is one."""
+
+    def read(self, n: int = -1, /) -> Awaitable[bytes]: ...
+
+
+class Writer(Protocol):
+    """Where messages go; `asyncio.StreamWriter` is one. `drain` raises `OSError` when gone."""
+
+    def write(self, data: bytes, /) -> None: ...
+    async def drain(self) -> None: ...
+    def close(self) -> None: ...
+
+
+async def open_reader(fd: int) -> Reader:
+    """Return a reader of a descriptor; one that cannot be waited for gets a thread."""
+    if _waitable(fd):
+        return await connect_reader(os.fdopen(os.dup(fd), "rb", 0))
+    reader = asyncio.StreamReader(limit=CHUNK)
+    feed = _Feed(asyncio.get_running_loop(), reader, fd)
+    threading.Thread(target=feed.run, name="plugbay-stdin", daemon=True).start()
+    return reader
+
+
+async def open_writer(fd: int) -> Writer:
+    """Return a writer to a descriptor."""
+    if _waitable(fd):
+        return await connect_writer(os.fdopen(os.dup(fd), "wb", 0))
+    return _FileWriter(fd)
+
+
+async def connect_reader(pipe: IO[bytes]) -> Reader:
+    """Return a reader of a pipe, which is its own from now on."""
+    reader = asyncio.StreamReader(limit=CHUNK)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    return reader
+
+
+async def connect_writer(pipe: IO[bytes]) -> Writer:
+    """Return a writer to a pipe, which is its own from now on."""
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), pipe
+    )
+    return asyncio.StreamWriter(transport, protocol, None, loop)
+
+
+def _waitable(fd: int) -> bool:
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
+
+
+class _Feed:
+    """Reads a file or a device in a thread."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, reader: asyncio.StreamReader, fd: int
+    ) -> None:
+        self._loop, self._reader, self._fd = loop, reader, fd
+
+    def run(self) -> None:
+        """Read to the end."""
+        try:
+            while data := os.read(self._fd, CHUNK):
+                self._loop.call_soon_threadsafe(self._reader.feed_data, data)
+            self._loop.call_soon_threadsafe(self._reader.feed_eof)
+        except (OSError, RuntimeError):
+            return  # the loop has ended, or there is nothing to read from
+
+
+class _FileWriter:
+    """A file takes what it gets at once."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._error: OSError | None = None
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as error:
+            self._error = error
+
+    async def drain(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Nothing is open that is ours."""

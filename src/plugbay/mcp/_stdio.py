@@ -1,0 +1,191 @@
+"""The stdio wrapper: a client on our standard streams, a server as our child, plugins between.
+
+Standard output carries MCP and nothing else (MCP, transports: stdio).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from plugbay.mcp._answers import SERVER_DOWN
+from plugbay.mcp._child import GRACE, Child, exit_code
+from plugbay.mcp._conversation import Conversation, Sent
+from plugbay.mcp._framing import MAX_MESSAGE, LineSplitter
+from plugbay.mcp._pipes import CHUNK
+from plugbay.mcp._told import session_opened, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from plugbay.mcp._chain import Current
+    from plugbay.mcp._conversation import Waiting
+    from plugbay.mcp._observers import Observers
+    from plugbay.mcp._pipes import Reader, Writer
+    from plugbay.sdk import Direction, McpSession
+
+_log = logging.getLogger("plugbay.mcp")
+DETACHED = 256
+"""Messages whose hooks may wait at once, without holding up those behind them."""
+LAST_WORDS = 1.0
+"""Seconds that the output of a server may still come after its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StdioLimits:
+    """What the wrapper bears with."""
+
+    max_message: int = MAX_MESSAGE
+    grace: float = GRACE
+
+
+class StdioWrapper:
+    """One client, one server, until one of them ends."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        current: Current,
+        session: McpSession,
+        observers: Observers,
+        limits: StdioLimits | None = None,
+    ) -> None:
+        self.conversation = Conversation(current, session, observers, strict=True)
+        self._command, self._current, self._session = tuple(command), current, session
+        self._observers = observers
+        self._limits = limits or StdioLimits()
+        self._signal = 0
+        self._told = asyncio.Event()
+        self._detached: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(DETACHED)
+
+    def stop(self, number: int) -> None:
+        """A signal has come: end as if the client had gone, and exit with 128 + n."""
+        self._signal = number
+        self._told.set()
+
+    async def run(self, client_in: Reader, client_out: Writer) -> int:
+        """Serve to the end, and return the exit code. Raises `NotFound`, `Unavailable`."""
+        listens = bool(self._current.chain.hooks("on_stderr"))
+        refused = await session_opened(self._current.chain, self._session)
+        if refused is not None:
+            _log.error("the session was refused: %s", refused.reason)
+            return 1
+        child = await Child.start(self._command, stderr=listens)
+        stderr = asyncio.create_task(self._pass_stderr(child)) if listens else None
+        up = asyncio.create_task(self._pump("to-server", client_in, child.stdin, client_out))
+        down = asyncio.create_task(self._pump("to-client", child.stdout, client_out, child.stdin))
+        try:
+            return await self._until_end(child, up, down, client_out)
+        finally:
+            child.signal_group(signal.SIGKILL)  # what it has started and left behind
+            for task in (up, down, stderr, *self._detached):
+                if task is not None:
+                    task.cancel()
+            self.conversation.close()
+            if child.code is not None:
+                await tell(self._current.chain, "on_exit", self._session, child.code)
+            await self._observers.close()
+
+    async def _until_end(
+        self,
+        child: Child,
+        up: asyncio.Task[bool],
+        down: asyncio.Task[bool],
+        client_out: Writer,
+    ) -> int:
+        told, ended = (asyncio.create_task(c) for c in (self._told.wait(), child.wait()))
+        try:
+            await asyncio.wait((up, down, told, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                # A server that has closed its output is about to end, or as good as gone.
+                await child.shut_down(self._limits.grace)
+            await asyncio.wait((down,), timeout=LAST_WORDS)
+        finally:
+            told.cancel()
+            ended.cancel()
+        code = await child.wait()
+        await self._answer_for(code, client_out)
+        return 128 + self._signal if self._signal else exit_code(code)
+
+    async def _answer_for(self, code: int, client_out: Writer) -> None:
+        """The server has gone: answer what it has not."""
+        text = f"the MCP server has ended with code {exit_code(code)} and did not answer"
+        answers = self.conversation.abandon(SERVER_DOWN, text, {"exit": exit_code(code)})
+        if answers:
+            _log.warning("%s (%d requests)", text, len(answers))
+        with contextlib.suppress(OSError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                client_out.write(b"".join(answer + b"\n" for answer in answers))
+                await client_out.drain()
+
+    async def _pump(
+        self, direction: Direction, source: Reader, onward: Writer, back: Writer
+    ) -> bool:
+        """Pass one direction on until it ends; whether it ended by itself."""
+        lines = LineSplitter(self._limits.max_message)
+        while data := await source.read(CHUNK):
+            forward: list[bytes] = []
+            for line in lines.feed(data):
+                sent = self.conversation.receive(direction, line)
+                if not isinstance(sent, Sent):
+                    await self._flush(forward, onward)
+                    if sent.detachable:
+                        await self._detach(sent, onward, back)
+                        continue
+                    sent = await sent.run()
+                if sent.forward:
+                    forward += (sent.forward, b"\n")
+                if sent.back and not await self._write((sent.back, b"\n"), back):
+                    return False
+            if not await self._flush(forward, onward):
+                return False
+        if lines.rest:
+            _log.warning("%d bytes %s without a line feed were dropped", lines.rest, direction)
+        return True
+
+    async def _flush(self, parts: list[bytes], writer: Writer) -> bool:
+        written = not parts or await self._write(parts, writer)
+        parts.clear()
+        return written
+
+    async def _write(self, parts: Sequence[bytes], writer: Writer) -> bool:
+        """Write, and wait while the other side does not read; False if it has gone."""
+        try:
+            writer.write(b"".join(parts))
+            await writer.drain()
+        except (OSError, RuntimeError):
+            return False
+        return True
+
+    async def _detach(self, waiting: Waiting, onward: Writer, back: Writer) -> None:
+        """Let a message's hooks wait without those behind it."""
+        await self._room.acquire()
+        task = asyncio.create_task(self._finish(waiting, onward, back))
+        self._detached.add(task)
+        task.add_done_callback(self._detached.discard)
+
+    async def _finish(self, waiting: Waiting, onward: Writer, back: Writer) -> None:
+        try:
+            sent = await waiting.run()
+            if sent.forward:
+                await self._write((sent.forward, b"\n"), onward)
+            if sent.back:
+                await self._write((sent.back, b"\n"), back)
+        finally:
+            self._room.release()
+
+    async def _pass_stderr(self, child: Child) -> None:
+        lines = LineSplitter(CHUNK)
+        while child.stderr is not None and (data := await child.stderr.read(CHUNK)):
+            sys.stderr.buffer.write(data)
+            sys.stderr.buffer.flush()
+            for line in lines.feed(data):
+                if isinstance(line, bytes):
+                    text = line.decode("utf-8", "replace").rstrip("\r")
+                    await tell(self._current.chain, "on_stderr", self._session, text)
