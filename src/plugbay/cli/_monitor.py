@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from plugbay.kernel import Invalid, NotFound, Unavailable
-
-if TYPE_CHECKING:
-    from plugbay.app._local_plugins import LocalPlugin
+from plugbay.cli._wrap import run
 
 CONTEXT = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 """Options end where the command begins: what follows is the command's own."""
@@ -54,63 +51,4 @@ def monitor(
 
     SIGUSR1 swaps all plugins while calls are in flight. Exit code 127: no such command.
     """
-    # Imported here: no other command needs the runtime.
-    from plugbay.app.monitor import MISSING, NOT_RUNNABLE, MonitorOptions
-    from plugbay.app.monitor import monitor as run
-
-    options = MonitorOptions(
-        command=tuple(command),
-        server="" if server == "--" else server,
-        identity=identity,
-        plugins=chosen_plugins(plugin or [], set_ or [], record),
-        follow=follow,
-        grace=grace,
-        max_message=max_message,
-        log_file=log_file,
-        log_level="info" if verbose else "warning",
-    )
-    try:
-        code = run(options)
-    except NotFound as error:
-        print(f"plugbay: {error.detail}", file=sys.stderr)
-        code = MISSING
-    except Unavailable as error:
-        print(f"plugbay: {error.detail}", file=sys.stderr)
-        code = NOT_RUNNABLE
-    sys.exit(code)
-
-
-def chosen_plugins(
-    names: list[str], settings: list[str], record: Path | None
-) -> tuple[LocalPlugin, ...]:
-    """Return the plugins that options name. Raises `NotFound`, and `Invalid` for a setting."""
-    from plugbay.app._local_plugins import LocalPlugin, find_plugin
-
-    configs = _configs(settings)
-    if record is not None:
-        names = [*names, "recorder"]
-        configs.setdefault("recorder", {})["path"] = str(record.absolute())
-    plugins = tuple(
-        LocalPlugin(path=find_plugin(name), config=configs.pop(Path(name).name, {}))
-        for name in names
-    )
-    if configs:
-        raise Invalid(f"--set names plugins that are not there: {', '.join(sorted(configs))}")
-    return plugins
-
-
-def _configs(settings: list[str]) -> dict[str, dict[str, Any]]:
-    import tomllib
-
-    configs: dict[str, dict[str, Any]] = {}
-    for setting in settings:
-        name, _, text = setting.partition("=")
-        plugin, dot, key = name.partition(".")
-        if not dot or not key or "=" not in setting:
-            raise Invalid(f"{setting!r}: expected PLUGIN.KEY=VALUE")
-        try:
-            value = tomllib.loads(f"v = {text}")["v"]
-        except tomllib.TOMLDecodeError:
-            value = text
-        configs.setdefault(plugin, {})[key] = value
-    return configs
+    sys.exit(run(locals()))

@@ -1,0 +1,99 @@
+"""Runs `plugbay monitor`, however its arguments were read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plugbay.cli._monitor_arguments import parse
+from plugbay.kernel import Invalid, NotFound, PlugbayError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from plugbay.app._local_plugins import LocalPlugin
+    from plugbay.app.monitor import MonitorOptions
+
+
+def wrap(arguments: Sequence[str]) -> None:
+    """Run it and end the process; return if the arguments need somebody else to explain them."""
+    found = parse(arguments)
+    if found is not None:
+        sys.exit(run(vars(found)))
+
+
+def run(values: Mapping[str, Any]) -> int:
+    """Run it with these arguments and return the exit code."""
+    from plugbay.app.monitor import MISSING, NOT_RUNNABLE, monitor
+
+    try:
+        options = _options(values)
+    except PlugbayError as error:
+        return _say(error, 1)
+    try:
+        return monitor(options)
+    except NotFound as error:
+        return _say(error, MISSING)
+    except Unavailable as error:
+        return _say(error, NOT_RUNNABLE)
+    except PlugbayError as error:
+        return _say(error, 1)
+
+
+def _say(error: PlugbayError, code: int) -> int:
+    sys.stderr.write(f"plugbay: {error.detail}\n")
+    return code
+
+
+def _options(values: Mapping[str, Any]) -> MonitorOptions:
+    from plugbay.app.monitor import MonitorOptions
+
+    server = values["server"]
+    return MonitorOptions(
+        command=tuple(values["command"]),
+        server="" if server == "--" else server,
+        identity=values["identity"],
+        plugins=chosen_plugins(values["plugin"] or (), values["set_"] or (), values["record"]),
+        follow=values["follow"],
+        grace=values["grace"],
+        max_message=values["max_message"],
+        log_file=values["log_file"],
+        log_level="info" if values["verbose"] else "warning",
+    )
+
+
+def chosen_plugins(
+    names: Sequence[str], settings: Sequence[str], record: Path | None
+) -> tuple[LocalPlugin, ...]:
+    """Return the plugins that options name. Raises `NotFound`, and `Invalid` for a setting."""
+    from plugbay.app._local_plugins import LocalPlugin, find_plugin
+
+    configs = _configs(settings)
+    if record is not None:
+        names = [*names, "recorder"]
+        configs.setdefault("recorder", {})["path"] = str(record.absolute())
+    plugins = tuple(
+        LocalPlugin(path=find_plugin(name), config=configs.pop(Path(name).name, {}))
+        for name in names
+    )
+    if configs:
+        raise Invalid(f"--set names plugins that are not there: {', '.join(sorted(configs))}")
+    return plugins
+
+
+def _configs(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    import tomllib
+
+    configs: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        plugin, dot, key = name.partition(".")
+        if not dot or not key or "=" not in setting:
+            raise Invalid(f"{setting!r}: expected PLUGIN.KEY=VALUE")
+        try:
+            value = tomllib.loads(f"v = {text}")["v"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        configs.setdefault(plugin, {})[key] = value
+    return configs
