@@ -142,7 +142,9 @@ def _complete_change(operation: Document, rule: Rule) -> None:
 def _content(rule: Rule) -> Document:
     if rule.upload:
         binary = {"type": "string", "format": "binary"}
-        form = {"type": "object", "properties": {"file": binary}, "required": ["file"]}
+        manifest = {"type": "string", "description": "plugbay.toml, for a binary."}
+        parts = {"file": binary, "manifest": manifest}
+        form = {"type": "object", "properties": parts, "required": ["file"]}
         return {
             "application/octet-stream": {"schema": binary},
             "multipart/form-data": {"schema": form},

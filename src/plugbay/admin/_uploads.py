@@ -15,18 +15,18 @@ from plugbay.admin._multipart import FilePart, parse_options
 from plugbay.admin._problems import MEDIA_TYPE, problem_of, rejection
 from plugbay.admin._sse import encode
 from plugbay.admin._views import ArtifactView
-from plugbay.artifacts import parse_repr_digest
+from plugbay.artifacts import Declaration, parse_repr_digest
 from plugbay.kernel import ArtifactState, Invalid, Malformed, Problem, TooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from plugbay.admin._context import Context
     from plugbay.artifacts import Artifact, LayerEvent, Upload
 
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
 """RFC 8187; the parser of forms leaves it out."""
-FORM_OVERHEAD = 64 * 1024
+FORM_OVERHEAD = 128 * 1024
 """What a form may have besides its file."""
 
 
@@ -37,20 +37,23 @@ async def receive(request: Ask, context: Context, filename: str | None) -> Uploa
     if content_type.lower().startswith("multipart/form-data"):
         part = FilePart(body, content_type)
         await part.open()
-        return await _store(request, context, part, filename or part.filename, None)
+        return await store(request, context, part, filename or part.filename, None)
     name = filename or _disposition(request.headers.get("content-disposition", ""))
-    return await _store(request, context, body, name, _length(request))
+    return await store(request, context, body, name, _length(request))
 
 
-async def _store(
+async def store(
     request: Ask,
     context: Context,
     chunks: FilePart | AsyncIterator[bytes],
     filename: str,
     length: int | None,
+    declaration: Callable[[], Declaration | None] | None = None,
 ) -> Upload:
+    """Store the chunks. `declaration` is asked for the manifest when the form was read to its
+    end; without it, the form's field `manifest` is one."""
     if not filename:
-        problem = Problem("", "filename is missing", remedy="add ?filename=<name>.whl")
+        problem = Problem("", "filename is missing", remedy="add ?filename=<name>")
         raise Invalid(
             "say the file's name: by ?filename=, Content-Disposition or a form", problems=(problem,)
         )
@@ -62,7 +65,13 @@ async def _store(
         if "repr-digest" in request.headers
         else None,
         length=length,
+        declaration=declaration or (lambda: _declared(chunks)),
     )
+
+
+def _declared(chunks: FilePart | AsyncIterator[bytes]) -> Declaration | None:
+    raw = chunks.fields.get("manifest") if isinstance(chunks, FilePart) else None
+    return Declaration.read(raw) if raw else None
 
 
 async def _limited(request: Ask, limit: int) -> AsyncIterator[bytes]:

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from plugbay.artifacts import Artifact, LayerReport, WheelMetadata
+from plugbay.artifacts import Artifact, GoBuild, Kind, LayerReport, WheelMetadata
 from plugbay.control import Operation, OperationState, Step
 from plugbay.kernel import ArtifactState, Problem, Receipt
 from plugbay.sdk import Manifest
@@ -29,11 +29,13 @@ class ArtifactView(msgspec.Struct, frozen=True, kw_only=True):
     filename: str
     uploaded_at: float
     uploaded_by: str
+    kind: Kind
     state: ArtifactState
     plugin: str
     version: str
     manifest: Manifest | None
     metadata: WheelMetadata | None
+    go: GoBuild | None
     config_schema: dict[str, Any] | None
     hooks: tuple[str, ...]
     timings: dict[str, float]

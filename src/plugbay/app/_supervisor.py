@@ -26,8 +26,8 @@ from plugbay.app._shared_memory import remove_shared
 from plugbay.app._swap_counts import SwapCounts
 from plugbay.app._trace_key import make_trace_key
 from plugbay.app._worker import WorkerOptions
-from plugbay.app.check import check_extras, make_trial
-from plugbay.artifacts import ArtifactStore, Uploader, Validator, sweep, validation_layers
+from plugbay.app.check import check_extras, make_layers
+from plugbay.artifacts import ArtifactStore, Uploader, Validator, sweep
 from plugbay.control import (
     Coordinator,
     Greeting,
@@ -77,7 +77,7 @@ class Supervisor:
         self.artifacts = ArtifactStore(self.data, self.database)
         uploads = settings.uploads
         self.uploads = Uploader(self.artifacts, self.clock, max_bytes=uploads.max_bytes)
-        layers = validation_layers(self.artifacts, make_trial(uploads))
+        layers = make_layers(self.artifacts, uploads)
         self.validator = Validator(self.artifacts, layers, self.clock)
         self.store = SqliteStore(self.database)
         self.journal = Journal(self.store, self.clock)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from plugbay.app._clock import SystemClock
-from plugbay.artifacts import ArtifactStore, Uploader, Validator, validation_layers
+from plugbay.artifacts import ArtifactStore, Declaration, Uploader, Validator, layers_by_kind
 from plugbay.observability import require_otel
 from plugbay.runtimes import TrialLimits, run_trial
 from plugbay.settings import UploadSettings
 from plugbay.storage import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
-    from plugbay.artifacts import Trial, TrialReport
+    from plugbay.artifacts import Kind, Layer, Trial, TrialReport
     from plugbay.sdk import Manifest
     from plugbay.settings import Settings
 
@@ -40,10 +40,23 @@ def make_trial(settings: UploadSettings) -> Trial:
     return trial
 
 
-async def check_artifact(wheel: Path, scratch: Path) -> dict[str, Any]:
-    """Run every layer over a wheel and return the record as plain values.
+def make_trials(settings: UploadSettings) -> dict[Kind, Trial]:
+    """Return the trial of each kind of artifact that can be run here."""
+    return {"wheel": make_trial(settings)}
 
-    It is what an upload does, in a store of its own below `scratch`.
+
+def make_layers(store: ArtifactStore, settings: UploadSettings) -> Mapping[Kind, Sequence[Layer]]:
+    """Return the validation layers of each kind, as the settings want them."""
+    return layers_by_kind(store, make_trials(settings), max_bytes=settings.max_bytes)
+
+
+async def check_artifact(
+    file: Path, scratch: Path, manifest: bytes | None = None
+) -> dict[str, Any]:
+    """Run every layer over an artifact and return the record as plain values.
+
+    It is what an upload does, in a store of its own below `scratch`; `manifest` is the
+    plugbay.toml of a binary.
     """
     data = scratch / "store"
     data.mkdir(mode=0o700)
@@ -51,9 +64,14 @@ async def check_artifact(wheel: Path, scratch: Path) -> dict[str, Any]:
     database = Database.open(data / "plugbay.sqlite3")
     try:
         store = ArtifactStore(data, database)
-        validator = Validator(store, validation_layers(store, make_trial(UploadSettings())), clock)
+        validator = Validator(store, make_layers(store, UploadSettings()), clock)
         uploader = Uploader(store, clock)
-        upload = await uploader.receive(_chunks(wheel), filename=wheel.name, by="check")
+        upload = await uploader.receive(
+            _chunks(file),
+            filename=file.name,
+            by="check",
+            declaration=lambda: None if manifest is None else Declaration.read(manifest),
+        )
         artifact = await validator.validate(upload.artifact.digest)
         plain: dict[str, Any] = msgspec.to_builtins(artifact)
         return plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import secrets
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 API = "/admin/api/v1"
 CHUNK = 64 * 1024
+_BINARY = "application/octet-stream"
 
 
 class ApiError(Exception):
@@ -75,15 +77,19 @@ class AdminClient:
             fields["content-type"] = "application/json"
         return self._send(method, _target(path, query), body, fields)
 
-    def upload(self, path: Path, *, progress: Callable[[int], None] | None = None) -> Reply:
-        """Stream a file to the artifact store; `progress` gets the bytes sent so far."""
+    def upload(
+        self, path: Path, *, manifest: bytes = b"", progress: Callable[[int], None] | None = None
+    ) -> Reply:
+        """Stream a file to the artifact store, with the manifest that a binary needs.
+
+        `progress` gets the bytes sent so far.
+        """
+        target = _target("/artifacts", {"filename": path.name})
         with path.open("rb") as file:
-            fields = {
-                "content-type": "application/octet-stream",
-                "content-length": str(path.stat().st_size),
-            }
-            target = _target("/artifacts", {"filename": path.name})
-            return self._send("POST", target, _Progress(file, progress), fields)
+            size = path.stat().st_size
+            head, tail, kind = _form(manifest) if manifest else (b"", b"", _BINARY)
+            fields = {"content-type": kind, "content-length": str(len(head) + size + len(tail))}
+            return self._send("POST", target, _Progress(file, progress, head, tail), fields)
 
     def items(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
         """Yield every item of a list, page by page."""
@@ -150,16 +156,37 @@ class AdminClient:
 
 
 class _Progress:
-    """A file that tells how much of it was read. `http.client` reads it in blocks."""
+    """A file, with something around it, that tells how much of it was read. `http.client` reads
+    it in blocks."""
 
-    def __init__(self, file: IO[bytes], progress: Callable[[int], None] | None) -> None:
-        self._file, self._progress = file, progress
+    def __init__(
+        self,
+        file: IO[bytes],
+        progress: Callable[[int], None] | None,
+        head: bytes = b"",
+        tail: bytes = b"",
+    ) -> None:
+        self._file, self._progress, self._head, self._tail = file, progress, head, tail
 
     def read(self, size: int = CHUNK) -> bytes:
+        if self._head:
+            data, self._head = self._head, b""
+            return data
         data = self._file.read(size)
         if self._progress is not None:
             self._progress(self._file.tell())
+        if not data:
+            data, self._tail = self._tail, b""
         return data
+
+
+def _form(manifest: bytes) -> tuple[bytes, bytes, str]:
+    """Return what comes before and behind the file in a form with a manifest, and its type."""
+    mark = secrets.token_hex(16)
+    part = f'--{mark}\r\ncontent-disposition: form-data; name="'
+    file = f'{part}file"; filename="plugin"\r\ncontent-type: {_BINARY}\r\n\r\n'
+    head = f'{part}manifest"\r\n\r\n'.encode() + manifest + f"\r\n{file}".encode()
+    return head, f"\r\n--{mark}--\r\n".encode(), f"multipart/form-data; boundary={mark}"
 
 
 def segment(text: str) -> str:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 from plugbay.cli._options import Output
 
 Folder = Annotated[Path, typer.Argument(help="A plugin project.", exists=True, file_okay=False)]
-What = Annotated[Path, typer.Argument(help="A project or a wheel.", exists=True)]
+What = Annotated[Path, typer.Argument(help="A project, a wheel or a binary.", exists=True)]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(help="plugbay.toml for a binary, which has none inside.", exists=True),
+]
 
 
 def new(
@@ -40,14 +44,15 @@ def build(
     print(wheel_of(folder, out or folder / "dist"))
 
 
-def check(what: What = Path(), output: Output = Format.TABLE) -> None:
+def check(what: What = Path(), manifest: Manifest = None, output: Output = Format.TABLE) -> None:
     """Run every validation layer here, as an upload would; exit with 1 if one refuses it."""
     # Imported here: only this command runs the plugin's code, in a child process.
     from plugbay.app.check import check_artifact
 
     with tempfile.TemporaryDirectory(prefix="plugbay-check-") as scratch:
         wheel = wheel_of(what, Path(scratch))
-        report = asyncio.run(check_artifact(wheel, Path(scratch)))
+        declared = manifest.read_bytes() if manifest else None
+        report = asyncio.run(check_artifact(wheel, Path(scratch), declared))
     if output is Format.JSON:
         print_json(report)
     else:
@@ -57,7 +62,7 @@ def check(what: What = Path(), output: Output = Format.TABLE) -> None:
 
 
 def wheel_of(what: Path, scratch: Path) -> Path:
-    """Return a project's wheel, built into `scratch`; a wheel is returned as it is."""
+    """Return a project's wheel, built into `scratch`; a file is returned as it is."""
     # Imported here: what builds and judges artifacts takes its time to load.
     from plugbay.artifacts import build_wheel
 

@@ -14,7 +14,7 @@ from plugbay.cli._document import read_document
 from plugbay.cli._operation import conclude, make_change, print_operation
 from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait
 from plugbay.cli._output import Format, print_json
-from plugbay.cli._project import What, print_layers, wheel_of
+from plugbay.cli._project import Manifest, What, print_layers, wheel_of
 from plugbay.cli._session import Target
 from plugbay.kernel import Invalid
 
@@ -27,6 +27,7 @@ def push(
     enable: Annotated[
         bool, typer.Option("--enable", help="Enable this version, or swap to it.")
     ] = False,
+    manifest: Manifest = None,
     config: Annotated[
         Path | None,
         typer.Option(help="TOML or JSON file with the configuration; needs --enable.", exists=True),
@@ -43,7 +44,7 @@ def push(
     wish = {} if config is None else {"config": read_document(config)}
     client = Target(url, token).client()
     with tempfile.TemporaryDirectory(prefix="plugbay-push-") as scratch:
-        artifact = _upload(client, wheel_of(what, Path(scratch)))
+        artifact = _upload(client, wheel_of(what, Path(scratch)), manifest)
     if output is Format.TABLE:
         print_layers(artifact)
     operation = _run(client, artifact, wish, reason, wait) if enable else None
@@ -70,7 +71,7 @@ def _run(
     return make_change(client, "PUT", path, content, reason=reason, wait=wait, tag=tag)
 
 
-def _upload(client: AdminClient, wheel: Path) -> dict[str, Any]:
+def _upload(client: AdminClient, wheel: Path, manifest: Path | None) -> dict[str, Any]:
     # Imported here: no other command draws it.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
@@ -83,6 +84,8 @@ def _upload(client: AdminClient, wheel: Path) -> dict[str, Any]:
     ) as bar:
         task = bar.add_task(wheel.name, total=wheel.stat().st_size)
         artifact: dict[str, Any] = client.upload(
-            wheel, progress=lambda sent: bar.update(task, completed=sent)
+            wheel,
+            manifest=manifest.read_bytes() if manifest else b"",
+            progress=lambda sent: bar.update(task, completed=sent),
         ).json
     return artifact

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,6 +33,7 @@ from plugbay.artifacts import (
     TrialLayer,
     Uploader,
     Validator,
+    layers_by_kind,
 )
 from plugbay.observability import History
 from plugbay.storage import Database
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from httpx import Response
     from litestar import Litestar
 
+    from plugbay.artifacts import Kind, Trial
     from plugbay.kernel import Problem
     from plugbay.sdk import Manifest
 
@@ -87,6 +90,11 @@ class Passed:
 
 async def passing(payload: Path, manifest: Manifest) -> Passed:
     assert (payload / manifest.entry.split(":")[0] / "__init__.py").is_file()
+    return Passed()
+
+
+async def passing_binary(payload: Path, manifest: Manifest) -> Passed:
+    assert os.access(payload, os.X_OK)
     return Passed()
 
 
@@ -185,7 +193,13 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
     db, clock = Database.open(tmp_path / "plugbay.sqlite3"), Clock()
     artifacts = ArtifactStore(tmp_path, db)
     cluster = Cluster(db, artifacts, workers=2)
-    layers = (Form(), ManifestLayer(), Platform(), TrialLayer(passing, artifacts.payload))
+    trials: dict[Kind, Trial] = {
+        "wheel": passing,
+        "executable": passing_binary,
+        "shared-object": passing_binary,
+    }
+    wheel = (Form(), ManifestLayer(), Platform(), TrialLayer(passing, artifacts.payload))
+    layers = {**layers_by_kind(artifacts, trials), "wheel": wheel}
     logs, audit = RecentLogs(), AuditLog(db, tmp_path)
     journal, history = Journal(cluster.store, clock), History(clock)
     cluster.publish = journal.publish

@@ -12,7 +12,7 @@ from plugbay.admin._http import Ask, Use, rule
 from plugbay.admin._sse import MEDIA_TYPE, accepts_events, with_heartbeat
 from plugbay.admin._uploads import narrate, receive, validated
 from plugbay.admin._views import ArtifactView, Page, page_of
-from plugbay.artifacts import format_repr_digest
+from plugbay.artifacts import Kind, format_repr_digest
 from plugbay.kernel import ArtifactState
 
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
@@ -30,7 +30,8 @@ class ArtifactRoutes(Controller):
     async def upload(
         self, request: Ask, context: Use, filename: FromQuery[str | None] = None
     ) -> Response[ArtifactView]:
-        """Upload and validate a wheel, as the body or as a form's file. `Repr-Digest` is checked.
+        """Upload and validate a plugin, as the body or as a form's file. `Repr-Digest` is checked.
+        A binary needs its manifest in the form's field `manifest`: the text of a plugbay.toml.
         With `Accept: text/event-stream` each layer of the validation is told as it ends."""
         upload = await receive(request, context, filename)
         if accepts_events(request.headers.get("accept", "")):
@@ -45,11 +46,12 @@ class ArtifactRoutes(Controller):
         context: Use,
         plugin: FromQuery[str] = "",
         wanted: Wanted = None,
+        kind: FromQuery[Kind | None] = None,
         limit: Limit = 100,
         offset: Offset = 0,
     ) -> Page[ArtifactView]:
         """The artifacts, the last uploaded first."""
-        found = context.services.artifacts.list(plugin=plugin, state=wanted)
+        found = context.services.artifacts.list(plugin=plugin, state=wanted, kind=kind or "")
         return page_of([ArtifactView.of(artifact) for artifact in found], offset, limit)
 
     @get("/{digest:str}", opt=rule(Permission.READ), operation_id="getArtifact")
