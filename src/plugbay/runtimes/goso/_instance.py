@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugbay.kernel import Hook, StartFailed
-from plugbay.kernel import Invalid as _Invalid
+from plugbay.kernel import Hook, Invalid, StartFailed
 from plugbay.runtimes.goso._exchange import Exchanges
 from plugbay.runtimes.goso._keeper import Keeper
 from plugbay.runtimes.goso._process import Plugin
@@ -50,7 +49,7 @@ class GosoInstance:
         """Start the runner and let it open the plugin. Raises `StartFailed`."""
         try:
             await self.keeper.start()
-        except _Invalid as error:
+        except Invalid as error:
             raise StartFailed(
                 self.plugin, error.detail, generation=self.generation, problems=error.problems
             ) from None
@@ -73,9 +72,7 @@ class GosoInstance:
 
 def bind_hooks(manifest: Manifest, keeper: Keeper, generation: int) -> dict[str, Hook]:
     """Return the hooks for what the manifest provides."""
-    provides = manifest.provides or DEFAULT
-    bodies = "body-filter" in provides
-    legs = 2 if bodies or "response-filter" in provides else 1
+    legs, bodies = legs_of(manifest)
     key = f"goso:{manifest.id}:{generation}"
     exchanges = Exchanges(keeper.connection, key, legs=legs, bodies=bodies)
     hooks: dict[str, Any] = {"on_request": Hook(exchanges.on_request, True)}
@@ -86,6 +83,20 @@ def bind_hooks(manifest: Manifest, keeper: Keeper, generation: int) -> dict[str,
         hooks["request_body"] = Hook(exchanges.request_body, False)
         hooks["response_body"] = Hook(exchanges.response_body, False, late_head=True)
     return hooks
+
+
+def legs_of(manifest: Manifest) -> tuple[int, bool]:
+    """Return whether the response comes by too (2, else 1), and whether bodies may be replaced."""
+    provides = manifest.provides or DEFAULT
+    bodies = "body-filter" in provides
+    return 2 if bodies or "response-filter" in provides else 1, bodies
+
+
+def hook_names(manifest: Manifest) -> tuple[str, ...]:
+    """Return the hooks that a plugin with this manifest has."""
+    legs, bodies = legs_of(manifest)
+    names = ["on_request", *(("on_response",) if legs > 1 else ())]
+    return (*names, "request_body", "response_body") if bodies else tuple(names)
 
 
 def cage(manifest: Manifest) -> Cage:
