@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PROJECTS = sorted(path.parent for path in Path(__file__).parents[1].glob("*/*/pyproject.toml"))
 HOOKS = {
     "access-log": {"on_complete"},
+    "antiabuse": {"on_request", "on_response", "on_event", "on_operation"},
     "counter-app": {"app"},
     "hello": {"on_request", "on_response"},
     "maintenance": {"on_request"},

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from plugbay.sdk import Clock, KeyValue, Manifest, Metrics, Secrets, SharedMemory
 
     Publish = Callable[[str, str, dict[str, object]], None]
-    Share = Callable[[str, str, int], SharedMemory]
+    Share = Callable[[str, str, int, int], SharedMemory]
 
 STOP_GRACE = 2.0
 """Seconds that cancelled background tasks get to end."""
@@ -65,9 +65,9 @@ class PluginHost:
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._data_dir
 
-    def shared(self, name: str, size: int) -> SharedMemory:
+    def shared(self, name: str, size: int, *, each: int = 0) -> SharedMemory:
         """Return memory that all workers share. Raises `ValueError`, `HostUnavailable`."""
-        return self._share(self.plugin, name, size)
+        return self._share(self.plugin, name, size, each)
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Run a background task until it ends or the generation does. A failure is logged."""

@@ -50,5 +50,5 @@ class LocalHosts:
         self._bus.publish(topic, source, data)
 
 
-def _no_share(plugin: str, name: str, size: int) -> SharedMemory:
-    raise HostUnavailable(f"{plugin}: there are no workers here to share {name} ({size} B) with")
+def _no_share(plugin: str, name: str, size: int, each: int) -> SharedMemory:
+    raise HostUnavailable(f"{plugin}: there are no workers here to share {name} ({size} + {each} B) with")

@@ -52,8 +52,9 @@ class SharedBlocks:
         self._index = -1
         self._lock = -1
 
-    def take(self, plugin: str, name: str, size: int) -> SharedMemory:
+    def take(self, plugin: str, name: str, size: int, each: int = 0) -> SharedMemory:
         """Return a plugin's block. Raises `ValueError`, and `HostUnavailable`."""
+        size += each * self.members
         if not _NAME.fullmatch(name) or not 0 < size <= LARGEST:
             raise ValueError(f"no name or size of shared memory: {name!r}, {size}")
         file = f"{plugin}.{name}.{size}"

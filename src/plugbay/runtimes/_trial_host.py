@@ -64,9 +64,9 @@ class TrialHost:
         """A directory that is gone after the trial."""
         return self._inner.data_dir
 
-    def shared(self, name: str, size: int) -> SharedMemory:
+    def shared(self, name: str, size: int, *, each: int = 0) -> SharedMemory:
         """Return memory that nobody else has."""
-        return self._inner.shared(name, size)
+        return self._inner.shared(name, size, each=each)
 
     def now(self) -> float:
         """Return `clock.monotonic()`."""

@@ -176,8 +176,8 @@ class Host(Protocol):
         generations, and kept when the gateway restarts."""
         ...
 
-    def shared(self, name: str, size: int) -> SharedMemory:
-        """Return memory of `size` bytes that all workers share under this name.
+    def shared(self, name: str, size: int, *, each: int = 0) -> SharedMemory:
+        """Return memory of `size` bytes, and `each` for each member, that all workers share.
 
         Raises `ValueError` for a bad name or size, and `HostUnavailable` if there is no room.
         """

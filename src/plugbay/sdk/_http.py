@@ -296,6 +296,16 @@ class Response:
         self.body = body
 
     @classmethod
+    def received(cls, status: int, raw: RawHeaders) -> Self:
+        """Make one of what a data plane has read, whose body streams past."""
+        self = cls.__new__(cls)
+        self.status = status
+        self.headers = headers = Headers.__new__(Headers)
+        headers.raw = raw
+        self.body = None
+        return self
+
+    @classmethod
     def json(cls, value: object, status: int = 200) -> Response:
         """Answer with `value` as JSON (RFC 8259)."""
         body = json.dumps(value, separators=(",", ":")).encode()

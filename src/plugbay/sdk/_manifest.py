@@ -35,11 +35,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the plugin asks for; the operator's policy may lower it."""
+    """What the plugin asks for; the operator's policy may lower it.
+
+    `cpu_seconds`, processor time in all (0: no limit), and `open_files` bound the process of a
+    plugin that has one of its own; so does `memory_mb`, strictly.
+    """
 
     memory_mb: int = 64
     request_ms: int = 1000
     start_ms: int = 10_000
+    cpu_seconds: int = 0
+    open_files: int = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

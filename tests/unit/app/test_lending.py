@@ -45,7 +45,7 @@ def host_with(published: list[tuple[str, str, dict[str, object]]]) -> PluginHost
         kv=fake.kv,
         secrets=fake.secrets,
         data_dir=Path("nowhere"),
-        share=lambda plugin, name, size: fake.shared(name, size),
+        share=lambda plugin, name, size, each: fake.shared(name, size, each=each),
     )
 
 

@@ -50,8 +50,8 @@ class Guard:
         self._count.inc(action=verdict.action, reason=verdict.reason, mode=self.mode)
         if self._is_news(topic, verdict):
             self.tell(topic, verdict, client=client)
-            if self.enforces and verdict.action == "ban":
-                self._host.events.publish(VERDICT, **verdict.data())
+        if self.enforces and verdict.action == "ban" and self._is_news(VERDICT, verdict):
+            self._host.events.publish(VERDICT, **verdict.data())
         if not self.enforces or verdict.action == "allow":
             return None
         return self.answer(verdict)

@@ -95,8 +95,9 @@ class FakeHost:
             self._data_dir = Path(self._folder.name)
         return self._data_dir
 
-    def shared(self, name: str, size: int) -> SharedMemory:
+    def shared(self, name: str, size: int, *, each: int = 0) -> SharedMemory:
         """Return memory as another worker has it whose host was given the same `blocks`."""
+        size += each * self._members
         block = self.blocks.setdefault((name, size), bytearray(size))
         return SharedMemory(memoryview(block), self._index, self._members)
 
