@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, cast
 
+from plugbay.app._mcp_routes import McpRoutes, McpTable
 from plugbay.control import PluginSpec
 from plugbay.gateway import HttpDataPlane, Member, UpstreamPools, build_table
 from plugbay.kernel import Generation, Hook
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from plugbay import control
     from plugbay.control import Desired, Placed
-    from plugbay.gateway import RouteSpec, Table
+    from plugbay.gateway import RouteSpec
     from plugbay.kernel import Clock, Instance
     from plugbay.observability import Registry
 
@@ -29,24 +30,33 @@ class WorkerPlane:
     ) -> None:
         self._data, self._registry, self._clock, self._serving = data, registry, clock, serving
         self.pools = UpstreamPools(clock, random.Random(), registry)  # noqa: S311 - spreads load
+        self.mcp = McpRoutes(registry, clock.monotonic)
 
-    def build(self, desired: Desired, placed: Sequence[Placed]) -> Table:
+    def build(self, desired: Desired, placed: Sequence[Placed]) -> McpTable:
         """Build the table of `desired`; raises `PlugbayError`, and then nothing is leased."""
-        routes = tuple(desired.routes.values())
+        wanted = tuple(desired.routes.values())
         members = [_member(one) for one in placed]
-        members += _absent_apps(routes, {member.id for member in members})
-        return build_table(
+        members += _absent_apps(wanted, {member.id for member in members})
+        routes, upstreams = self.mcp.plain(wanted, desired.upstreams.values())
+        table = build_table(
             routes,
-            tuple(desired.upstreams.values()),
-            members,
+            upstreams,
+            (*members, *self.mcp.members(wanted)),
             self.pools,
             meter=self._registry,
             monotonic=self._clock.monotonic,
         )
+        try:
+            return McpTable(table, self.mcp.build(wanted, placed))
+        except BaseException:
+            table.retire()
+            raise
 
     def install(self, table: control.Table) -> None:
         """Serve by this table, one that `build` has made, from now on; retire the one before."""
-        self._data.install(cast("Table", table))
+        made = cast("McpTable", table)
+        self._data.install(made.table)
+        self.mcp.install(made.chains)
         self._serving.set()
 
     async def drain(self, seconds: float) -> int:

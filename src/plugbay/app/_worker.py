@@ -125,6 +125,7 @@ class Worker:
             self.watchdog.stop()
             self.relay.stop()
             await self.data.close()
+            await self.plane.mcp.close()
             await self.plane.pools.close()
             self.bus.close()
             if self.traces is not None:

@@ -29,11 +29,13 @@ def check(desired: Desired, facts: Mapping[str, Facts]) -> None:
 def _routes(desired: Desired, facts: Mapping[str, Facts]) -> Iterator[Problem]:
     for name, route in desired.routes.items():
         at = f"/routes/{name}"
-        if bool(route.upstream) == bool(route.plugin):
-            yield Problem(at, "names both or neither", expected="one of upstream and plugin")
-        elif route.upstream and route.upstream not in desired.upstreams:
+        upstream = route.upstream or route.mcp
+        if len(route.leads) != 1:
+            yield Problem(at, "names several or none", expected="one of upstream, plugin and mcp")
+        elif upstream and upstream not in desired.upstreams:
             known = ", ".join(sorted(desired.upstreams)) or "none is there"
-            yield Problem(f"{at}/upstream", "does not exist", expected=known, found=route.upstream)
+            key = "upstream" if route.upstream else "mcp"
+            yield Problem(f"{at}/{key}", "does not exist", expected=known, found=upstream)
         elif route.plugin and route.plugin not in desired.plugins:
             yield Problem(f"{at}/plugin", "does not exist", found=route.plugin)
         elif route.plugin:

@@ -107,12 +107,14 @@ class RouteSpec:
     of `methods` (empty: any). Of several, the highest `priority` wins, then exact before prefix,
     the longer path, the named host before a wildcard before any.
 
-    It goes to `upstream`, or to the mounted app of `plugin`; exactly one is set.
+    It goes to `upstream`, to the mounted app of `plugin`, or to the upstream `mcp`, which is an
+    MCP server: then its messages pass the plugins that are MCP filters. Exactly one is set.
     """
 
     name: str
     upstream: str = ""
     plugin: str = ""
+    mcp: str = ""
     hosts: tuple[str, ...] = ()
     path: str = "/"
     exact: bool = False
@@ -124,6 +126,11 @@ class RouteSpec:
     max_body: int = 0
     """Bytes; 0 is the listener's limit."""
     websocket: bool = True
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Where it says that it goes; more or less than one is wrong."""
+        return tuple(name for name in (self.upstream, self.plugin, self.mcp) if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

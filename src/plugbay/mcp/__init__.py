@@ -15,7 +15,9 @@ from plugbay.mcp._conversation import Waiting as Waiting
 from plugbay.mcp._framing import MAX_MESSAGE as MAX_MESSAGE
 from plugbay.mcp._framing import LineSplitter as LineSplitter
 from plugbay.mcp._framing import TooLong as TooLong
+from plugbay.mcp._http import HttpBridge as HttpBridge
 from plugbay.mcp._member import Member as Member
+from plugbay.mcp._member import Meter as Meter
 from plugbay.mcp._observers import Observers as Observers
 from plugbay.mcp._pipes import open_reader as open_reader
 from plugbay.mcp._pipes import open_writer as open_writer

@@ -46,8 +46,10 @@ class Sent:
 
     forward: bytes = b""
     back: bytes = b""
+    before: Mapping[str, str] | None = None
+    """What the `Mcp-*` header fields say of the original, if it was changed."""
     headers: Mapping[str, str] | None = None
-    """Names and values that the request's `Mcp-*` header fields must get, if it was changed."""
+    """What they must say of what goes on."""
 
 
 @dataclass(slots=True)
@@ -230,7 +232,9 @@ class Conversation:
             self.exchanges.put(exchange)
         else:
             exchange.end()
-        return Sent(forward=message.raw, headers=None if original else _mirrored(message))
+        if original:
+            return Sent(forward=message.raw)
+        return Sent(message.raw, b"", _mirrored(exchange.first), _mirrored(message))
 
     def _observe(self, chain: Chain, plan: Plan, message: Message) -> None:
         if plan.observers:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plugbay.mcp._answers import SERVER_DOWN
+from plugbay.mcp._batch import receive_body
 from plugbay.mcp._child import GRACE, Child, exit_code
 from plugbay.mcp._conversation import Conversation, Sent
 from plugbay.mcp._framing import MAX_MESSAGE, LineSplitter
@@ -132,7 +133,12 @@ class StdioWrapper:
         while data := await source.read(CHUNK):
             forward: list[bytes] = []
             for line in lines.feed(data):
-                sent = self.conversation.receive(direction, line)
+                sent: Sent | Waiting
+                if isinstance(line, bytes) and line[:1] == b"[":  # a batch of 2025-03-26
+                    batch = await receive_body(self.conversation, direction, line)
+                    sent = Sent(batch.forward, batch.back)
+                else:
+                    sent = self.conversation.receive(direction, line)
                 if not isinstance(sent, Sent):
                     await self._flush(forward, onward)
                     if sent.detachable:

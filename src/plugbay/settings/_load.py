@@ -77,12 +77,14 @@ def _problems(settings: Settings) -> Iterator[Problem]:
             yield Problem(f"/upstreams/{index}/targets", "an upstream needs at least one target")
     for index, route in enumerate(settings.routes):
         at = f"/routes/{index}"
-        if bool(route.upstream) == bool(route.plugin):
-            yield Problem(at, f"route {route.name!r} needs either an upstream or a plugin")
-        if route.upstream and route.upstream not in upstreams:
-            known = ", ".join(upstreams) or "none is defined"
-            detail = f"no upstream is named {route.upstream!r}"
-            yield Problem(f"{at}/upstream", detail, expected=known, found=route.upstream)
+        if len(route.leads) != 1:
+            detail = f"route {route.name!r} needs either an upstream or a plugin, or mcp"
+            yield Problem(at, detail, "one of upstream, plugin and mcp")
+        for key, name in (("upstream", route.upstream), ("mcp", route.mcp)):
+            if name and name not in upstreams:
+                known = ", ".join(upstreams) or "none is defined"
+                detail = f"no upstream is named {name!r}"
+                yield Problem(f"{at}/{key}", detail, expected=known, found=name)
         if not route.path.startswith("/"):
             yield Problem(f"{at}/path", "a path starts with '/'", found=route.path)
     for index, listener in enumerate(settings.listeners):

@@ -40,7 +40,8 @@ def test_invalid_json_is_answered_and_not_forwarded(monitor):
         "id": None,
         "error": {"code": -32700, "message": "Parse error"},
     }
-    assert [client.line()["error"]["code"] for _ in range(2)] == [-32600, -32600]
+    assert [one["error"]["code"] for one in client.line()] == [-32600]
+    assert client.line()["error"]["code"] == -32600
     client.call(5, text="still there")
     assert client.line()["id"] == 5
     assert client.end() == 0
