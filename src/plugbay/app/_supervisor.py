@@ -22,6 +22,7 @@ from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import Hearing
 from plugbay.app._launcher import WorkerLauncher
 from plugbay.app._listeners import Listeners, address_of, open_listener
+from plugbay.app._runners import make_runners
 from plugbay.app._shared_memory import remove_shared
 from plugbay.app._swap_counts import SwapCounts
 from plugbay.app._trace_key import make_trace_key
@@ -77,7 +78,7 @@ class Supervisor:
         self.artifacts = ArtifactStore(self.data, self.database)
         uploads = settings.uploads
         self.uploads = Uploader(self.artifacts, self.clock, max_bytes=uploads.max_bytes)
-        layers = make_layers(self.artifacts, uploads)
+        layers = make_layers(self.artifacts, uploads, make_runners(self.data))
         self.validator = Validator(self.artifacts, layers, self.clock)
         self.store = SqliteStore(self.database)
         self.journal = Journal(self.store, self.clock)

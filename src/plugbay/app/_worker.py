@@ -23,6 +23,7 @@ from plugbay.app._hosts import Listening, WorkerHosts
 from plugbay.app._log_relay import LogRelay
 from plugbay.app._plane import WorkerPlane
 from plugbay.app._references import Resolving
+from plugbay.app._runners import make_runners
 from plugbay.app._shared_memory import SPARE, SharedBlocks
 from plugbay.app._trace_key import read_trace_key
 from plugbay.control import Agent, CarePolicy, Identity, Link, Loader, PluginEvent, connect
@@ -34,7 +35,7 @@ from plugbay.gateway import (
     ServerTls,
     Tracing,
 )
-from plugbay.kernel import EventBus, HealthPolicy
+from plugbay.kernel import EventBus, HealthPolicy, Runtime
 from plugbay.observability import (
     AccessLog,
     Logs,
@@ -45,6 +46,7 @@ from plugbay.observability import (
     open_traces,
 )
 from plugbay.runtimes import Blocked, PythonRuntime, Watchdog
+from plugbay.runtimes.goso import GosoRuntime
 from plugbay.sdk import Response
 from plugbay.settings import ListenerSettings, LogSettings, PolicySettings, TraceSettings
 
@@ -149,7 +151,6 @@ class Worker:
             data=Path(options.data_dir),
             share=SharedBlocks(Path(options.data_dir), options.workers + SPARE).take,
         )
-        runtime = Resolving(Listening(self.runtime, self.bus), Path(options.data_dir))
         return Agent(
             Identity(
                 worker=options.worker,
@@ -157,7 +158,7 @@ class Worker:
                 boot=secrets.token_hex(8),
                 listening=options.addresses,
             ),
-            loader=Loader({"python": runtime}, hosts, self.clock),
+            loader=Loader(self._runtimes(), hosts, self.clock),
             plane=self.plane,
             clock=self.clock,
             randomness=random.SystemRandom(),
@@ -171,6 +172,13 @@ class Worker:
             deliver=self._deliver,
             metrics=self._metrics,
         )
+
+    def _runtimes(self) -> dict[str, Runtime]:
+        data = Path(self.options.data_dir)
+        return {
+            "python": Resolving(Listening(self.runtime, self.bus), data),
+            "goso": Resolving(GosoRuntime(make_runners(data)), data),
+        }
 
     async def _connect(self) -> Link:
         return await connect(Path(self.options.link), self.options.worker, self.options.fds)

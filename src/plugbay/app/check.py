@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from plugbay.app._clock import SystemClock
+from plugbay.app._runners import make_runners
 from plugbay.artifacts import ArtifactStore, Declaration, Uploader, Validator, layers_by_kind
 from plugbay.observability import require_otel
 from plugbay.runtimes import TrialLimits, run_trial
+from plugbay.runtimes.goso import run_goso_trial
 from plugbay.settings import UploadSettings
 from plugbay.storage import Database
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from plugbay.artifacts import Kind, Layer, Trial, TrialReport
+    from plugbay.runtimes.goso import Runners
     from plugbay.sdk import Manifest
     from plugbay.settings import Settings
 
@@ -40,14 +43,26 @@ def make_trial(settings: UploadSettings) -> Trial:
     return trial
 
 
-def make_trials(settings: UploadSettings) -> dict[Kind, Trial]:
+def make_goso_trial(settings: UploadSettings, runners: Runners) -> Trial:
+    """Return the trial of the runtime `goso`, within the operator's limits."""
+    limits = TrialLimits(seconds=settings.trial_seconds, memory_mb=settings.trial_memory_mb)
+
+    async def trial(payload: Path, manifest: Manifest, /) -> TrialReport:
+        return await run_goso_trial(payload, manifest, runners, limits=limits)
+
+    return trial
+
+
+def make_trials(settings: UploadSettings, runners: Runners) -> dict[Kind, Trial]:
     """Return the trial of each kind of artifact that can be run here."""
-    return {"wheel": make_trial(settings)}
+    return {"wheel": make_trial(settings), "shared-object": make_goso_trial(settings, runners)}
 
 
-def make_layers(store: ArtifactStore, settings: UploadSettings) -> Mapping[Kind, Sequence[Layer]]:
+def make_layers(
+    store: ArtifactStore, settings: UploadSettings, runners: Runners
+) -> Mapping[Kind, Sequence[Layer]]:
     """Return the validation layers of each kind, as the settings want them."""
-    return layers_by_kind(store, make_trials(settings), max_bytes=settings.max_bytes)
+    return layers_by_kind(store, make_trials(settings, runners), max_bytes=settings.max_bytes)
 
 
 async def check_artifact(
@@ -64,7 +79,7 @@ async def check_artifact(
     database = Database.open(data / "plugbay.sqlite3")
     try:
         store = ArtifactStore(data, database)
-        validator = Validator(store, make_layers(store, UploadSettings()), clock)
+        validator = Validator(store, make_layers(store, UploadSettings(), make_runners()), clock)
         uploader = Uploader(store, clock)
         upload = await uploader.receive(
             _chunks(file),

@@ -156,17 +156,27 @@ def _ended(stage: str, child: Child) -> Invalid:
 
 
 def _refused(stage: str, detail: str, said: str) -> Invalid:
-    remedies = {
-        "open": "export New, a func(map[string]interface{}) (T, error), or a variable Middleware, "
-        "whose type has Handle(next echo.HandlerFunc) echo.HandlerFunc",
-        "new": "New must return a value and no error for the configuration that it is given",
-    }
+    doing = _DOING.get(stage, f"in {stage}")
     if detail.startswith("panic: "):
-        line = next((line for line in said.splitlines() if ".go:" in line), "")
-        return _invalid(
-            f"it panicked {_DOING.get(stage, '')}", "no panic", f"{detail} {line}".strip(), ""
-        )
-    return _invalid(detail, "a plugin that can be opened", detail, remedies.get(stage, ""))
+        found = f"{detail} {_place(said)}".strip()
+        return _invalid(f"it panicked {doing}", "no panic", found, "return an error instead")
+    if stage in ("new", "initialize") and ": " in detail:
+        return _invalid(detail, "no error", detail, "see that it takes the configuration")
+    remedy = (
+        "export func New(config map[string]interface{}) (T, error), or a variable Middleware; its "
+        "type has Handle(next echo.HandlerFunc) echo.HandlerFunc"
+    )
+    return _invalid(detail, "a middleware for Echo", detail, remedy)
+
+
+def _place(said: str) -> str:
+    """Return where a panic was, as its stack tells: the first place behind `panic` itself."""
+    lines = iter(said.splitlines())
+    for line in lines:
+        if line.startswith("panic("):
+            break
+    places = (line.strip() for line in lines if ".go:" in line)
+    return next((place for place in places if not place.startswith("runtime/")), "")
 
 
 def _invalid(detail: str, expected: str, found: str, remedy: str) -> Invalid:
