@@ -9,6 +9,7 @@ from litestar.params import FromQuery, QueryParameter
 from plugbay.admin._access import Permission
 from plugbay.admin._http import Ask, rule
 from plugbay.admin.pages._rendering import Pages, Show
+from plugbay.admin.pages._traffic import TrafficView
 from plugbay.kernel import DependencyGraph
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class PluginRow:
     needed_by: tuple[str, ...]
     """The plugins that would stop with it."""
     in_flight: int
+    traffic: TrafficView
 
     def matches(self, text: str) -> bool:
         """Whether a search for `text` finds it."""
@@ -79,7 +81,15 @@ def plugin_rows(pages: Pages) -> list[PluginRow]:
     views = list(context.board.plugins())
     artifacts = {view.id: context.services.artifacts.get(view.desired.digest) for view in views}
     graph = running_graph(pages)
-    return [_row(view, artifacts[view.id], _dependents(graph, view)) for view in views]
+    return [
+        _row(
+            view,
+            artifacts[view.id],
+            needed_by=_dependents(graph, view),
+            traffic=TrafficView.of(context.services.traffic.plugin(view.id)),
+        )
+        for view in views
+    ]
 
 
 def running_graph(pages: Pages) -> DependencyGraph:
@@ -95,7 +105,9 @@ def _dependents(graph: DependencyGraph, view: "PluginView") -> tuple[str, ...]:
     return graph.dependents(view.id) if view.desired.enabled else ()
 
 
-def _row(view: "PluginView", artifact: "Artifact", needed_by: tuple[str, ...]) -> PluginRow:
+def _row(
+    view: "PluginView", artifact: "Artifact", *, needed_by: tuple[str, ...], traffic: TrafficView
+) -> PluginRow:
     manifest, metadata = artifact.manifest, artifact.metadata
     slots = [seen.slot for seen in view.workers if seen.slot is not None]
     return PluginRow(
@@ -111,6 +123,7 @@ def _row(view: "PluginView", artifact: "Artifact", needed_by: tuple[str, ...]) -
         routes=view.desired.routes,
         needed_by=needed_by,
         in_flight=sum(slot.in_flight for slot in slots),
+        traffic=traffic,
     )
 
 

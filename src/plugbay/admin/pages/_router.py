@@ -8,18 +8,38 @@ from litestar import Router
 from litestar.di import Provide
 
 from plugbay.admin._page_paths import HOME
+from plugbay.admin.pages._artifacts import ArtifactPageRoutes
+from plugbay.admin.pages._audit import AuditPageRoutes
+from plugbay.admin.pages._dependencies import DependencyPageRoutes
 from plugbay.admin.pages._entrance import EntranceRoutes, HomeRoutes
+from plugbay.admin.pages._operations import OperationPageRoutes
+from plugbay.admin.pages._overview import OverviewRoutes
+from plugbay.admin.pages._plugin import PluginPageRoutes
 from plugbay.admin.pages._plugin_list import PluginListRoutes
+from plugbay.admin.pages._upload import UploadPageRoutes
+from plugbay.admin.pages._workers import WorkerPageRoutes
 
 if TYPE_CHECKING:
     from plugbay.admin.pages._rendering import Pages
+
+PAGES = (
+    EntranceRoutes,
+    OverviewRoutes,
+    PluginListRoutes,
+    PluginPageRoutes,
+    UploadPageRoutes,
+    DependencyPageRoutes,
+    OperationPageRoutes,
+    WorkerPageRoutes,
+    ArtifactPageRoutes,
+    AuditPageRoutes,
+)
 
 
 def page_router(pages: Pages) -> list[Router]:
     """All pages; the OpenAPI document leaves them out."""
     shared = {"pages": Provide(lambda: pages, sync_to_thread=False)}
-    handlers = [EntranceRoutes, PluginListRoutes]
     return [
-        Router(HOME, route_handlers=handlers, dependencies=shared, include_in_schema=False),
+        Router(HOME, route_handlers=PAGES, dependencies=shared, include_in_schema=False),
         Router("/", route_handlers=[HomeRoutes], include_in_schema=False),
     ]

@@ -4,7 +4,7 @@
 import { call } from "./api.js";
 import { confirm } from "./confirm.js";
 import { look } from "./live.js";
-import { refused, toast } from "./toast.js";
+import { after, refused, toast } from "./toast.js";
 
 /** Listen to all such buttons, also those that are drawn later. */
 export function start() {
@@ -29,6 +29,7 @@ async function act(button) {
     const body = data.body ? JSON.parse(data.body) : undefined;
     const { json } = await call(method, path + force, { headers, body });
     if (data.then) {
+      after(data.done);
       location.assign(data.then);
       return;
     }

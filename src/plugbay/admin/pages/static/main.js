@@ -6,5 +6,6 @@ import { start as keys } from "./keys.js";
 import { start as live } from "./live.js";
 import { start as session } from "./session.js";
 import { start as switches } from "./switches.js";
+import { start as toasts } from "./toast.js";
 
-for (const start of [session, keys, filter, switches, actions, live]) start();
+for (const start of [toasts, session, keys, filter, switches, actions, live]) start();

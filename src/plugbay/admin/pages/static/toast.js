@@ -1,6 +1,7 @@
 // Short messages in a corner. What went wrong stays until it is dismissed.
 
 const SECONDS = 6;
+const LATER = "plugbay-toast";
 
 /** Show `text`; `kind` is "ok" or "bad"; `lines` are details below it. */
 export function toast(text, { kind = "ok", lines = [], href = "", link = "" } = {}) {
@@ -14,6 +15,18 @@ export function toast(text, { kind = "ok", lines = [], href = "", link = "" } = 
   document.getElementById("toasts").append(box);
   if (kind !== "bad") setTimeout(() => box.remove(), SECONDS * 1000);
   return box;
+}
+
+/** Show `text` on the page that comes next. */
+export function after(text) {
+  sessionStorage.setItem(LATER, text);
+}
+
+/** Show what the page before has left. */
+export function start() {
+  const text = sessionStorage.getItem(LATER);
+  sessionStorage.removeItem(LATER);
+  if (text) toast(text);
 }
 
 /** Show what the API refused. */

@@ -1,0 +1,41 @@
+// One layer of the proof: its mark, how long it took, and what it found with the remedy.
+
+const MARKS = { started: ["wait", "…", "looking"], passed: ["pass", "✓", "passed"], failed: ["fail", "✕", "failed"], skipped: ["wait", "·", "skipped: an earlier layer failed"] };
+
+/** A layer that nothing is known of yet. */
+export function layerItem() {
+  const item = document.createElement("li");
+  item.className = "wait";
+  item.append(text("span", "mark", "·"), text("b", "", "…"), text("span", "what", ""), text("small", "", ""));
+  item.firstChild.setAttribute("aria-hidden", "true");
+  return item;
+}
+
+/** Show what an event says of a layer. */
+export function showLayer(item, { layer, status, report }) {
+  const [kind, mark, words] = MARKS[status];
+  const [first, name, what, time] = item.children;
+  item.className = kind;
+  first.textContent = mark;
+  name.textContent = layer;
+  what.textContent = words;
+  time.textContent = report && status !== "skipped" ? `${report.ms.toFixed(1)} ms` : "";
+  item.querySelectorAll(".finding").forEach((old) => old.remove());
+  item.append(...(report?.findings ?? []).map(finding));
+}
+
+function finding(one) {
+  const box = text("div", `finding ${one.severity === "warning" ? "warning" : ""}`, "");
+  box.append(text("b", "", `${one.pointer} ${one.detail}`.trim()));
+  const found = one.found ? `, found ${one.found}` : "";
+  if (one.expected || one.found) box.append(text("div", "", `Expected ${one.expected || "something else"}${found}.`));
+  if (one.remedy) box.append(text("div", "remedy", one.remedy));
+  return box;
+}
+
+function text(tag, kind, words) {
+  const node = document.createElement(tag);
+  if (kind) node.className = kind;
+  node.textContent = words;
+  return node;
+}
