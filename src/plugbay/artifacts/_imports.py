@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from plugbay.artifacts._modules import Module
 
 
-def check_imports(modules: Mapping[str, Module]) -> Iterator[Finding]:
+def check_imports(
+    modules: Mapping[str, Module], declared: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
     """Yield a warning for each unconditional import of what is not the plugin's to import."""
-    own = {name.partition(".")[0] for name in modules}
+    own = {name.partition(".")[0] for name in modules} | declared
     for module in modules.values():
         for node in module.tree.body:
             for name in _absolute(node):
@@ -26,7 +28,7 @@ def check_imports(modules: Mapping[str, Module]) -> Iterator[Finding]:
                     yield _warning(module, node, name, f"{SDK} only", f"use {SDK}: it is stable")
                 elif top not in sys.stdlib_module_names and top not in own | {"plugbay"}:
                     expected = "the standard library, plugbay.sdk or the wheel's own modules"
-                    remedy = 'copy it into the package, or set runtime = "process"'
+                    remedy = 'declare it in pyproject.toml, or set runtime = "process"'
                     yield _warning(module, node, name, expected, remedy)
 
 

@@ -32,6 +32,7 @@ class Subject:
     metadata: WheelMetadata | None = None
     manifest: Manifest | None = None
     config_schema: Mapping[str, Any] | None = None
+    imports: frozenset[str] = frozenset()
     elf: Elf | None = None
     go: GoBuild | None = None
     hooks: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from packaging.utils import canonicalize_name
 
 from plugbay import __version__
 from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._provided import installed, modules_of, offering, satisfied
+from plugbay.artifacts._threads import in_thread
 from plugbay.sdk import API
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ _PROCESS = 'set runtime = "process" in plugbay.toml: it runs in an environment o
 
 
 class Platform:
-    """The API's version, the runtime, Python's version, and nothing that must be installed."""
+    """The API's version, the runtime, Python's version, and nothing that is not installed here."""
 
     name = "platform"
     eager = False
@@ -36,7 +39,7 @@ class Platform:
 
     async def inspect(self, subject: Subject) -> Sequence[Problem]:
         """Compare what the wheel needs with what is here."""
-        return list(self._findings(subject))
+        return await in_thread(lambda: list(self._findings(subject)))
 
     def _findings(self, subject: Subject) -> Iterator[Finding]:
         manifest, wheel = subject.declared(), subject.wheel()
@@ -53,6 +56,7 @@ class Platform:
             yield from _pure(wheel.tags, wheel.pure)
             yield from _native(subject.files)
             yield from _foreign(wheel.requires_dist)
+            subject.imports = frozenset(_imports(wheel.requires_dist))
 
 
 def _python(required: str) -> Iterator[Finding]:
@@ -116,11 +120,28 @@ def _of_requirement(requirement: Requirement) -> Iterator[Finding]:
         return
     text = str(requirement)
     if canonicalize_name(requirement.name) != "plugbay":
-        detail = "the plugin has dependencies of its own"
-        yield _finding("platform", detail, "none but plugbay", text, _PROCESS)
+        if not satisfied(requirement):
+            yield _lacking(requirement, text)
     elif not requirement.specifier.contains(__version__, prereleases=True):
         remedy = "upgrade the gateway, or widen the plugin's dependency"
         yield _finding("platform", "made for another Plugbay", text, __version__, remedy)
+
+
+def _lacking(requirement: Requirement, text: str) -> Finding:
+    """A package that the operator has not installed, or in another version."""
+    here, extra = installed(requirement), offering(requirement.name)
+    wanted = f"plugbay[{extra}]" if extra else text
+    found = f"{requirement.name} {here}" if here else "not installed here"
+    remedy = f"install it beside the gateway: pip install '{wanted}'; or {_PROCESS}"
+    detail = f"the plugin has dependencies of its own: {text}"
+    return _finding("platform", detail[:200], text, found, remedy)
+
+
+def _imports(requirements: Collection[str]) -> Iterator[str]:
+    """Yield what may be imported of the declared packages."""
+    for text in requirements:
+        with contextlib.suppress(ValueError):
+            yield from modules_of(Requirement(text))
 
 
 def _finding(

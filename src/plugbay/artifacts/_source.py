@@ -19,7 +19,9 @@ _MOST = 200
 """Findings that are reported at most: an author reads no more at once."""
 
 
-def check_wheel(path: Path, entry: str, provides: Sequence[str]) -> list[Finding]:
+def check_wheel(
+    path: Path, entry: str, provides: Sequence[str], imports: frozenset[str] = frozenset()
+) -> list[Finding]:
     """Read and check every module of a wheel."""
     sources: dict[str, bytes] = {}
     findings: list[Finding] = []
@@ -33,15 +35,19 @@ def check_wheel(path: Path, entry: str, provides: Sequence[str]) -> list[Finding
                 findings.append(Finding("static", detail, expected, found, "split it"))
             else:
                 sources[file.name] = archive.read(file.name)
-    return (findings + check_sources(sources, entry, provides))[:_MOST]
+    return (findings + check_sources(sources, entry, provides, imports))[:_MOST]
 
 
 def check_sources(
-    sources: Mapping[str, bytes], entry: str, provides: Sequence[str]
+    sources: Mapping[str, bytes],
+    entry: str,
+    provides: Sequence[str],
+    imports: frozenset[str] = frozenset(),
 ) -> list[Finding]:
-    """Return everything that is wrong with these modules, by path."""
+    """Return everything that is wrong with these modules, by path; `imports` are the packages
+    they may use."""
     modules, findings = parse_modules(sources)
-    findings.extend(check_imports(modules))
+    findings.extend(check_imports(modules, imports))
     if entry.partition(":")[0] in modules:
         findings.extend(check_entry(modules, entry, provides))
     return findings

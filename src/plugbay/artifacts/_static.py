@@ -45,6 +45,7 @@ class Static:
             wheel=str(subject.path),
             entry=manifest.entry,
             provides=manifest.provides,
+            imports=tuple(sorted(subject.imports)),
             memory=self._memory,
             seconds=self._seconds,
         )

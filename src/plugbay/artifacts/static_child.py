@@ -21,11 +21,13 @@ OVERWHELMED = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Which wheel, what is its entry, what it says it provides, and the limits."""
+    """Which wheel, what is its entry, what it says it provides, what else it may import, and the
+    limits."""
 
     wheel: str
     entry: str
     provides: tuple[str, ...]
+    imports: tuple[str, ...] = ()
     memory: int
     seconds: int
 
@@ -40,7 +42,9 @@ def main() -> None:
     ):
         resource.setrlimit(kind, (limit, limit))
     try:
-        findings = check_wheel(Path(question.wheel), question.entry, question.provides)
+        findings = check_wheel(
+            Path(question.wheel), question.entry, question.provides, frozenset(question.imports)
+        )
         sys.stdout.buffer.write(msgspec.json.encode(findings))
     except (MemoryError, RecursionError):
         sys.exit(OVERWHELMED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from email.parser import HeaderParser
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -48,19 +49,27 @@ def _distribution(info: Path) -> Iterator[Problem]:
         found = "Root-Is-Purelib: false"
         yield Problem("load", "not a pure Python wheel", "py3-none-any", found, _PROCESS)
     for text in _read(info / "METADATA").get_all("Requires-Dist", ()):
-        if _is_foreign(str(text)):
+        if _is_lacking(str(text)):
             detail = f"the plugin has dependencies of its own: {text}"
-            yield Problem("load", detail, "none but plugbay", str(text), _PROCESS)
+            expected = "none but plugbay and what is installed here"
+            yield Problem("load", detail, expected, str(text), _PROCESS)
 
 
-def _is_foreign(text: str) -> bool:
+def _is_lacking(text: str) -> bool:
+    """Whether it is not there in this process, where what an operator installed can be shared."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
         return True
     if canonicalize_name(requirement.name) == "plugbay":
         return False
-    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+        return False
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return True
+    return not requirement.specifier.contains(version, prereleases=True)
 
 
 def _read(path: Path) -> Message:

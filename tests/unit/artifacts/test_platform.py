@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
 
-from plugbay.artifacts import Form, ManifestLayer, Platform
+from plugbay.artifacts import Form, ManifestLayer, Platform, Static
+from plugbay.artifacts._provided import modules_of, offering, satisfied
 
-from .wheels import MANIFEST, METADATA, WHEEL, make_wheel
+from .wheels import MANIFEST, METADATA, SOURCE, WHEEL, make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +33,13 @@ def findings(bench: Bench, wheel: Path) -> tuple[Finding, ...]:
     [
         ("Requires-Python: >=9\n", "made for another Python"),
         ("Requires-Python: soon\n", "Requires-Python is no specifier"),
-        ("Requires-Dist: numpy>=2\n", "dependencies of its own"),
-        ('Requires-Dist: numpy>=2; python_version >= "3"\n', "dependencies of its own"),
+        ("Requires-Dist: no-such-thing>=2\n", "dependencies of its own"),
+        ('Requires-Dist: no-such; python_version >= "3"\n', "dependencies of its own"),
+        ("Requires-Dist: packaging<1\n", "dependencies of its own"),
+        ("Requires-Dist: packaging @ https://example.com/x.whl\n", "dependencies of its own"),
+        ("Requires-Dist: jsonschema[no-such]\nRequires-Dist: nothing\n", "own: nothing"),
         (f"Requires-Python: >={'1' * 5000}\n", "Requires-Python is no specifier"),
-        ("Requires-Dist: numpy\n" * 101, "too many dependencies"),
+        ("Requires-Dist: nothing\n" * 101, "too many dependencies"),
         ("Requires-Dist: x; python_full_version ~= 'a'\n", "an unreadable Requires-Dist"),
         ("Requires-Dist: plugbay>=99\n", "made for another Plugbay"),
         ("Requires-Dist: ???\n", "an unreadable Requires-Dist"),
@@ -49,10 +55,30 @@ def test_what_the_metadata_asks_for(
 
 
 def test_a_dependency_names_the_runtime_that_can(bench: Bench, tmp_path: Path) -> None:
-    text = METADATA + "Requires-Dist: numpy>=2\nRequires-Dist: rich\n"
+    text = METADATA + "Requires-Dist: no-such-thing>=2\nRequires-Dist: rich>=900\n"
     found = findings(bench, make_wheel(tmp_path, metadata=text))
-    assert [finding.found for finding in found] == ["numpy>=2", "rich"]
+    assert [finding.expected for finding in found] == ["no-such-thing>=2", "rich>=900"]
+    assert found[0].found == "not installed here"
+    assert found[1].found == f"rich {metadata.version('rich')}"
+    assert "pip install 'no-such-thing>=2'" in found[0].remedy
     assert all('runtime = "process"' in finding.remedy for finding in found)
+
+
+def test_an_extra_of_the_gateway_is_named(bench: Bench, tmp_path: Path) -> None:
+    text = METADATA + "Requires-Dist: maxminddb>=900\n"
+    (finding,) = findings(bench, make_wheel(tmp_path, metadata=text))
+    assert "pip install 'plugbay[protection]'" in finding.remedy
+
+
+def test_what_the_operator_has_installed_is_there_for_plugins(bench: Bench, tmp_path: Path) -> None:
+    """Also to be imported: no warning, for the declared package only."""
+    text = METADATA + "Requires-Dist: packaging>=20\n"
+    source = f"import packaging.version\nimport rich\n{SOURCE}"
+    wheel = make_wheel(tmp_path, metadata=text, source=source)
+    layers = (Form(), ManifestLayer(), Platform(), Static())
+    artifact = bench.check(wheel, *layers)
+    assert artifact.state == "validated", artifact.findings
+    assert [finding.found for finding in artifact.findings] == ["rich"]
 
 
 def test_the_sdk_and_extras_are_no_dependencies(bench: Bench, tmp_path: Path) -> None:
@@ -62,6 +88,28 @@ def test_the_sdk_and_extras_are_no_dependencies(bench: Bench, tmp_path: Path) ->
         "Requires-Dist: pywin32 ; sys_platform == 'win32'\n"
     )
     assert findings(bench, make_wheel(tmp_path, metadata=text)) == ()
+
+
+def test_an_extra_counts_with_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "made_up-1.5.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        "Metadata-Version: 2.4\nName: made-up\nVersion: 1.5\n"
+        'Requires-Dist: packaging; extra == "good"\nRequires-Dist: no-such; extra == "bad"\n'
+        "Requires-Dist: ???\n"
+    )
+    (folder / "RECORD").write_text("made_up/__init__.py,,\nmade_up-1.5.dist-info/METADATA,,\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert satisfied(Requirement("made-up[good]>=1"))
+    assert not satisfied(Requirement("made-up[bad]>=1"))
+    assert not satisfied(Requirement("made-up>=2"))
+    assert modules_of(Requirement("made-up")) == {"made_up"}
+    assert modules_of(Requirement("no-such")) == frozenset()
+    assert offering("made-up") == ""
+    assert offering("PyMongo") == "gridfs"
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ def refusal(payload: Path, **said: Any) -> LoadFailed:
         ({"files": {"plugbay_hello/fast.pyd": b"MZ"}}, "fast.pyd"),
         ({"files": {"plugbay_hello.libs/libz.so.1": b"\x7fELF"}}, "libz.so.1"),
         ({"wheel": WHEEL.replace("true", "false")}, "not a pure Python wheel"),
-        ({"metadata": METADATA + "Requires-Dist: requests>=2\n"}, "of its own: requests>=2"),
+        ({"metadata": METADATA + "Requires-Dist: no-such-thing>=2\n"}, "its own: no-such"),
+        ({"metadata": METADATA + "Requires-Dist: packaging<1\n"}, "its own: packaging<1"),
         ({"metadata": METADATA + "Requires-Dist: ???\n"}, "of its own: ???"),
         (
             {"metadata": METADATA + 'Requires-Dist: x; python_version > "3"\n'},
@@ -66,6 +67,7 @@ def test_what_needs_a_process_of_its_own_is_told_so(
 def test_plugbay_and_extras_are_no_dependencies(tmp_path: Path) -> None:
     metadata = METADATA + (
         "Requires-Dist: plugbay>=0.1\nRequires-Dist: Plugbay[otel]\n"
+        "Requires-Dist: packaging>=1\n"
         'Requires-Dist: pytest; extra == "test"\n'
     )
     payload = write_payload(tmp_path, metadata=metadata)
