@@ -45,6 +45,11 @@ class GosoInstance:
         """Those that the manifest's `provides` asks for."""
         return self._hooks
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """How the plugin is declared, once it was opened: `symbol`, `declared`, `type`, `go`."""
+        return self.keeper.facts
+
     async def start(self) -> None:
         """Start the runner and let it open the plugin. Raises `StartFailed`."""
         try:

@@ -14,7 +14,7 @@ from plugbay.runtimes.goso._process import Runner
 from plugbay.runtimes.process._folder import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from plugbay.kernel import Clock
@@ -50,6 +50,11 @@ class Keeper:
     def pid(self) -> int:
         """The runner's process id; 0 while there is none."""
         return 0 if self._runner is None else self._runner.pid
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the runner has said of the plugin."""
+        return {} if self._runner is None else self._runner.facts
 
     async def start(self) -> None:
         """Start the runner. Raises `Invalid` if the plugin is at fault, `Unavailable`."""

@@ -41,9 +41,9 @@ class Toolchain:
 
     @classmethod
     def find(cls, go: str = "") -> Toolchain | None:
-        """Return the one at `go`, on the PATH, or beside this Python; None if there is none."""
+        """Return the one at `go`, beside this Python, or on the PATH; None if there is none."""
         beside = str(Path(sys.executable).parent)
-        path = os.pathsep.join((os.environ.get("PATH", os.defpath), beside))
+        path = os.pathsep.join((beside, os.environ.get("PATH", os.defpath)))
         found = shutil.which(go or "go", path=path)
         return None if found is None else cls(Path(found))
 
