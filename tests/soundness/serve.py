@@ -77,7 +77,7 @@ def figures(plane: HttpDataPlane, pools: UpstreamPools) -> dict[str, int]:
     targets = [target for pool in pools.pools for target in pool.targets.values()]
     return {
         "connections": len(plane.connections),
-        "exchanges": sum(each.exchange is not None for each in plane.connections),
+        "exchanges": sum(bool(each.exchange or each.fast) for each in plane.connections),
         "in_flight": sum(pool.in_flight for pool in pools.pools)
         + sum(target.state.in_flight for target in targets),
         "busy": sum(len(target.busy) for target in targets),

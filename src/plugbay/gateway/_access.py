@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from plugbay.observability import AccessLine
 
 if TYPE_CHECKING:
+    from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._responding import Responding
     from plugbay.kernel import Clock
     from plugbay.observability import AccessLog
@@ -18,6 +19,28 @@ class AccessLines:
     def __init__(self, log: AccessLog, clock: Clock, *, query: bool = False) -> None:
         """`query`: with the query of the target, in which there may be secrets."""
         self._log, self._time, self._query = log, clock.time, query
+
+    def write_fast(self, fast: FastExchange, status: int, seconds: float, size: int) -> None:
+        """An exchange on the fast path is over."""
+        way, section = fast.way, fast.section
+        target = way.target if self._query else way.target.partition(b"?")[0]
+        self._log.write(
+            AccessLine(
+                time=self._log.stamp(self._time()),
+                request_id=fast.id.decode("latin-1"),
+                client=section.client,
+                method=way.method.decode("latin-1"),
+                host=section.authority,
+                path=target.decode("latin-1"),
+                status=status,
+                ms=round(seconds * 1e3, 3),
+                bytes_in=len(fast.body),
+                bytes_out=size,
+                route=way.route.name,
+                upstream=way.route.spec.upstream,
+                outcome="ok",
+            )
+        )
 
     def write(self, exchange: Responding) -> None:
         """The exchange is over."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from plugbay.gateway._exchange import Exchange
+    from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._link import PluginMeter
     from plugbay.gateway._member import Member
     from plugbay.gateway._responding import Responding
@@ -28,7 +29,7 @@ PARKED = 1024
 class Chain:
     """A kernel `Holder`: it leases its generations once and counts the requests inside."""
 
-    on_request: Callable[[Request, Exchange], Response | None]
+    on_request: Callable[[Request, Exchange | FastExchange], Response | None]
     on_request_async: Callable[[Request, Exchange], Awaitable[Response | None]]
     on_response: Callable[[Request, Response, int], Response]
     on_response_async: Callable[[Request, Response, int], Awaitable[Response]]
@@ -47,7 +48,9 @@ class Chain:
         self.members = tuple(members)
         self.links = tuple(Link(member, meter) for member in members)
         self.tally = Tally()
-        self.inside: set[Responding] = set()
+        self.inside: set[Responding | FastExchange] = set()
+        self.fast = False
+        """Whether its requests may take the fast path now."""
         self.waits_on_request = self.waits_on_response = False
         self.filters_request = self.filters_response = self.sees_response = False
         self.late_head = False
@@ -84,6 +87,14 @@ class Chain:
         )
         observers = ((link, link.hook("on_complete")) for link in links)
         self.observers = tuple((link, hook) for link, hook in observers if hook is not None)
+        self._straight = not (
+            self.waits_on_request
+            or self.waits_on_response
+            or self.filters_request
+            or self.filters_response
+            or self.observers
+        )
+        self.fast = self._straight and not self._parked
 
     def traced(self) -> TracedHooks:
         """Return the hooks as traced requests pass them, compiled when the first one comes."""
@@ -119,7 +130,7 @@ class Chain:
         else:
             self.leave(exchange)
 
-    def leave(self, exchange: Responding) -> None:
+    def leave(self, exchange: Responding | FastExchange) -> None:
         """The request is over."""
         self.inside.discard(exchange)
         if exchange.cancelled:
@@ -137,6 +148,7 @@ class Chain:
     def park(self) -> None:
         """Keep new requests waiting. Calls nest: two of its generations may be parked at once."""
         self._parked += 1
+        self.fast = False
         if not self.inside:
             self._settle()
 
@@ -146,6 +158,7 @@ class Chain:
             return
         self._parked -= 1
         if not self._parked:
+            self.fast = self._straight
             if not self._retired:
                 self._compile()  # the old generation may have come back as a new instance
             self._wake()

@@ -13,6 +13,7 @@ from plugbay.gateway._ticker import NEVER
 
 if TYPE_CHECKING:
     from plugbay.gateway._exchange import Exchange
+    from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._server import HttpDataPlane
     from plugbay.gateway._wire import Fields
 
@@ -36,6 +37,7 @@ class Connection(asyncio.Protocol):
         "deadline",
         "discarded",
         "exchange",
+        "fast",
         "feeding",
         "head_bytes",
         "head_done",
@@ -62,7 +64,6 @@ class Connection(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
-    parser: Any
 
     def __init__(self, plane: HttpDataPlane, scheme: bytes) -> None:
         self.plane = plane
@@ -70,8 +71,11 @@ class Connection(asyncio.Protocol):
         self.peer = ""
         self.local: tuple[str, int] = ("", 0)
         self.cutter = Cutter()
+        self.parser: Any = None
         self.mode = IDLE
         self.exchange: Exchange | None = None
+        self.fast: FastExchange | None = None
+        """The request in flight instead, if it is on the fast path."""
         self.url = b""
         self.raw: Fields = []
         self.special: Fields = []
@@ -97,12 +101,19 @@ class Connection(asyncio.Protocol):
         if len(plane.connections) > plane.limits.max_connections:
             self.refuse(503, "too many connections")
 
+    def current(self) -> Exchange | None:
+        """Return the exchange that goes on, a full one from now on: something happens to it."""
+        if self.fast is not None:
+            self.fast.promote()
+        return self.exchange
+
     def connection_lost(self, exc: Exception | None) -> None:
+        exchange = self.current()
         self.mode = CLOSED
         self.deadline = self.total = NEVER
         self.plane.connections.discard(self)
         self.backlog.clear()
-        exchange, self.exchange = self.exchange, None
+        self.exchange = None
         if exchange is not None:
             exchange.client_gone()
         self.parser = None
@@ -164,8 +175,9 @@ class Connection(asyncio.Protocol):
     def expire_total(self) -> None:
         """The route's time for the whole exchange is over."""
         self.total = NEVER
-        if self.exchange is not None:
-            self.exchange.late()
+        exchange = self.current()
+        if exchange is not None:
+            exchange.late()
 
     def take_backlog(self) -> None:
         """Go on with the bytes that were kept waiting."""

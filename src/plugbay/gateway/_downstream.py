@@ -24,6 +24,7 @@ from plugbay.gateway._connection import (
     Connection,
 )
 from plugbay.gateway._exchange import Exchange
+from plugbay.gateway._fast_exchange import MOST, FastExchange
 from plugbay.gateway._framing import BACKLOG, CHUNKED_PREAMBLE, HANDLER, spaced
 from plugbay.gateway._keep_alive import keep_alive
 from plugbay.gateway._problem import Refused
@@ -43,15 +44,21 @@ _LINE_END = b"\r\n"
 class Downstream(Connection):
     """What the bytes of a client's connection mean."""
 
-    __slots__ = ()
+    __slots__ = ("_express",)
 
     def __init__(self, plane: HttpDataPlane, scheme: bytes) -> None:
         super().__init__(plane, scheme)
-        self.parser = httptools.HttpRequestParser(self)
+        self._express: FastExchange | None = None
 
     # --- bytes in
 
     def data_received(self, data: bytes) -> None:
+        if not (self.mode or self.head_bytes or self.backlog) and self.writable:
+            express = self._express
+            if express is None:
+                express = self._express = FastExchange(self)
+            if len(data) <= MOST and express.take(data):
+                return
         if self.backlog:
             self.backlog.append(data)
         else:
@@ -106,6 +113,8 @@ class Downstream(Connection):
         self.mode = HEAD
         self.head_bytes = 0
         self.spaced = False
+        if self.parser is None:
+            self.parser = httptools.HttpRequestParser(self)
         rest = self._feed(data)
         if self.mode == HEAD:  # the usual head comes in one piece and needs no deadline
             self.deadline = self.plane.ticker.after(self.plane.limits.head_timeout)

@@ -75,8 +75,8 @@ class Forwarding:
         """Where the writer of a filtered body waits; else the client's connection is paused."""
         self.began = 0.0
 
-    def start(self) -> None:
-        """Find a target and send the head."""
+    def start(self, target: TargetPool | None = None) -> None:
+        """Find a target, if none was chosen, and send the head."""
         pool = self.pool
         self.counted = pool.admit()
         if not self.counted:
@@ -84,10 +84,10 @@ class Forwarding:
             return
         if pool.hashes:
             self.key = pool.key(self.exchange.request)
-        self._attempt(fresh=False)
+        self._attempt(fresh=False, target=target)
 
-    def _attempt(self, *, fresh: bool) -> None:
-        target = self.pool.pick(self.key, self.tried)
+    def _attempt(self, *, fresh: bool, target: TargetPool | None = None) -> None:
+        target = target or self.pool.pick(self.key, self.tried)
         self.target = target
         self.attempts += 1
         target.state.in_flight += 1

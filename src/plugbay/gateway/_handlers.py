@@ -9,7 +9,7 @@ from plugbay.gateway._forwarding import Forwarding
 
 if TYPE_CHECKING:
     from plugbay.gateway._exchange import Exchange
-    from plugbay.gateway._pool import UpstreamPool
+    from plugbay.gateway._pool import TargetPool, UpstreamPool
     from plugbay.gateway._spec import RouteSpec
     from plugbay.gateway._wire import Fields
 
@@ -25,7 +25,7 @@ class Handler(Protocol):
 class ProxyHandler:
     """Sends requests to an upstream."""
 
-    __slots__ = ("pool", "prefix", "preserve_host", "rewrites", "websocket")
+    __slots__ = ("pool", "prefix", "preserve_host", "rewrites", "unusual", "websocket")
 
     def __init__(self, spec: RouteSpec, pool: UpstreamPool) -> None:
         self.pool = pool
@@ -33,8 +33,11 @@ class ProxyHandler:
         self.preserve_host = spec.preserve_host
         self.rewrites = bool(self.prefix) or not spec.preserve_host
         self.websocket = spec.websocket
+        self.unusual = self.rewrites or pool.hashes
+        """Whether a request is changed, or looked at, on its way to the upstream."""
 
-    def start(self, exchange: Exchange) -> None:
+    def start(self, exchange: Exchange, target: TargetPool | None = None) -> None:
+        """Go to an upstream: to `target`, if it was chosen already."""
         head, chain = exchange.head, exchange.chain
         if head.upgrade and not self.websocket:
             head.upgrade = b""
@@ -46,7 +49,7 @@ class ProxyHandler:
             exchange.sink = forwarding
         else:
             exchange.take(forwarding)
-        forwarding.start()
+        forwarding.start(target)
 
     def rewrite(self, target: bytes, fields: Fields, address: str) -> tuple[bytes, Fields]:
         """Strip the route's prefix and set the upstream's own host, as the route wants it."""

@@ -15,6 +15,7 @@ from plugbay.gateway._balance import create_balancer
 from plugbay.gateway._field_names import FieldNames
 from plugbay.gateway._outlier import OutlierDetector
 from plugbay.gateway._response_head import is_special
+from plugbay.gateway._response_sections import ResponseReader
 from plugbay.gateway._retry import RetryBudget
 from plugbay.gateway._targets import TargetState, split_address
 from plugbay.gateway._upstream import Upstream
@@ -49,6 +50,7 @@ class TargetPool:
         "names",
         "pool",
         "port",
+        "reader",
         "response_span",
         "series",
         "spare",
@@ -65,6 +67,7 @@ class TargetPool:
         self.idle_span = pool.ticker.span(pool.spec.idle_timeout)
         self.response_span = pool.ticker.span(pool.spec.response_timeout)
         self.names = FieldNames(is_special)
+        self.reader = ResponseReader()
         self.spare: deque[Upstream] = deque()
         self.busy: set[Upstream] = set()
 
@@ -147,8 +150,7 @@ class TargetPool:
     def sweep(self, now: float) -> None:
         """Give up what is late and close what was spare for too long."""
         for upstream in [u for u in self.busy if u.deadline <= now]:
-            if upstream.forwarding is not None:
-                upstream.forwarding.timed_out()
+            upstream.expire()
         keep = self.pool.spec.keepalive
         while self.spare and keep and self.spare[0].since + keep <= now:
             self.spare.popleft().transport.close()
@@ -189,19 +191,21 @@ class UpstreamPool:
         self.budget = RetryBudget(spec.retries, clock)
         self.waiting: dict[Forwarding, float] = {}
         self.connections = self.in_flight = self.users = 0
-        self._admitted = 0
+        self.admitted = 0
+        """Requests since the retry budget was told of them."""
+        self.max_requests = spec.breaker.max_requests
         self.closed = False
         self.hashes = spec.balance == "consistent-hash"
-        self._single = next(iter(self.targets.values())) if len(states) == 1 else None
+        self.single = next(iter(self.targets.values())) if len(states) == 1 else None
         self.tls = tls
 
     def admit(self) -> bool:
         """Count a request in; False if there are too many."""
-        limit = self.spec.breaker.max_requests
+        limit = self.max_requests
         if limit and self.in_flight >= limit:
             return False
         self.in_flight += 1
-        self._admitted += 1
+        self.admitted += 1
         return True
 
     def may_retry(self) -> bool:
@@ -211,14 +215,14 @@ class UpstreamPool:
 
     def _count(self) -> None:
         """Tell the budget of the requests since the last time, in one go."""
-        if self._admitted:
-            self.budget.request(self._admitted)
-            self._admitted = 0
+        if self.admitted:
+            self.budget.request(self.admitted)
+            self.admitted = 0
 
     def pick(self, key: bytes, tried: Sequence[TargetPool]) -> TargetPool:
         """Choose a target."""
-        if self._single is not None:
-            return self._single
+        if self.single is not None:
+            return self.single
         return self.targets[self.balancer.pick(key, [target.state for target in tried])]
 
     def key(self, request: Request) -> bytes:

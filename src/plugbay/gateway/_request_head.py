@@ -46,10 +46,12 @@ _SPECIAL = frozenset(
 _TRACE = frozenset((b"plugbay-trace", b"traceparent", b"tracestate"))
 _OWN_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings", b""))
 _KEPT = frozenset((b"host", b"content-length"))
-_USUAL_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+USUAL_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+"""Values of Connection that name no field."""
 
 
-def _is_host(host: bytes) -> bool:
+def is_host(host: bytes) -> bool:
+    """Whether it is a host name with an optional port."""
     return _known_host(host) if len(host) <= 64 else _HOST(host) is not None
 
 
@@ -119,7 +121,7 @@ def read_request_head(head: RequestHead, special: Fields) -> None:
             head.host = value
             head.fields.insert(0, pair)  # where RFC 9110, 7.2 wants it
         elif name == b"connection":
-            if value not in _USUAL_CONNECTION:
+            if value not in USUAL_CONNECTION:
                 options = [option.strip(_OWS).lower() for option in value.split(b",")]
                 nominated = [*(nominated or ()), *options]
         elif name == b"content-length":
@@ -131,7 +133,7 @@ def read_request_head(head: RequestHead, special: Fields) -> None:
             head.forwarding = [*(head.forwarding or ()), pair]
     if hosts != 1 and (hosts or not head.http10):
         raise Refused(400, "a request has exactly one Host field")
-    if hosts and not _is_host(head.host):
+    if hosts and not is_host(head.host):
         raise Refused(400, "the Host field is not a host name with an optional port")
     if nominated:
         _drop_nominated(head, nominated)
@@ -202,7 +204,7 @@ def _other_form(head: RequestHead, target: bytes) -> bytes:
     if absolute is None:
         raise Refused(400, "the request target has none of the four forms")
     authority, rest = absolute[1], absolute[2]
-    if not _is_host(authority) or (head.host and authority.lower() != head.host.lower()):
+    if not is_host(authority) or (head.host and authority.lower() != head.host.lower()):
         raise Refused(400, "the request target and the Host field name different hosts")
     if not head.host:
         head.host = authority

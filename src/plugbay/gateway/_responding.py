@@ -70,7 +70,7 @@ class Responding(ExchangeState):
         if pre is not None:
             hooks = pre if self.trace is None else self.trace.through(pre)
             response = hooks.on_response(self.request, response, self.pre_entered or self.entered)
-        self._hooked(response, length)
+        self.send(response, length)
 
     async def _hook_coroutines(self, response: Response, length: int) -> None:
         chain, pre = self.chain, self.pre
@@ -82,7 +82,7 @@ class Responding(ExchangeState):
             hooks = pre if self.trace is None else self.trace.through(pre)
             response = await hooks.on_response_async(self.request, response, entered)
         self.response_task = None
-        self._hooked(response, length)
+        self.send(response, length)
         held, self.held = self.held, None
         for data in held or ():
             self.response_data(data)
@@ -92,7 +92,7 @@ class Responding(ExchangeState):
         if self.held_end is not None:
             self.response_end(self.held_end)
 
-    def _hooked(self, response: Response, length: int) -> None:
+    def send(self, response: Response, length: int) -> None:
         """The response has passed the hooks: send it, with the handler's body or its own."""
         if self.finished:
             return
@@ -338,7 +338,7 @@ class Responding(ExchangeState):
             self.response = None
             self.held = None
             self.entered = self.pre_entered = 0
-            self._hooked(problem(500, "the exchange failed inside the gateway"), -1)
+            self.send(problem(500, "the exchange failed inside the gateway"), -1)
 
     def finish(self, outcome: str) -> None:
         """Leave the chain, count, and give the connection back. Happens once."""

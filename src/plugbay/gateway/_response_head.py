@@ -24,7 +24,8 @@ _SPECIAL = frozenset(
     )
 )
 _KEPT = frozenset((b"content-length", b"content-type", b"set-cookie", b"location"))
-_USUAL_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+USUAL_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+"""Values of Connection that name no field."""
 
 
 class BadResponse(Exception):
@@ -65,7 +66,7 @@ def read_response_head(
             if status != 204:
                 fields.append(pair)
         elif name == b"connection":
-            if value not in _USUAL_CONNECTION:
+            if value not in USUAL_CONNECTION:
                 options = [option.strip(_OWS).lower() for option in value.split(b",")]
                 nominated = [*(nominated or ()), *options]
         elif name == b"transfer-encoding":

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.gateway._connection import LINGER, Connection
 from plugbay.gateway._downstream import Downstream
+from plugbay.gateway._fast_exchange import MOST
 from plugbay.gateway._field_names import FieldNames
 from plugbay.gateway._forwarded import ForwardedPolicy
 from plugbay.gateway._observers import Observers
 from plugbay.gateway._problem import problem
 from plugbay.gateway._request_head import is_special
+from plugbay.gateway._sections import SectionReader
 from plugbay.gateway._ticker import Ticker
 from plugbay.gateway._tracing import Tracing
 from plugbay.gateway._trap import Trap
+from plugbay.gateway._ways import Ways
 
 if TYPE_CHECKING:
     import socket
@@ -87,6 +90,10 @@ class HttpDataPlane:
         self.ticker = Ticker(tick, self._sweep)
         self.idle_span = self.ticker.span(limits.idle_timeout)
         self.names = FieldNames(is_special)
+        self.sections = SectionReader(limits, self.forwarded)
+        self.ways: Ways | None = None
+        """The fast path, where all requests of the current table may take it."""
+        self.most = limits.max_body or MOST
         self.unmatched = meter.route("-")
         self.tracing = tracing or Tracing(clock)
         self.tracer = self.tracing.traces
@@ -123,6 +130,8 @@ class HttpDataPlane:
     def install(self, table: Table) -> None:
         """Make `table` current: one pointer. What is inside the old one ends there."""
         old, self.table = self.table, table
+        fast = table.pre is None and self.tracer is None
+        self.ways = Ways(table.router, self.limits.max_target) if fast else None
         if old is not None and old is not table:
             old.retire()
 
@@ -139,7 +148,8 @@ class HttpDataPlane:
             connection.end_if_idle()
         if await self._emptied(seconds):
             return 0
-        left = [c.exchange for c in self.connections if c.exchange is not None]
+        found = [connection.current() for connection in self.connections]
+        left = [exchange for exchange in found if exchange is not None]
         for exchange in left:
             exchange.cancel()
         if not await self._emptied(min(seconds, 1.0)):
@@ -158,7 +168,7 @@ class HttpDataPlane:
         await self._emptied(1.0)
         if self.table is not None:
             self.table.retire()
-            self.table = None
+            self.table = self.ways = None
         await self.observers.close()
         self.ticker.stop()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from plugbay.gateway._asgi import AppHandler
 from plugbay.gateway._chain import Chain
@@ -36,7 +36,17 @@ class Meter(PluginMeter, Protocol):
 class Route:
     """A route, ready to take requests. Without plugins it has no chain."""
 
-    __slots__ = ("chain", "handler", "max_body", "name", "order", "series", "spec", "total_timeout")
+    __slots__ = (
+        "chain",
+        "fast",
+        "handler",
+        "max_body",
+        "name",
+        "order",
+        "series",
+        "spec",
+        "total_timeout",
+    )
 
     def __init__(
         self,
@@ -54,6 +64,9 @@ class Route:
         self.order = order
         self.max_body = spec.max_body
         self.total_timeout = spec.total_timeout
+        usual = isinstance(handler, ProxyHandler) and not handler.unusual
+        self.fast = cast("ProxyHandler", handler) if usual else None
+        """The handler, if requests for it may take the fast path."""
 
 
 class Table:

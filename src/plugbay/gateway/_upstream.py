@@ -26,9 +26,13 @@ from plugbay.gateway._ticker import NEVER
 from plugbay.gateway._trailers import safe_trailers
 
 if TYPE_CHECKING:
+    from plugbay.gateway._exchange import Exchange
+    from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._forwarding import Forwarding
     from plugbay.gateway._pool import TargetPool
+    from plugbay.gateway._response_sections import ResponseSection
     from plugbay.gateway._wire import Fields
+    from plugbay.sdk import Response
 
 SPARE, HEAD, LENGTH, CHUNKED, UNTIL_END, TUNNEL, CLOSED = range(7)
 
@@ -47,6 +51,7 @@ class Upstream(asyncio.Protocol):
         "bodiless",
         "cutter",
         "deadline",
+        "fast",
         "fields",
         "forwarding",
         "head_bytes",
@@ -79,6 +84,8 @@ class Upstream(asyncio.Protocol):
         self.parser: Any = httptools.HttpResponseParser(self)
         self.cutter = Cutter()
         self.forwarding: Forwarding | None = None
+        self.fast: FastExchange | None = None
+        """Who waits for a response instead, if it may be one that lies in one read."""
         self.raw: Fields = []
         self.raw_special: Fields = []
         self.fields: Fields = []
@@ -102,6 +109,7 @@ class Upstream(asyncio.Protocol):
         self.transport.set_write_buffer_limits(WRITE_HIGH, WRITE_LOW)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._promote()
         mode, self.mode = self.mode, CLOSED
         self.deadline = NEVER
         self.target.lost(self)
@@ -113,7 +121,13 @@ class Upstream(asyncio.Protocol):
                 forwarding.upstream_lost(self, heard=bool(self.status or self.head_bytes))
         self.parser = None
 
+    def _promote(self) -> None:
+        """Something unusual happens: a fast exchange becomes a full one."""
+        if self.fast is not None:
+            self.fast.promote()
+
     def pause_writing(self) -> None:
+        self._promote()
         self.writable = False
         self.deadline = self.target.idle_deadline()
         if self.forwarding is not None:
@@ -142,6 +156,12 @@ class Upstream(asyncio.Protocol):
                 self.deadline = self.target.idle_deadline() if sent else NEVER
             self.transport.resume_reading()
 
+    def expire(self) -> None:
+        """The deadline has passed."""
+        self._promote()
+        if self.forwarding is not None:
+            self.forwarding.timed_out()
+
     def serve(self, forwarding: Forwarding, bodiless: bool) -> None:
         """Begin an exchange; `bodiless`: the request is HEAD."""
         self.forwarding = forwarding
@@ -165,6 +185,10 @@ class Upstream(asyncio.Protocol):
     # --- bytes in
 
     def data_received(self, data: bytes) -> None:
+        fast = self.fast
+        if fast is not None:
+            fast.answered(self, data)
+            return
         mode, forwarding = self.mode, self.forwarding
         if forwarding is None:
             # Nobody has asked for these bytes: what follows them cannot be trusted either.
@@ -310,6 +334,20 @@ class Upstream(asyncio.Protocol):
             else:
                 self.transport.abort()
         forwarding.response_end(trailers)
+
+    def answered(
+        self, exchange: Exchange, section: ResponseSection, response: Response, body: bytes
+    ) -> None:
+        """A response that was read whole has passed the hooks of `exchange`: send it."""
+        forwarding = self.forwarding
+        if forwarding is None:
+            return
+        forwarding.heard = True
+        self.keep = section.keep
+        exchange.send(response, section.length)
+        if self.forwarding is forwarding:
+            exchange.response_data(body)
+            self._done(forwarding, [], extra=False)
 
     def resume_spare(self) -> None:
         """A spare connection must be read, or its end would go unnoticed."""

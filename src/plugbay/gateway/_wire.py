@@ -55,15 +55,16 @@ def status_line(status: int) -> bytes:
 def response_head(status: int, fields: Sequence[Field]) -> bytes:
     """Return the head of a response. Raises `Unsendable`."""
     line = _LINES.get(status) or status_line(status)
-    return b"".join((line, _block(fields), b"\r\n"))
+    return b"".join((line, lines(fields), b"\r\n"))
 
 
 def request_head(method: bytes, target: bytes, fields: Sequence[Field]) -> bytes:
     """Return the head of a request. Raises `Unsendable`."""
-    return b"".join((method, b" ", target, b" HTTP/1.1\r\n", _block(fields), b"\r\n"))
+    return b"".join((method, b" ", target, b" HTTP/1.1\r\n", lines(fields), b"\r\n"))
 
 
-def _block(fields: Sequence[Field]) -> bytes:
+def lines(fields: Sequence[Field]) -> bytes:
+    """Return the lines of the fields. Raises `Unsendable`."""
     if not fields:
         return b""
     block = b"\r\n".join(map(_LINE, fields))
@@ -82,4 +83,4 @@ def last_chunk(trailers: Sequence[Field]) -> bytes:
     """Return the end of a chunked body with its trailer section (RFC 9112, 7.1.2)."""
     if not trailers:
         return LAST_CHUNK
-    return b"".join((b"0\r\n", _block(trailers), b"\r\n"))
+    return b"".join((b"0\r\n", lines(trailers), b"\r\n"))

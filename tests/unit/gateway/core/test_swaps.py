@@ -241,7 +241,7 @@ def test_builtin_paths_are_served_where_no_route_is() -> None:
 def test_without_a_table_the_answer_is_503() -> None:
     async def main() -> None:
         async with RawUpstream().running() as up, rig(up.address) as gate:
-            gate.plane.table = None
+            gate.plane.table = gate.plane.ways = None
             client = await gate.connect()
             assert (await client.get())[0] == 503
 
