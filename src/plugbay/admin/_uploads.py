@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from plugbay.admin._context import Context
-    from plugbay.artifacts import Artifact, LayerEvent, Upload
+    from plugbay.artifacts import Artifact, Kind, LayerEvent, Upload
 
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^\s;]+)", re.IGNORECASE)
 """RFC 8187; the parser of forms leaves it out."""
@@ -48,7 +48,7 @@ async def store(
     chunks: FilePart | AsyncIterator[bytes],
     filename: str,
     length: int | None,
-    declaration: Callable[[], Declaration | None] | None = None,
+    declaration: Callable[[Kind], Declaration | None] | None = None,
 ) -> Upload:
     """Store the chunks. `declaration` is asked for the manifest when the form was read to its
     end; without it, the form's field `manifest` is one."""
@@ -65,7 +65,7 @@ async def store(
         if "repr-digest" in request.headers
         else None,
         length=length,
-        declaration=declaration or (lambda: _declared(chunks)),
+        declaration=declaration or (lambda kind: _declared(chunks)),
     )
 
 

@@ -85,7 +85,7 @@ async def check_artifact(
             _chunks(file),
             filename=file.name,
             by="check",
-            declaration=lambda: None if manifest is None else Declaration.read(manifest),
+            declaration=lambda kind: None if manifest is None else Declaration.read(manifest),
         )
         artifact = await validator.validate(upload.artifact.digest)
         plain: dict[str, Any] = msgspec.to_builtins(artifact)

@@ -83,6 +83,8 @@ class TrialLayer:
         except OSError as error:
             raise Unavailable(f"the trial cannot be run now: {error.strerror}") from error
         subject.config_schema = report.config_schema
+        if subject.kind != "wheel" and report.config_schema is None:
+            subject.config_schema = {"type": "object"}  # nothing is known: the plugin will say
         subject.hooks = tuple(report.hooks)
         subject.timings = dict(report.timings)
         return (*report.problems, *map(_warning, report.warnings))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from plugbay.kernel import Clock
 
     Progress = Callable[[int], None]
-    Declared = Callable[[], Declaration | None]
+    Declared = Callable[[Kind], Declaration | None]
 
 MAX_BYTES = 50 * 1024 * 1024
 _LONGEST = 255
@@ -50,7 +50,7 @@ class Uploader:
 
         `expected` is the SHA-256 in hex that the sender claims and `length` the size it
         announced; `declaration` returns the manifest that came along, and is asked when the
-        bytes have ended; `progress` is told the bytes received so far. Raises `TooLarge`,
+        bytes have ended, with the kind that they seem to be; `progress` is told the bytes received so far. Raises `TooLarge`,
         `Malformed` (empty, or another length than announced), `Invalid` (another digest than
         expected, a wheel with a second manifest), `Conflict` (revoked before, or known with
         another manifest) and `Unavailable` (disk full); then, and also if the sender goes away,
@@ -63,20 +63,30 @@ class Uploader:
             await self._fill(spool, chunks, progress)
             digest = await in_thread(spool.finish)
             _check(spool.size, length, digest, expected)
-            declared = None if declaration is None else declaration()
             name = filename[:_LONGEST].encode("utf-8", "replace").decode()
+            kind, declared = await self._announced(spool, name, declaration)
             arrival = Arrival(
                 digest=digest,
                 size=spool.size,
                 filename=name,
                 by=by,
                 at=self._clock.time(),
-                kind=await in_thread(_kind, spool, name, declared),
+                kind=kind,
                 declaration=declared,
             )
             return await self._store.admit(spool, arrival)
         finally:
             await in_thread(spool.discard)
+
+    async def _announced(
+        self, spool: Spool, filename: str, declaration: Declared | None
+    ) -> tuple[Kind, Declaration | None]:
+        """Tell the kind, and ask for the manifest; that tells the kind of what has none itself."""
+        kind = await in_thread(_kind, spool, filename, None)
+        declared = None if declaration is None else declaration(kind)
+        if declared is not None:
+            kind = await in_thread(_kind, spool, filename, declared)
+        return kind, declared
 
     async def _fill(
         self, spool: Spool, chunks: AsyncIterable[bytes], progress: Progress | None

@@ -109,7 +109,7 @@ class Bench:
     ) -> Artifact:
         """Upload bytes of any kind and run the layers of their kind."""
         upload = await self.uploader.receive(
-            chunked(data), filename=filename, by="tests", declaration=lambda: declaration
+            chunked(data), filename=filename, by="tests", declaration=lambda kind: declaration
         )
         given: Mapping[Kind, Trial] = {
             "wheel": passing_trial,

@@ -134,7 +134,7 @@ def test_a_wrong_version_of_go(bench: Bench, binaries: Binaries) -> None:
 
     async def work() -> Artifact:
         upload = await bench.uploader.receive(
-            chunked(data), filename="good.so", by="tests", declaration=lambda: GOSO
+            chunked(data), filename="good.so", by="tests", declaration=lambda kind: GOSO
         )
         layers = layers_by_kind(
             bench.store,

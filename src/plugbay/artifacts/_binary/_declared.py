@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RUNTIMES = {"executable": "process", "shared-object": "goso"}
 _ENTRIES = {"process": "plugbay", "goso": "New"}
+_PROVIDES = ("request-filter", "response-filter")
+"""What a binary does whose manifest does not say: it sees requests and responses."""
 DIALECTS = ("plugbay", "km", "hkp")
 
 
@@ -65,8 +67,8 @@ class DeclaredManifest:
 
     def _findings(self, raw: dict[str, Any], subject: Subject) -> Iterator[Problem]:
         fitting = RUNTIMES[subject.kind]
-        if "entry" not in raw:
-            raw["entry"] = _ENTRIES.get(str(raw.get("runtime")), "")
+        raw.setdefault("entry", _ENTRIES.get(str(raw.get("runtime")), ""))
+        raw.setdefault("provides", list(_PROVIDES))
         wrong = list(shape_problems(raw, Manifest, ""))
         yield from wrong
         if wrong:
