@@ -14,28 +14,18 @@ from litestar.exceptions import MethodNotAllowedException, NotFoundException
 
 from plugbay import __version__
 from plugbay.admin._api import API, DOCS
+from plugbay.admin._authentication import authentication
 from plugbay.admin._background import Background
 from plugbay.admin._border import Border, Gates
 from plugbay.admin._context import Context
 from plugbay.admin._http import Ask, Permit, visit
-from plugbay.admin._limits import RateLimit, SignInThrottle
+from plugbay.admin._limits import RateLimit
 from plugbay.admin._openapi import describe
 from plugbay.admin._options import AdminOptions
 from plugbay.admin._page_paths import is_page
 from plugbay.admin._problems import BASE, MEDIA_TYPE, headers_of, problem_of
 from plugbay.admin._public import PublicRoutes
 from plugbay.admin._status import StatusBoard
-from plugbay.admin.access import (
-    COOKIE,
-    SECURE_COOKIE,
-    Credentials,
-    Grants,
-    Passwords,
-    SessionLimits,
-    Sessions,
-    Tokens,
-    Users,
-)
 from plugbay.admin.pages import Pages, page_router
 
 if TYPE_CHECKING:
@@ -53,20 +43,15 @@ METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 def create_admin(services: Services, options: AdminOptions | None = None) -> Litestar:
     """Make the ASGI application of the admin API. Raises `Unavailable` if the database is newer."""
     chosen = options or AdminOptions()
-    db, clock = services.database, services.clock
+    clock = services.clock
     background, board = Background(), StatusBoard(services.control, clock)
-    users = Users(db, clock, Passwords())
-    credentials = _credentials(services, chosen)
+    access = authentication(services, chosen)
     context = Context(
         services=services,
         options=chosen,
-        users=users,
-        credentials=credentials,
+        access=access,
         background=background,
         board=board,
-        throttle=SignInThrottle(
-            clock, failures=chosen.sign_in_failures, seconds=chosen.sign_in_window
-        ),
         document=functools.cache(lambda: describe(_routes(), __version__)),
     )
     pages = Pages(context)
@@ -82,7 +67,7 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
         request_max_body_size=None,
     )
     gates = Gates(
-        credentials=credentials,
+        credentials=access.credentials,
         limit=RateLimit(clock, "admin", quota=chosen.requests_per_minute),
         hosts=frozenset(host.lower() for host in chosen.hosts),
         audit=services.audit,
@@ -91,17 +76,6 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
     )
     app.asgi_handler = Border(app.asgi_handler, gates)
     return app
-
-
-def _credentials(services: Services, options: AdminOptions) -> Credentials:
-    db, clock = services.database, services.clock
-    grants = Grants(frozenset(options.second_factor))
-    limits = SessionLimits(absolute=options.session, idle=options.session_idle)
-    return Credentials(
-        sessions=Sessions(db, clock, grants, limits),
-        tokens=Tokens(db, clock, grants),
-        cookie=SECURE_COOKIE if options.secure_cookies else COOKIE,
-    )
 
 
 @asynccontextmanager
@@ -130,7 +104,8 @@ def _answer(pages: Pages, request: Ask, error: Exception) -> Response[Any]:
     if is_page(request.scope) and request.scope.get("user") is not None:
         return pages.fault(request, error, visit(request).id)
     details = problem_of(error, instance=request.url.path, request_id=visit(request).id)
-    visit(request).detail = details.type.removeprefix(BASE)
+    seen = visit(request)
+    seen.detail = seen.detail or details.type.removeprefix(BASE)
     headers = dict(headers_of(error))
     if isinstance(error, MethodNotAllowedException):
         headers["allow"] = ", ".join(_allowed(request))

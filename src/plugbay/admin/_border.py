@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from plugbay.admin._limits import RateLimit, network
 from plugbay.admin._page_paths import is_page, send_to_sign_in
 from plugbay.admin._problems import BASE, MEDIA_TYPE, headers_of, problem_of
+from plugbay.admin.access import network
 from plugbay.admin.audit import AuditRecord
 from plugbay.kernel import (
     Forbidden,
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
     from plugbay.admin._access import Principal
+    from plugbay.admin._limits import RateLimit
     from plugbay.admin._public import PublicRoutes
-    from plugbay.admin._services import Audit
     from plugbay.admin.access import Credentials
+    from plugbay.admin.audit import AuditLog
     from plugbay.kernel import Clock
 
 API_PREFIX = "/admin/api/v1/"
@@ -61,7 +62,7 @@ class Gates:
     credentials: Credentials
     limit: RateLimit
     hosts: frozenset[str]
-    audit: Audit
+    audit: AuditLog
     clock: Clock
     public: PublicRoutes
 
@@ -216,7 +217,7 @@ def _audit_record(scope: HTTPScope, visit: Visit, now: float) -> AuditRecord:
 
 async def refuse(error: Exception, scope: HTTPScope, visit: Visit, send: Send) -> None:
     """Answer with `error`, and let the audit log say its code."""
-    visit.detail = problem_of(error).type.removeprefix(BASE)
+    visit.detail = visit.detail or problem_of(error).type.removeprefix(BASE)
     await send_problem(error, scope, visit.id, send)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from plugbay.admin._authentication import Authentication
     from plugbay.admin._background import Background
-    from plugbay.admin._limits import SignInThrottle
     from plugbay.admin._options import AdminOptions
     from plugbay.admin._services import Services
     from plugbay.admin._status import StatusBoard
@@ -22,9 +22,17 @@ class Context:
 
     services: Services
     options: AdminOptions
-    users: Users
-    credentials: Credentials
-    throttle: SignInThrottle
+    access: Authentication
     background: Background
     board: StatusBoard
     document: Callable[[], dict[str, Any]]
+
+    @property
+    def users(self) -> Users:
+        """The users of this installation."""
+        return self.access.users
+
+    @property
+    def credentials(self) -> Credentials:
+        """What they show afterwards."""
+        return self.access.credentials

@@ -1,8 +1,7 @@
-"""Limits on callers: how often anybody may ask, and how often a password may be wrong."""
+"""Limits on callers: how often anybody may ask."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -103,57 +102,3 @@ class RateLimit:
             ("ratelimit-policy", f'"{self._name}";q={quota};w={seconds:g}'),
             ("ratelimit", f'"{self._name}";r={left};t={reset}'),
         ]
-
-
-class SignInThrottle:
-    """Bounds guesses at passwords, by user and by address.
-
-    An attempt is counted before the password is looked at, so that many at once cannot all
-    slip through. A right one clears the user's count; of the address's it takes back only its
-    own, or whoever has one account could guess at all the others without end.
-    """
-
-    def __init__(self, clock: Clock, *, failures: int, seconds: float) -> None:
-        self._window = Window(clock, quota=failures, seconds=seconds)
-
-    def attempt(self, user: str, address: str) -> None:
-        """Count an attempt. Raises `TooManyRequests` if there were too many."""
-        keys = _keys(user, address)
-        blocked = [key for key in keys if self._window.left(key) == 0]
-        if blocked:
-            wait = max(self._window.reset(key) for key in blocked)
-            raise TooManyRequests(
-                f"too many failed sign-ins; try again in {wait} s", retry_after=wait
-            )
-        for key in keys:
-            self._window.count(key)
-
-    def succeeded(self, user: str, address: str) -> None:
-        """The password was right."""
-        mine, ours = _keys(user, address)
-        self._window.forget(mine)
-        self._window.uncount(ours)
-
-    def headers(self, user: str, address: str) -> list[tuple[str, str]]:
-        """What to tell whoever tries, for the tighter of the two counts."""
-        key = min(_keys(user, address), key=self._window.left)
-        quota, seconds = self._window.quota, self._window.seconds
-        return [
-            ("ratelimit-policy", f'"sign-in";q={quota};w={seconds:g}'),
-            ("ratelimit", f'"sign-in";r={self._window.left(key)};t={self._window.reset(key)}'),
-        ]
-
-
-def _keys(user: str, address: str) -> tuple[str, str]:
-    return (f"user {user}", f"address {network(address)}")
-
-
-def network(address: str) -> str:
-    """The address, or its /64 for IPv6: one client usually has all of it."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from plugbay.admin.access import Role
+    from plugbay.admin.access import OidcRule, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,17 @@ class AdminOptions:
     second_factor: tuple[Role, ...] = ()
     """The roles that a password alone does not give."""
     sign_in_failures: int = 5
-    """Failed sign-ins of one user, or from one address, that are let through in a window."""
-    sign_in_window: float = 300.0
+    """Failed sign-ins to one account, or from one network, that cost no wait."""
+    sign_in_delay: float = 2.0
+    """The wait behind the next one, doubled by each further one."""
+    sign_in_longest: float = 900.0
+    access_token: float = 600.0
+    refresh_token: float = 7 * 86400.0
+    refresh_family: float = 30 * 86400.0
+    signing_key: float = 30 * 86400.0
+    """How long a key signs access tokens before the next one does."""
+    oidc: OidcRule | None = None
+    """Sign-in elsewhere by OpenID Connect."""
     max_wait: float = 300.0
     trace_key: bytes = field(default=b"", repr=False)
     """What trace keys are signed with; the workers know it too. Empty: none is given."""

@@ -17,20 +17,12 @@ if TYPE_CHECKING:
 
     from plugbay.admin._journal import Journal
     from plugbay.admin._recent_logs import LogLine
-    from plugbay.admin.audit import AuditRecord
-    from plugbay.artifacts import Artifact, LayerEvent, Upload
+    from plugbay.admin.audit import AuditLog
+    from plugbay.artifacts import Artifact, Declaration, Kind, LayerEvent, Upload
     from plugbay.control import Change, Desired, Operation, SlotReport
     from plugbay.kernel import ArtifactState, Clock, ConfigVersion
     from plugbay.observability import TrafficPoint
     from plugbay.storage import Database
-
-
-class Audit(Protocol):
-    """The audit log."""
-
-    async def append(self, record: AuditRecord) -> int:
-        """Append durably. Raises `Unavailable`."""
-        ...
 
 
 class WorkerLink(Protocol):
@@ -168,7 +160,9 @@ class Artifacts(Protocol):
     """The artifact store."""
 
     def get(self, digest: str) -> Artifact: ...
-    def list(self, *, plugin: str = "", state: ArtifactState | None = None) -> list[Artifact]: ...
+    def list(
+        self, *, plugin: str = "", state: ArtifactState | None = None, kind: str = ""
+    ) -> list[Artifact]: ...
     def versions(self, plugin: str) -> Sequence[Artifact]: ...
     def find(self, plugin: str, version: str) -> Artifact: ...
     def content(self, digest: str) -> AsyncIterator[bytes]: ...
@@ -186,6 +180,7 @@ class Receiver(Protocol):
         by: str,
         expected: str | None = None,
         length: int | None = None,
+        declaration: Callable[[Kind], Declaration | None] | None = None,
     ) -> Upload: ...
 
 
@@ -203,7 +198,7 @@ class Services:
 
     database: Database
     clock: Clock
-    audit: Audit
+    audit: AuditLog
     control: Control
     configs: Configs
     processes: Processes

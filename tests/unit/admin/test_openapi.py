@@ -12,6 +12,19 @@ from .conftest import V1, World
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PUBLIC = {
+    "getSignInWays",
+    "signIn",
+    "signInWithCode",
+    "issueAccessToken",
+    "issueAccessTokenWithCode",
+    "refreshAccessToken",
+    "login",
+    "startOidc",
+    "endOidc",
+}
+"""What anybody may call; a route that is not meant to be here fails the test."""
+
 
 def document(world: World) -> dict[str, Any]:
     answer = world.client.get(f"{V1}/openapi.json", headers=world.token())
@@ -52,9 +65,9 @@ def test_every_operation_says_its_problems_and_who_may(world: World) -> None:
                 if int(status) >= 400:
                     schema = response["content"]["application/problem+json"]["schema"]
                     assert schema == problem, (path, method, status)
-            assert any(int(status) < 300 for status in statuses), (path, method)
+            assert any(int(status) < 400 for status in statuses), (path, method)
             assert one["summary"] or one["description"]
-            assert (one["security"] == []) == (one["operationId"] == "signIn")
+            assert (one["security"] == []) == (one["operationId"] in PUBLIC)
 
 
 def test_every_reference_leads_somewhere(world: World) -> None:

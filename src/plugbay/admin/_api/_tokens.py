@@ -1,12 +1,12 @@
-"""Bearer tokens of one's own, and users."""
+"""Personal API tokens."""
 
 import msgspec
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath
 
-from plugbay.admin._access import Permission, Role
+from plugbay.admin._access import Permission
 from plugbay.admin._http import Ask, Use, principal, read_body, rule
-from plugbay.admin.access import Token, User
+from plugbay.admin.access import Token
 
 
 class TokenWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,22 +32,8 @@ class TokenList(msgspec.Struct, frozen=True):
     items: list[Token]
 
 
-class UserWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A user to be added."""
-
-    name: str
-    roles: list[Role]
-    password: str
-
-
-class UserList(msgspec.Struct, frozen=True):
-    """All users."""
-
-    items: list[User]
-
-
 class TokenRoutes(Controller):
-    """Bearer tokens of one's own."""
+    """Personal API tokens."""
 
     path = "/tokens"
     tags = ("tokens",)
@@ -80,27 +66,3 @@ class TokenRoutes(Controller):
     async def revoke(self, request: Ask, context: Use, token_id: FromPath[str]) -> None:
         """Revoke a token at once."""
         await context.credentials.tokens.revoke(principal(request).user, token_id)
-
-
-class UserRoutes(Controller):
-    """Users and their roles."""
-
-    path = "/users"
-    tags = ("users",)
-
-    @get("/", opt=rule(Permission.USERS_WRITE), operation_id="listUsers")
-    async def list(self, context: Use) -> UserList:
-        """All users."""
-        return UserList(context.users.list())
-
-    @post("/", opt=rule(Permission.USERS_WRITE, body=UserWish), operation_id="createUser")
-    async def create(self, request: Ask, context: Use) -> Response[User]:
-        """Add a user with a first password."""
-        wish = await read_body(request, UserWish, limit=context.options.max_body, what="user")
-        user = await context.users.add(wish.name, wish.roles, wish.password)
-        return Response(user, status_code=201)
-
-    @delete("/{name:str}", opt=rule(Permission.USERS_WRITE), operation_id="deleteUser")
-    async def delete(self, context: Use, name: FromPath[str]) -> None:
-        """Remove a user; their sessions and tokens end at once."""
-        await context.users.remove(name)

@@ -6,10 +6,13 @@ import http.cookies
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from plugbay.admin.access._tokens import PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from plugbay.admin.access._grant import Method
+    from plugbay.admin.access._jwt import AccessTokens
     from plugbay.admin.access._roles import Principal
     from plugbay.admin.access._sessions import Sessions
     from plugbay.admin.access._tokens import Tokens
@@ -26,6 +29,7 @@ class Credentials:
 
     sessions: Sessions
     tokens: Tokens
+    access: AccessTokens
     cookie: str = COOKIE
 
     async def identify(self, headers: Mapping[str, str]) -> Principal | None:
@@ -42,7 +46,9 @@ class Credentials:
         return await self.sessions.find(morsel.value) if morsel else None
 
     def _bearer(self, secret: str) -> Principal | None:
-        return self.tokens.find(secret)
+        if secret.startswith(PREFIX):
+            return self.tokens.find(secret)
+        return self.access.find(secret)
 
     def method(self, principal: Principal) -> Method:
         """How whoever holds this credential has signed in."""
@@ -52,4 +58,4 @@ class Credentials:
             case "token":
                 return self.tokens.method(principal.credential)
             case "jwt":
-                return "password"
+                return self.access.method(principal.credential)

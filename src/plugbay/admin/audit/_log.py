@@ -24,18 +24,21 @@ KEY_FILE = "secrets/admin/audit.key"
 ANCHOR_FILE = "audit-anchor.json"
 ANCHOR_SECONDS = 10.0
 
+_SAID = "AS (json_extract(iif(json_valid(record), record, '{{}}'), '$.{0}')) VIRTUAL"
+"""A record that somebody has made unreadable must not stop the reading of the others."""
+
 STEPS = (
-    """
+    f"""
     CREATE TABLE audit (
         sequence INTEGER PRIMARY KEY,
         record TEXT NOT NULL,
         hash BLOB NOT NULL,
-        time REAL AS (json_extract(record, '$.time')) VIRTUAL,
-        actor TEXT AS (json_extract(record, '$.actor')) VIRTUAL,
-        act TEXT AS (json_extract(record, '$.act')) VIRTUAL,
-        target TEXT AS (json_extract(record, '$.target')) VIRTUAL,
-        operation TEXT AS (json_extract(record, '$.operation')) VIRTUAL,
-        status INTEGER AS (json_extract(record, '$.status')) VIRTUAL
+        time REAL {_SAID.format("time")},
+        actor TEXT {_SAID.format("actor")},
+        act TEXT {_SAID.format("act")},
+        target TEXT {_SAID.format("target")},
+        operation TEXT {_SAID.format("operation")},
+        status INTEGER {_SAID.format("status")}
     ) STRICT;
     CREATE TABLE audit_head (
         one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -66,6 +69,7 @@ class AuditLog:
 
     def __init__(self, db: Database, data: Path) -> None:
         db.migrate(COMPONENT, STEPS)
+        self.db, self.data = db, data
         self._db, self._anchor_path = db, data / ANCHOR_FILE
         self._key = HeadKey.load(data / KEY_FILE)
         self._floor = self._newest_signed()

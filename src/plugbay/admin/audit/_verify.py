@@ -118,7 +118,7 @@ class Verification:
         if head.sequence > self._sequence:
             detail = f"records {self._sequence + 1} to {head.sequence} were cut off the end"
             self._find("truncated", self._sequence + 1, detail)
-        elif head.sequence and self._at.get(head.sequence) != head.hash:
+        elif self._at.get(head.sequence, head.hash) != head.hash:
             detail = f"record {head.sequence} is another one than the signed head says"
             self._find("rewritten", head.sequence, detail)
 
