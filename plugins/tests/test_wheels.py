@@ -28,6 +28,8 @@ HOOKS = {
     "hello": {"on_request", "on_response"},
     "maintenance": {"on_request"},
     "ratelimit": {"on_request"},
+    "tarpit": {"on_request", "on_event", "on_operation"},
+    "threat": {"on_request", "on_event", "on_operation"},
     "upper": {"response_body"},
 }
 

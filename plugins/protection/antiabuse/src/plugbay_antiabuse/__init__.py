@@ -88,8 +88,10 @@ class AntiAbuse(
         if who.client in self._allow:
             return None
         bans = self._bans
-        if (bans.banned or bans.allowed) and (known := self._known(who.names)) is not None:
-            return known if known else None
+        if bans.banned or bans.allowed:
+            standing, answer = self._standing(who.names)
+            if standing:
+                return answer
         address = who.address
         taken = self._buckets.take(address, self._rate, self._now())
         request.state[_LEFT] = taken
@@ -114,19 +116,19 @@ class AntiAbuse(
     def _now(self) -> int:
         return int(self.host.clock.monotonic() * 1e9)
 
-    def _known(self, names: tuple[str, ...]) -> Response | bool | None:
-        """Return the answer to who is banned; False for who is allowed, None for the others."""
+    def _standing(self, names: tuple[str, ...]) -> tuple[bool, Response | None]:
+        """Return whether somebody is allowed or banned, and the answer to who is banned."""
         now = self.host.clock.time()
         for name in names:
             if self._bans.allowed.get(name, now) is not None:
-                return False
+                return True, None
         for name in names:
             reason = self._bans.banned.get(name, now)
             if reason is not None:
                 left = self._bans.banned.until(name) - now
                 verdict = Verdict(action="block", identity=name, reason="banned", seconds=left)
-                return self._guard.judge(verdict, topic=VIOLATION) or False
-        return None
+                return True, self._guard.judge(verdict, topic=VIOLATION)
+        return False, None
 
     def _refuse(self, name: str, taken: Taken, client: str) -> Response | None:
         seconds = self._escalated(name)
