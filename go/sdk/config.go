@@ -21,6 +21,9 @@ func fill(into any, raw []byte) *hookpb.Failure {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
+	if problem := nulls(into, raw); problem != nil {
+		return refused(problem)
+	}
 	err := decoder.Decode(into)
 	if err == nil {
 		return nil
@@ -35,9 +38,45 @@ func fill(into any, raw []byte) *hookpb.Failure {
 		problem.Pointer = "/" + strings.Trim(name, `"`)
 		problem.Detail = "unknown key"
 	}
+	return refused(problem)
+}
+
+func refused(problem *hookpb.Problem) *hookpb.Failure {
 	return &hookpb.Failure{
 		Kind: "ConfigError", Detail: "config: " + problem.Detail, Problems: []*hookpb.Problem{problem},
 	}
+}
+
+// nulls finds a null for a field that cannot be null: encoding/json would skip it without a word.
+func nulls(into any, raw []byte) *hookpb.Problem {
+	var given map[string]json.RawMessage
+	if json.Unmarshal(raw, &given) != nil {
+		return nil // it is said by the strict decoder
+	}
+	kind := reflect.TypeOf(into).Elem()
+	for i := range kind.NumField() {
+		name := nameOf(kind.Field(i))
+		switch kind.Field(i).Type.Kind() {
+		case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+			continue
+		}
+		if string(given[name]) == "null" {
+			expected := kindOf(kind.Field(i).Type)
+			return &hookpb.Problem{
+				Pointer: "/" + name, Detail: fmt.Sprintf("expected %s, got null", expected),
+				Expected: expected, Found: "null", Remedy: "leave the key out to have its default",
+			}
+		}
+	}
+	return nil
+}
+
+func nameOf(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	if name == "" {
+		return field.Name
+	}
+	return name
 }
 
 // schemaOf derives the JSON Schema of a configuration from a pointer to its defaults.
@@ -87,12 +126,9 @@ func describeStruct(value reflect.Value) (map[string]any, error) {
 	properties := map[string]any{}
 	for i := range value.NumField() {
 		field := value.Type().Field(i)
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		name := nameOf(field)
 		if !field.IsExported() || name == "-" {
 			continue
-		}
-		if name == "" {
-			name = field.Name
 		}
 		property, err := describe(value.Field(i))
 		if err != nil {

@@ -3,7 +3,9 @@ package sdk
 import (
 	"context"
 	"errors"
+	"os"
 
+	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 )
@@ -20,6 +22,7 @@ var handshake = goplugin.HandshakeConfig{
 func Serve(plugin Plugin) {
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig: handshake,
+		Logger:          hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
 		Plugins:         goplugin.PluginSet{"hook": &adapter{plugin: plugin}},
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(options, grpc.MaxRecvMsgSize(maxMessage))...)

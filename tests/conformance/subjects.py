@@ -6,11 +6,15 @@ packed for it.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from plugbay.kernel import LoadRequest
+from bench._go import ROOT, build_go
+
+from plugbay.kernel import LoadRequest, PluginError
 from plugbay.runtimes import PythonRuntime
+from plugbay.runtimes.process import ProcessRuntime
 from plugbay.sdk import Manifest
 from plugbay.sdk.testing import FakeHost
 
@@ -100,15 +104,41 @@ def break_python(folder: Path) -> Path:
     return payload
 
 
+def pack_go(folder: Path, version: str) -> Path:
+    """Build the subject as a program of this version; `folder` is not used, builds are shared."""
+    del folder
+    return build_go(ROOT / "tests/go/subject", version=version)
+
+
+def break_go(folder: Path) -> Path:
+    """Build a subject that ends before it serves."""
+    return pack_go(folder, "broken")
+
+
+def no_digest(payload: Path, generation: int) -> str:
+    """Return what stands for the digest of a directory."""
+    return f"{generation:064x}"
+
+
+def digest_of(payload: Path, generation: int) -> str:
+    """Return the digest of a file."""
+    return hashlib.sha256(payload.read_bytes()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Subject:
-    """One runtime: how to make it, its name and entry in a manifest, and how to pack for it."""
+    """One runtime: how to make it, its name and entry in a manifest, and how to pack for it.
 
-    name: str
+    `error` is what the plugin's own errors are raised as; `digest` tells an artifact's.
+    """
+
+    name: Literal["python", "process", "goso"]
     make: Callable[[], Runtime]
     entry: str
     pack: Callable[[Path, str], Path]
     spoil: Callable[[Path], Path]
+    error: type[Exception] = Exception
+    digest: Callable[[Path, int], str] = no_digest
 
     def request(
         self, payload: Path, *, generation: int = 1, config: Mapping[str, Any] | None = None
@@ -118,7 +148,7 @@ class Subject:
             id="subject",
             version="1.0.0",
             api=1,
-            runtime="python",
+            runtime=self.name,
             entry=self.entry,
             provides=PROVIDES,
         )
@@ -126,11 +156,14 @@ class Subject:
         return LoadRequest(
             manifest=manifest,
             payload=payload,
-            digest=f"{generation:064x}",
+            digest=self.digest(payload, generation),
             config=config or {},
             host=host,
             generation=generation,
         )
 
 
-SUBJECTS = (Subject("python", PythonRuntime, "plugbay_subject:Subject", pack_python, break_python),)
+SUBJECTS = (
+    Subject("python", PythonRuntime, "plugbay_subject:Subject", pack_python, break_python),
+    Subject("process", ProcessRuntime, "plugbay", pack_go, break_go, PluginError, digest_of),
+)

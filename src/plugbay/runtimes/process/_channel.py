@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer", bound="Message")
 
+MOST = 64 << 20
+"""Bytes that a plugin may send in one message."""
 OPTIONS: tuple[tuple[str, Any], ...] = (
-    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_receive_message_length", MOST),
     ("grpc.max_send_message_length", -1),
     ("grpc.enable_http_proxy", 0),
     ("grpc.default_authority", "localhost"),
@@ -56,7 +58,7 @@ async def call(
     request: Message,
     answer: type[_Answer],
     *,
-    timeout: float,
+    timeout: float | None,
 ) -> _Answer:
     """Make one unary call. Raises `grpc.aio.AioRpcError`."""
     method = channel.unary_unary(

@@ -36,6 +36,8 @@ _HEALTH = "/grpc.health.v1.Health/Check"
 _STDIO = "/plugin.GRPCStdio/StreamStdio"
 _SHUTDOWN = "/plugin.GRPCController/Shutdown"
 _HEALTH_SECONDS = 5.0
+_POST_MORTEM = 0.05
+"""Seconds that a process may take to be gone after its connection broke."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,14 @@ class GoPluginProcess:
             raise _unreachable(self.child, error) from None
         if answer.status != 1:
             raise Invalid(f"its health service says {answer.status}, not 1 (SERVING)")
+
+    async def post_mortem(self, error: grpc.aio.AioRpcError) -> str:
+        """Say why a call was broken off: by the end of the process, if it has just ended."""
+        await asyncio.wait((self.child.ended,), timeout=_POST_MORTEM)
+        if self.child.ended.done():
+            await self.child.gone()
+            return self.child.why()
+        return f"{error.code().name}: {error.details()}"[:300]
 
     async def stop(self, *, grace: float = GRACE) -> int:
         """Ask it to shut down, kill it if it does not, and leave nothing; return its exit code."""

@@ -40,6 +40,8 @@ class Output:
         self._skipping = False
         self._allowance = Allowance()
         self.last: deque[str] = deque(maxlen=KEPT)
+        self.crash = ""
+        """The first line that tells of a crash; the stacks that follow it are long."""
 
     def feed(self, data: bytes) -> None:
         """Take bytes."""
@@ -56,6 +58,10 @@ class Output:
             self._rest.clear()
             self._skipping = True  # the rest of this line is not a line
 
+    def reason(self) -> str:
+        """Return the line that says why the program ended; the last one if none does."""
+        return self.crash or (self.last[-1] if self.last else "")
+
     def close(self) -> None:
         """Take what is left without a line feed."""
         if self._rest:
@@ -70,7 +76,10 @@ class Output:
         if not text:
             return
         level, message, fields = _read(text, self._level)
-        self.last.append(message)
+        if message is text or level >= logging.WARNING:  # what it logs by plan explains no end
+            self.last.append(message)
+            if not self.crash and (message.startswith(_CRASHES) or "MemoryError" in message):
+                self.crash = message
         allowed, dropped = self._allowance.take()
         if dropped:
             self._log(logging.WARNING, f"{dropped} lines of its output were dropped", {})
@@ -97,14 +106,6 @@ class Allowance:
         self._tokens -= 1
         dropped, self._dropped = self._dropped, 0
         return True, dropped
-
-
-def crash_line(lines: deque[str]) -> str:
-    """Return the line that says why a program ended; the last one if none does."""
-    for line in lines:
-        if line.startswith(_CRASHES) or "MemoryError" in line:
-            return line
-    return lines[-1] if lines else ""
 
 
 def _read(text: str, level: int) -> tuple[int, str, dict[str, Any]]:

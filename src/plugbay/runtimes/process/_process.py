@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Self
 
 from plugbay.kernel import Unavailable
 from plugbay.runtimes.process._handshake import not_executable
-from plugbay.runtimes.process._output import crash_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -143,7 +142,7 @@ class Child:
         """Say how it ended, in one line."""
         code = self.ended.result()
         how = f"exit code {code}" if code >= 0 else _signal_name(-code)
-        line = crash_line(self._stderr.last)
+        line = self._stderr.reason()
         return f"the process ended by {how}" + (f": {line[:300]}" if line else "")
 
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
+import inspect
 import os
 import stat
+import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plugbay.kernel import LoadRequest
+from plugbay.runtimes.process import ProcessInstance, ProcessRuntime
 from plugbay.runtimes.process._dialects import PLUGBAY
 from plugbay.runtimes.process._folder import Folder
 from plugbay.runtimes.process._goplugin import Dialect, GoPluginProcess, Launch
 from plugbay.runtimes.process._process import Cage
+from plugbay.sdk import Manifest
+from plugbay.sdk.testing import FakeHost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 
 @dataclass
@@ -87,3 +95,59 @@ def socket_mode(plugin: GoPluginProcess) -> tuple[int, int]:
     directory = Path(plugin.handshake.address).parent
     copy = directory.parent / "plugin"
     return stat.S_IMODE(directory.stat().st_mode), stat.S_IMODE(copy.stat().st_mode)
+
+
+def request_for(
+    program: Path, host: FakeHost | None = None, *, id: str = "subject", **changes: Any
+) -> LoadRequest:
+    """Ask for a generation of a program. `changes` are of its manifest; `config` is its own."""
+    config = changes.pop("config", {})
+    manifest = Manifest(
+        id=id, version="1.0.0", api=1, runtime="process", entry="plugbay", **changes
+    )
+    return LoadRequest(
+        manifest=manifest,
+        payload=program,
+        digest=digest_of(program),
+        config=config,
+        host=host or FakeHost(id, "1.0.0"),
+        generation=1,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(request: LoadRequest) -> AsyncIterator[ProcessInstance]:
+    """Load and start an instance, stop it in the end, and see that nothing is left."""
+    with tempfile.TemporaryDirectory(prefix="pb") as base:
+        instance = await ProcessRuntime(base=base).load(request)
+        try:
+            await instance.start()
+            yield instance
+        finally:
+            await instance.stop()
+        assert os.listdir(base) == []
+
+
+def pid_of(instance: ProcessInstance) -> int:
+    """Return the process id of what runs now."""
+    session = instance.keeper.current
+    assert session is not None
+    return session.process.pid
+
+
+async def ask(instance: ProcessInstance, name: str, *args: object) -> Any:
+    """Call a hook as the chain does."""
+    hook = instance.hooks[name]
+    result = hook.call(*args)
+    return await result if hook.coroutine else result
+
+
+async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Wait until something is so; `condition` may be a coroutine function."""
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if await found if inspect.isawaitable(found) else found:
+            return
+        assert time.monotonic() < end, "it did not come true in time"
+        await asyncio.sleep(0.005)

@@ -1,0 +1,202 @@
+"""The hooks of a plugin in a process: coroutines that the chain binds like any other plugin's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing, contextmanager
+from typing import TYPE_CHECKING
+
+from plugbay.kernel import Hook, HookFailed, PlugbayError, Unavailable
+from plugbay.runtimes.process._bodies import BodyCall, transform
+from plugbay.runtimes.process._codec import (
+    WrongAnswer,
+    change_request,
+    change_response,
+    read_response,
+    write_request,
+    write_response,
+    write_timing,
+)
+from plugbay.runtimes.process._pb import hook_pb2 as pb
+from plugbay.runtimes.process._stream import Answer
+from plugbay.sdk import BodyTooLarge, Response
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Generator
+
+    from plugbay.kernel import LoadRequest
+    from plugbay.runtimes.process._keeper import Keeper
+    from plugbay.runtimes.process._session import Description, Session
+    from plugbay.runtimes.process._stream import HookStream
+    from plugbay.sdk import Event, Request, Timing
+
+_PLAIN = frozenset(("request_body", "response_body", "on_complete", "on_event"))
+
+
+class RemoteHooks:
+    """Calls the process that runs now. Between two of them every call fails at once."""
+
+    def __init__(
+        self, request: LoadRequest, description: Description, keeper: Keeper[Session]
+    ) -> None:
+        self._plugin, self._generation = request.manifest.id, request.generation
+        self._host, self._keeper = request.host, keeper
+        self._deadline = request.manifest.limits.request_ms
+        self._unary = description.unary
+        self._request_fields = description.request_fields
+        self._response_fields = description.response_fields
+        self.topics = description.topics
+        """Read by the event bus."""
+
+    def bound(self, description: Description) -> dict[str, Hook]:
+        """Return the hooks that the plugin has."""
+        return {
+            name: Hook(getattr(self, name), coroutine=name not in _PLAIN)
+            for name in sorted(description.hooks)
+        }
+
+    async def on_request(self, request: Request) -> Response | None:
+        """Ask the plugin; change the request as it says. Raises `HookFailed`."""
+        session = self._session()
+        if self._unary:
+            frame = pb.Frame(id=1)
+            write_request(frame.request, request, self._request_fields, self._deadline)
+            answer = await session.client.handle(frame, None)
+            return self._requested(answer.WhichOneof("what") or "", answer, request)
+        with self._call(session) as (stream, id, sink):
+            head = stream.frame(id).request
+            write_request(head, request, self._request_fields, self._deadline)
+            what, reply = await sink.next()
+            while what == "read_body":
+                await _tell_body(stream, id, request, reply.read_body.limit)
+                what, reply = await sink.next()
+        return self._requested(what, reply, request)
+
+    async def on_response(self, request: Request, response: Response) -> Response | None:
+        """Ask the plugin; change the response as it says. Raises `HookFailed`."""
+        session = self._session()
+        if self._unary:
+            frame = pb.Frame(id=1)
+            self._write_response(frame.response, request, response)
+            answer = await session.client.handle(frame, None)
+            return self._responded(answer.WhichOneof("what") or "", answer, response)
+        with self._call(session) as (stream, id, sink):
+            self._write_response(stream.frame(id).response, request, response)
+            what, reply = await sink.next()
+        return self._responded(what, reply, response)
+
+    async def request_body(
+        self, request: Request, chunks: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
+        """Yield what the plugin makes of the chunks. Raises `HookFailed`."""
+        stream, body = self._stream(self._session()), BodyCall(self._failed)
+        id = stream.begin(body)
+        write_request(stream.frame(id).open_body.request, request, self._request_fields)
+        async with aclosing(transform(stream, id, body, chunks)) as changed:
+            async for data in changed:
+                yield data
+
+    async def response_body(
+        self, request: Request, response: Response, chunks: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
+        """Yield what the plugin makes of the chunks. Raises `HookFailed`."""
+        stream, body = self._stream(self._session()), BodyCall(self._failed)
+        id = stream.begin(body)
+        opened = stream.frame(id).open_body
+        write_request(opened.request, request, self._request_fields)
+        write_response(opened.response, response, self._response_fields)
+        async with aclosing(transform(stream, id, body, chunks)) as changed:
+            async for data in changed:
+                yield data
+
+    def on_complete(self, request: Request, response: Response | None, timing: Timing) -> None:
+        """Tell the plugin; nobody waits for it. Raises `HookFailed` if it cannot be told."""
+        complete = self._stream(self._session()).frame().complete
+        write_request(complete.request, request, self._request_fields)
+        if response is not None:
+            write_response(complete.response, response, self._response_fields)
+        write_timing(complete, timing)
+
+    def on_event(self, event: Event) -> None:
+        """Tell the plugin; nobody waits for it. Raises `HookFailed` if it cannot be told."""
+        told = self._stream(self._session()).frame().event
+        told.topic, told.source, told.time = event.topic, event.source, event.time
+        told.data = json.dumps(dict(event.data), default=str)
+
+    @contextmanager
+    def _call(self, session: Session) -> Generator[tuple[HookStream, int, Answer]]:
+        stream, sink, id = self._stream(session), Answer(), 0
+        try:
+            id = stream.begin(sink)
+            yield stream, id, sink
+        except Unavailable as error:
+            stream.end(id)
+            raise self._wrong(error.detail) from None
+        except BaseException:
+            stream.cancel(id)
+            raise
+        stream.end(id)
+
+    def _write_response(self, head: pb.ResponseHead, request: Request, response: Response) -> None:
+        write_request(head.request, request, self._request_fields, self._deadline)
+        write_response(head, response, self._response_fields)
+
+    def _requested(self, what: str, reply: pb.Frame, request: Request) -> Response | None:
+        try:
+            if what == "proceed":
+                change_request(request, reply.proceed)
+                return None
+            if what == "respond":
+                return read_response(reply.respond)
+        except WrongAnswer as error:
+            raise self._wrong(str(error)) from None
+        raise self._unexpected(what, reply)
+
+    def _responded(self, what: str, reply: pb.Frame, response: Response) -> Response | None:
+        try:
+            if what == "proceed":
+                change_response(response, reply.proceed)
+                return None
+            if what == "respond":
+                return read_response(reply.respond, upstream=True)
+        except WrongAnswer as error:
+            raise self._wrong(str(error)) from None
+        raise self._unexpected(what, reply)
+
+    def _session(self) -> Session:
+        session = self._keeper.current
+        if session is None:
+            raise self._wrong(self._keeper.reason or "it does not run")
+        return session
+
+    def _stream(self, session: Session) -> HookStream:
+        if session.stream is None:
+            raise self._wrong("it was not started")
+        return session.stream
+
+    def _unexpected(self, what: str, reply: pb.Frame) -> HookFailed:
+        if what == "failure":
+            return self._failed(reply.failure)
+        return self._wrong(f"it answered {what or 'nothing'}")
+
+    def _failed(self, failure: pb.Failure) -> HookFailed:
+        return self._wrong(f"{failure.kind}: {failure.detail}"[:2000])
+
+    def _wrong(self, detail: str) -> HookFailed:
+        return HookFailed(self._plugin, detail, generation=self._generation)
+
+
+async def _tell_body(stream: HookStream, id: int, request: Request, limit: int) -> None:
+    """Buffer the request's body and send it, or say why not."""
+    try:
+        data = await request.read(limit)
+    except BodyTooLarge:
+        stream.frame(id).body.too_large = True
+        return
+    except (asyncio.CancelledError, PlugbayError):
+        raise
+    except Exception:  # noqa: BLE001 - the client went away: the plugin hears of it
+        stream.frame(id).body.broken = True
+        return
+    stream.frame(id).body.data = data

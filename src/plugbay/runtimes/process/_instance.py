@@ -1,0 +1,128 @@
+"""One generation of a plugin in a process: `kernel.Instance`. It owns its process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+from plugbay.kernel import Unhealthy
+from plugbay.runtimes.process._hooks import RemoteHooks
+from plugbay.runtimes.process._keeper import Keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from plugbay.kernel import Hook, LoadRequest, Randomness
+    from plugbay.runtimes.process._folder import Folder
+    from plugbay.runtimes.process._session import Session
+
+STOP_SECONDS = 5.0
+HEALTH_SECONDS = 5.0
+
+
+class ProcessInstance:
+    """Runs a plugin's process, restarts it when it dies, and leaves nothing when it is stopped."""
+
+    def __init__(
+        self,
+        request: LoadRequest,
+        first: Session,
+        again: Callable[[], Awaitable[Session]],
+        folder: Folder,
+        randomness: Randomness,
+    ) -> None:
+        self.plugin, self.generation = request.manifest.id, request.generation
+        self._request, self._again, self._folder = request, again, folder
+        self._seconds = request.manifest.limits.start_ms / 1000
+        host = request.host
+        self.keeper = Keeper(
+            first,
+            self._revive,
+            host=host,
+            clock=host.clock,
+            randomness=randomness,
+            why=lambda session: session.process.child.why(),
+        )
+        self.keeper.lost = self._lost
+        self._description = first.description
+        self._hooks = RemoteHooks(request, first.description, self.keeper)
+        self._bound: Mapping[str, Hook] = self._hooks.bound(first.description)
+        self._stopped = False
+
+    @property
+    def hooks(self) -> Mapping[str, Hook]:
+        """The hooks that the plugin says it has."""
+        return self._bound
+
+    async def start(self) -> None:
+        """Start the plugin in its process. Raises `StartFailed`."""
+        session = self._running()
+        await session.start(self._request.host, self._seconds)
+        self.keeper.watch()
+
+    async def health(self) -> None:
+        """Return when healthy. Raises `Unhealthy`, for good when it was restarted too often."""
+        if self._stopped:
+            raise Unhealthy(self.plugin, "it was stopped", generation=self.generation)
+        await self._running().client.health(HEALTH_SECONDS)
+
+    async def snapshot(self) -> bytes | None:
+        """Return its state; None if it keeps none. Raises `RestoreFailed`."""
+        session = self._running()
+        if not self._description.stateful:
+            return None
+        return await session.client.snapshot(self._seconds)
+
+    async def restore(self, state: bytes) -> None:
+        """Give it the state of the generation before. Raises `RestoreFailed`."""
+        session = self._running()
+        if self._description.stateful:
+            await session.client.restore(state, self._seconds)
+
+    async def stop(self) -> None:
+        """Stop the plugin and end its process; a second call does nothing.
+
+        Nothing is left of it even if the plugin's own `stop` raises or this is cancelled.
+        """
+        if self._stopped:
+            return
+        self._stopped, self._bound = True, {}
+        session = self.keeper.current
+        ending = asyncio.ensure_future(self._end())
+        try:
+            await asyncio.shield(ending)
+        finally:
+            if not ending.done():  # cancelled: it has had its time
+                if session is not None:
+                    session.process.child.signal(signal.SIGKILL)
+                await asyncio.wait((ending,))
+
+    async def _end(self) -> None:
+        session = await self.keeper.release()
+        try:
+            if session is not None:
+                await session.stop(STOP_SECONDS)
+        finally:
+            self._folder.remove()
+
+    async def _revive(self) -> Session:
+        session = await self._again()
+        try:
+            await session.start(self._request.host, self._seconds)
+        except BaseException:
+            await session.end()
+            raise
+        return session
+
+    def _lost(self, session: Session) -> None:
+        """Let the calls to a dead process fail now, not when its connection is found broken."""
+        if session.stream is not None:
+            session.stream.fail(RuntimeError(session.process.child.why()))
+
+    def _running(self) -> Session:
+        session = self.keeper.current
+        if session is None:
+            detail = self.keeper.reason or "it does not run"
+            raise Unhealthy(self.plugin, detail, generation=self.generation)
+        return session

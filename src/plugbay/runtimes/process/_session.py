@@ -1,0 +1,149 @@
+"""One process of one generation, described and configured; its calls go over one stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from plugbay.kernel import LoadFailed, PluginError, Problem
+from plugbay.runtimes.process._client import HookClient
+from plugbay.runtimes.process._codec import ALL, Selection
+from plugbay.runtimes.process._services import HostServices
+from plugbay.runtimes.process._stream import HookStream
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from plugbay.kernel import LoadRequest
+    from plugbay.runtimes.process._goplugin import GoPluginProcess
+    from plugbay.runtimes.process._pb import hook_pb2 as pb
+    from plugbay.sdk import Host, Manifest
+
+API = 1
+HOOKS = frozenset(
+    ("on_request", "on_response", "request_body", "response_body", "on_complete", "on_event")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a plugin has said of itself."""
+
+    hooks: frozenset[str]
+    topics: tuple[str, ...]
+    stateful: bool
+    unary: bool
+    request_fields: Selection
+    response_fields: Selection
+    config_schema: str
+
+
+class Session:
+    """A process that is ready to be started. `end` it in any case."""
+
+    def __init__(
+        self, process: GoPluginProcess, client: HookClient, description: Description
+    ) -> None:
+        self.process, self.client, self.description = process, client, description
+        self.stream: HookStream | None = None
+
+    @classmethod
+    async def open(cls, process: GoPluginProcess, request: LoadRequest) -> Session:
+        """Describe and configure a fresh process. Raises `LoadFailed`; then it is ended."""
+        manifest = request.manifest
+        client = HookClient(process, manifest.id, request.generation)
+        seconds = manifest.limits.start_ms / 1000
+        try:
+            description = _read(await client.describe(seconds), request)
+            secrets = granted(request.host, manifest)
+            await client.configure(request.config, secrets, manifest.version, seconds)
+        except BaseException:
+            await process.kill()
+            raise
+        return cls(process, client, description)
+
+    @property
+    def ended(self) -> asyncio.Future[int]:
+        """Done when the process has ended."""
+        return self.process.child.ended
+
+    async def start(self, host: Host, seconds: float) -> None:
+        """Start the plugin, and open the stream. Raises `StartFailed`."""
+        if not self.description.unary:
+            services = HostServices(host, self._frame)
+            self.stream = HookStream(self.process.channel, services.take)
+        await self.client.start(seconds)
+
+    def _frame(self, id: int) -> pb.Frame:
+        if self.stream is None:
+            raise RuntimeError("the stream is closed")
+        return self.stream.frame(id)
+
+    async def stop(self, seconds: float) -> None:
+        """Stop the plugin, then its process. Raises what the plugin's own stop raises."""
+        try:
+            if not self.ended.done():
+                await self.client.stop(seconds)
+        except PluginError:
+            if not self.ended.done():  # else there is nothing left to stop
+                raise
+        finally:
+            await self.end(gently=True)
+
+    async def end(self, *, gently: bool = False) -> None:
+        """End the process, by asking for it or at once; nothing of it is left."""
+        stream, self.stream = self.stream, None
+        try:
+            if stream is not None:
+                await stream.close()
+        finally:
+            await (self.process.stop() if gently else self.process.kill())
+
+
+def granted(host: Host, manifest: Manifest) -> Mapping[str, str]:
+    """Return the secrets that the manifest names and the operator has set."""
+    found: dict[str, str] = {}
+    for name in manifest.permissions.secrets:
+        try:
+            found[name] = host.secrets.get(name)
+        except KeyError:
+            continue  # the plugin hears of it when it asks
+    return found
+
+
+def _read(said: pb.Description, request: LoadRequest) -> Description:
+    """Compare what it says with its manifest. Raises `LoadFailed` with everything that differs."""
+    manifest = request.manifest
+    problems: list[Problem] = []
+    for pointer, wanted, found in (
+        ("/id", manifest.id, said.id or manifest.id),
+        ("/version", manifest.version, said.version or manifest.version),
+        ("/api", str(API), str(said.api)),
+    ):
+        if wanted != found:
+            detail = f"the program says {pointer[1:]} {found}, its manifest {wanted}"
+            remedy = "correct plugbay.toml, or build the program anew"
+            problems.append(Problem(pointer, detail, wanted, found, remedy))
+    problems.extend(
+        Problem("/hooks", f"unknown hook {name}", ", ".join(sorted(HOOKS)), name)
+        for name in sorted(set(said.hooks) - HOOKS)
+    )
+    if problems:
+        detail = "; ".join(problem.detail for problem in problems)
+        raise LoadFailed(
+            manifest.id, detail, generation=request.generation, problems=tuple(problems)
+        )
+    return Description(
+        hooks=frozenset(said.hooks),
+        topics=tuple(said.topics),
+        stateful=said.stateful,
+        unary=said.unary,
+        request_fields=Selection(said.request_fields.names)
+        if said.HasField("request_fields")
+        else ALL,
+        response_fields=Selection(said.response_fields.names)
+        if said.HasField("response_fields")
+        else ALL,
+        config_schema=said.config_schema,
+    )
