@@ -23,12 +23,6 @@ def is_page(scope: HTTPScope) -> bool:
     return path in ("/", HOME) or path.startswith(f"{HOME}/")
 
 
-def is_open(scope: HTTPScope) -> bool:
-    """Whether anybody may have it: the form to sign in, and what that needs to be drawn."""
-    path = scope["path"]
-    return scope["method"] in _READS and (path == SIGN_IN_PAGE or path.startswith(STATIC))
-
-
 async def send_to_sign_in(scope: HTTPScope, send: Send) -> None:
     """Answer with a redirection to the form; it leads back afterwards."""
     query = scope["query_string"].decode("latin-1")

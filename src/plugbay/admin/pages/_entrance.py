@@ -28,7 +28,7 @@ class EntranceRoutes(Controller):
     ) -> Response[str]:
         """The form; whoever is signed in already is led on."""
         following = safe_next(wanted)
-        if request.scope.get("user") is not None:
+        if request.scope["user"] is not None:
             return Redirect(following, status_code=303)
         return pages.bare(request, "sign_in.html", following=following)
 

@@ -41,11 +41,13 @@ def ago(seconds: float) -> str:
 
 def size(count: float) -> str:
     """A number of bytes."""
-    if count < 1000:
+    if count < 1024:
         return f"{count:.0f} B"
-    if count < 1_000_000:
-        return f"{count / 1e3:.1f} kB"
-    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+    for unit in ("KiB", "MiB"):
+        count /= 1024
+        if count < 1024:
+            return f"{count:.3g} {unit}"
+    return f"{count / 1024:.3g} GiB"
 
 
 def duration(seconds: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jinja2
 from litestar import Response
@@ -66,7 +66,8 @@ class Pages:
             auto_reload=False,
         )
         self._templates.filters.update(FILTERS)
-        self._templates.globals.update(asset=self.assets.url, version=__version__)
+        own: dict[str, object] = {"asset": self.assets.url, "version": __version__}
+        cast("dict[str, object]", self._templates.globals).update(own)
 
     def show(
         self, request: Ask, template: str, *, section: str, status: int = 200, **values: Any

@@ -43,12 +43,12 @@ async function take(file) {
   if (sending) return say("Another upload goes on: cancel it first.");
   clear();
   if (file.size === 0) return say(`${file.name} is empty.`);
-  if (file.size > most) return say(`${file.name} has ${megabytes(file.size)}; at most ${megabytes(most)} are taken.`);
+  if (file.size > most) return say(`${file.name} has ${amount(file.size)}; at most ${amount(most)} are taken.`);
   const kind = await kindOf(file);
   chosen = { file, kind };
   part("name").textContent = file.name;
   part("kind").textContent = kind.word;
-  part("figures").textContent = megabytes(file.size);
+  part("figures").textContent = amount(file.size);
   part("sending").hidden = false;
   progress(0);
   if (kind.runtime) {
@@ -77,13 +77,13 @@ function send(file, manifest) {
     const share = event.total ? event.loaded / event.total : 0;
     const seconds = Math.max(0.001, (performance.now() - began) / 1000);
     progress(share);
-    part("figures").textContent = `${megabytes(file.size)} · ${Math.round(share * 100)} % · ${(event.loaded / 1e6 / seconds).toFixed(0)} MB/s`;
+    part("figures").textContent = `${amount(file.size)} · ${Math.round(share * 100)} % · ${(event.loaded / 2 ** 20 / seconds).toFixed(0)} MiB/s`;
   });
   request.addEventListener("progress", () => {
-    if (request.status === 200) read = events(request.responseText, read);
+    if (good(request)) read = events(request.responseText, read);
   });
   request.addEventListener("load", () => {
-    if (request.status === 200) events(`${request.responseText}\n\n`, read);
+    if (good(request)) events(`${request.responseText}\n\n`, read);
     else problem(parsed(request.responseText, request.status));
     end();
   });
@@ -99,6 +99,10 @@ function send(file, manifest) {
     form.append("file", file, file.name);
     request.send(form);
   }
+}
+
+function good(request) {
+  return request.status >= 200 && request.status < 300;
 }
 
 function parsed(text, status) {
@@ -216,17 +220,17 @@ function progress(share) {
   part("bar").firstElementChild.style.width = `${percent}%`;
 }
 
-function say(words) {
-  part("refusal").replaceChildren(text("b", words));
+function say(sentence) {
+  part("refusal").replaceChildren(text("b", sentence));
   part("refusal").hidden = false;
 }
 
-function text(tag, words) {
+function text(tag, content) {
   const node = document.createElement(tag);
-  node.textContent = words;
+  node.textContent = content;
   return node;
 }
 
-function megabytes(bytes) {
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+function amount(bytes) {
+  return bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

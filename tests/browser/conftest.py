@@ -1,0 +1,167 @@
+"""Browsers against a whole gateway. Each page is checked for errors and for what its policy
+has refused; what it looked like is kept in `build/screenshots`."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bench._gateway import Gateway, write_plugin
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from plugbay.artifacts import build_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+PASSWORDS = {"viewer": "a viewer's pass phrase", "operator": "an operator's pass phrase"}
+EXPECTED = ("401", "403", "404", "409", "412", "422")
+"""The browser says of each refusal that a resource could not be loaded: those are asked for."""
+
+FILTER = """
+from dataclasses import dataclass, field
+from typing import Literal
+from plugbay.sdk import Plugin, Request, RequestFilter, Response
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    path: str = "/"
+    limit: int = 10
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    mode: Literal["watch", "block"] = "watch"
+    limit: int = 60
+    names: list[str] = field(default_factory=list)
+    rule: Rule = field(default_factory=Rule)
+
+class Main(Plugin[Config], RequestFilter):
+    def on_request(self, request: Request) -> Response | None:
+        self.host.log.info("seen %s", request.path)
+        return None
+"""
+PROVIDES = 'provides = ["request-filter"]\n'
+
+
+@dataclass
+class Rig:
+    """A gateway, a browser, and the wheels that are uploaded."""
+
+    gateway: Gateway
+    browser: Browser
+    password: str
+    complaints: list[str] = field(default_factory=list[str])
+    _contexts: list[BrowserContext] = field(default_factory=list[BrowserContext])
+
+    def visitor(self, user: str = "", *, width: int = 1280, **options: Any) -> Page:
+        """A page in a browser of its own, signed in as `user` unless that is empty."""
+        viewport = {"width": width, "height": 800}
+        base = self.gateway.admin_url
+        context = self.browser.new_context(viewport=viewport, base_url=base, **options)  # pyright: ignore[reportArgumentType]
+        context.set_default_timeout(10_000)
+        self._contexts.append(context)
+        if user:
+            password = PASSWORDS.get(user, self.password)
+            wish = {"username": user, "password": password}
+            assert context.request.post("/admin/api/v1/sessions", data=wish).status == 201
+        return self.page(context)
+
+    def page(self, context: BrowserContext) -> Page:
+        """Another window of the same browser."""
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        page.on("console", lambda line: self._hear(page, line.type, line.text))
+        return page
+
+    def _hear(self, page: Page, kind: str, text: str) -> None:
+        asked_for = "Failed to load resource" in text and any(code in text for code in EXPECTED)
+        if kind in ("error", "warning") and not asked_for:
+            self.complaints.append(f"{page.url}: {text}")
+
+    def wheel(
+        self, id: str, version: str = "1.0.0", manifest: str = "", source: str = FILTER
+    ) -> Path:
+        """Build a plugin."""
+        folder = self.gateway.folder / f"{id}-{version}"
+        project = write_plugin(folder, id, version, source, PROVIDES + manifest)
+        return build_wheel(project, folder)
+
+    def install(self, id: str, version: str = "1.0.0", manifest: str = "", **wish: Any) -> None:
+        """Upload and enable a plugin by the API."""
+        self.gateway.client.upload(self.wheel(id, version, manifest))
+        self.gateway.put(id, version=version, watch=0.0, **wish)
+
+    def end(self) -> None:
+        """Close all windows."""
+        while self._contexts:
+            self._contexts.pop().close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def started(chromium: Browser) -> Iterator[Rig]:
+    with Gateway(workers=2) as gateway:
+        for name, password in PASSWORDS.items():
+            wish = {"name": name, "roles": [name], "password": password}
+            gateway.client.call("POST", "/users", wish)
+        yield Rig(gateway, chromium, (gateway.data / "first-password").read_text().strip())
+
+
+@pytest.fixture
+def rig(started: Rig) -> Iterator[Rig]:
+    """The rig, without complaints at the end of the test and without plugins afterwards."""
+    yield started
+    started.end()
+    call = started.gateway.client.call
+    for plugin in call("GET", "/plugins").json["items"]:
+        tag = call("GET", f"/plugins/{plugin['id']}").headers["etag"]
+        path = f"/plugins/{plugin['id']}?force=true&wait=converged"
+        call("DELETE", path, headers={"if-match": tag})
+    for artifact in call("GET", "/artifacts").json["items"]:
+        call("DELETE", f"/artifacts/{artifact['digest']}")
+    complaints, started.complaints = started.complaints, []
+    assert complaints == []
+
+
+def drop(page: Page, file: Path) -> None:
+    """Drag a file onto the page and let it go there."""
+    content = base64.b64encode(file.read_bytes()).decode()
+    transfer = page.evaluate_handle(
+        """([name, content]) => {
+            const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name));
+            return transfer;
+        }""",
+        [file.name, content],
+    )
+    for event in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("#drop", event, {"dataTransfer": transfer})
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep what the page looks like."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
