@@ -49,6 +49,7 @@ class Exercise:
                 return
             except TimeoutError:
                 self._late(asked)
+                return
             finally:
                 self._exchanges.on_complete(request, None, Timing(0, 0, 0, 0, 0, "trial"))
 

@@ -52,6 +52,16 @@ class Keeper:
         return 0 if self._runner is None else self._runner.pid
 
     @property
+    def folder(self) -> str:
+        """Where the runner's socket is; empty while it is stopped."""
+        return "" if self._folder is None else self._folder.path
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it has ended too often to be started again."""
+        return self._policy.quarantined is not None
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What the runner has said of the plugin."""
         return {} if self._runner is None else self._runner.facts

@@ -16,8 +16,9 @@ import (
 )
 
 type behave struct {
-	stamp string
-	count atomic.Int64
+	stamp  string
+	always string // what it does whatever the path
+	count  atomic.Int64
 }
 
 func New(config map[string]interface{}) (interface{}, error) {
@@ -38,12 +39,17 @@ func New(config map[string]interface{}) (interface{}, error) {
 		}
 	}
 	stamp, _ := config["stamp"].(string)
-	return &behave{stamp: stamp}, nil
+	always, _ := config["always"].(string)
+	return &behave{stamp: stamp, always: always}, nil
 }
 
 func (b *behave) Handle(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		switch act := c.Request().URL.Path; act {
+		act := c.Request().URL.Path
+		if b.always != "" {
+			act = "/" + b.always
+		}
+		switch act {
 		case "/answer":
 			c.Response().Header().Set("X-From", "go")
 			return c.String(http.StatusTeapot, "answered "+c.RealIP())

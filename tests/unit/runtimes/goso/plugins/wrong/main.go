@@ -1,7 +1,11 @@
 // Package main exports a New that cannot be called, and a function that can.
 package main
 
-import "github.com/labstack/echo/v4"
+import (
+	"errors"
+
+	"github.com/labstack/echo/v4"
+)
 
 func New() string { return "not a plugin" }
 
@@ -10,6 +14,10 @@ func Function(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Request().Header.Set("X-Function", "called")
 		return next(c)
 	}
+}
+
+func Demanding(config map[string]interface{}) (interface{}, error) {
+	return nil, errors.New("url is missing")
 }
 
 type Without struct{}
