@@ -12,6 +12,7 @@ from plugbay.admin._schema import check_config as check_config
 from plugbay.admin._services import Services as Services
 from plugbay.admin.access import FIRST_PASSWORD_FILE as FIRST_PASSWORD_FILE
 from plugbay.admin.access import FIRST_USER as FIRST_USER
+from plugbay.admin.access import OidcRule as OidcRule
 from plugbay.admin.access import ensure_first_user as ensure_first_user
 from plugbay.admin.audit import AuditLog as AuditLog
 from plugbay.admin.audit import AuditRecord as AuditRecord

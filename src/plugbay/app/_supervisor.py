@@ -13,8 +13,9 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugbay.admin import AdminOptions, AuditLog, Journal, Services, create_admin
+from plugbay.admin import AuditLog, Journal, Services, create_admin
 from plugbay.admin import ensure_first_user as ensure_user
+from plugbay.app._admin_options import admin_options
 from plugbay.app._artifact_catalog import ArtifactCatalog
 from plugbay.app._asgi_server import AsgiServer
 from plugbay.app._clock import SystemClock
@@ -187,12 +188,7 @@ class Supervisor:
                 uploads=self.uploads,
                 validator=self.validator,
             ),
-            AdminOptions(
-                hosts=settings.admin.hosts,
-                requests_per_minute=settings.admin.requests_per_minute,
-                max_upload=settings.uploads.max_bytes,
-                trace_key=self._trace_key,
-            ),
+            admin_options(settings, self._trace_key),
         )
 
     def _make_probes(self) -> Probes:

@@ -6,25 +6,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
-from plugbay.admin.audit import (
-    SignedHead,
-    StoppedLog,
-    Verdict,
-    Verification,
-    export_line,
-    pages,
-    read_export,
-    verify,
-)
 from plugbay.cli._options import URL, Token, Url
 from plugbay.cli._session import Target
 from plugbay.kernel import Conflict, Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from plugbay.admin.audit import SignedHead, Verdict
+
+# The admin package is loaded where it is needed: the other commands start without it.
 
 DataDir = Annotated[
     Path | None,
@@ -47,6 +40,10 @@ def verify_(
     token: Token = "",
 ) -> None:
     """Verify the audit log: ask the gateway, or look at its data directory or at an export."""
+    import msgspec
+
+    from plugbay.admin.audit import StoppedLog, Verdict, verify
+
     anchors = [_anchor(path) for path in anchor or ()]
     if file is not None:
         verdict = _verify_export(file, anchors, public_key)
@@ -69,6 +66,8 @@ def export(
     token: Token = "",
 ) -> None:
     """Write all records as lines of JSON, the oldest first."""
+    from plugbay.admin.audit import StoppedLog, export_line, pages
+
     if data_dir is None:
         reply = Target(url, token).client().call("GET", "/audit/export")
         _write(output, [reply.body])
@@ -94,6 +93,8 @@ def build() -> typer.Typer:
 
 
 def _verify_export(file: Path, anchors: list[SignedHead], public_key: str) -> Verdict:
+    from plugbay.admin.audit import Verification, read_export
+
     try:
         key = bytes.fromhex(public_key) or (anchors[0].public_key if anchors else b"")
     except ValueError:
@@ -112,6 +113,8 @@ def _reading(file: Path) -> Any:
 
 
 def _anchor(path: Path) -> SignedHead:
+    from plugbay.admin.audit import SignedHead
+
     try:
         return SignedHead.decode(path.read_bytes())
     except OSError as error:

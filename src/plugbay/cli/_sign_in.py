@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import http
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from plugbay.cli._client import AdminClient, ApiError
 from plugbay.cli._options import URL, Url
 from plugbay.cli._session import Kept, keep_token, kept_token
 from plugbay.kernel import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DAYS = 30.0
 
@@ -22,6 +26,9 @@ def login(
     password_file: Annotated[
         Path | None, typer.Option(help="Read the password from a file; else it is asked for.")
     ] = None,
+    code: Annotated[
+        str, typer.Option(help="The second factor's code; asked for if there is one.")
+    ] = "",
     days: Annotated[float, typer.Option(help="How long the token is good.", min=0.01)] = DAYS,
     url: Url = URL,
 ) -> None:
@@ -30,7 +37,8 @@ def login(
         password = password_file.read_text().strip() if password_file else getpass.getpass()
     except OSError as error:
         raise Invalid(f"{password_file} cannot be read: {error.strerror}") from error
-    place = keep_token(url, issue_token(url, user, password, days=days))
+    fresh = issue_token(url, user, password, days=days, code=code, ask=_ask_code)
+    place = keep_token(url, fresh)
     print(f"signed in as {user}; the token is in {place}, good for {days:g} days")
 
 
@@ -54,10 +62,30 @@ def sign_in(url: str, user: str, password: str, *, days: float = DAYS) -> str:
     return issue_token(url, user, password, days=days).secret
 
 
-def issue_token(url: str, user: str, password: str, *, days: float = DAYS) -> Kept:
-    """Make a token with all that the user may do; the session for it is ended at once."""
+def _ask_code() -> str:
+    return getpass.getpass("Code of the second factor: ")
+
+
+def issue_token(
+    url: str,
+    user: str,
+    password: str,
+    *,
+    days: float = DAYS,
+    code: str = "",
+    ask: Callable[[], str] | None = None,
+) -> Kept:
+    """Make a token with all that the user may do; the session for it is ended at once.
+
+    Where there is a second factor, `ask` is called for its code unless `code` is given. Raises
+    `ApiError`.
+    """
     client = AdminClient(url)
     session = client.call("POST", "/sessions", {"username": user, "password": password})
+    if session.status == http.HTTPStatus.ACCEPTED:
+        shown = code or (ask() if ask else "")
+        wish = {"challenge": session.json["challenge"], "code": shown}
+        session = client.call("POST", "/sessions/second-factor", wish)
     cookie = session.headers["set-cookie"].partition(";")[0]
     headers = {"cookie": cookie, "x-csrf-token": session.json["csrf"]}
     mine = client.call("GET", "/me", headers={"cookie": cookie}).json["permissions"]

@@ -6,6 +6,7 @@ from plugbay.settings._model import AdminSettings as AdminSettings
 from plugbay.settings._model import ListenerSettings as ListenerSettings
 from plugbay.settings._model import LogSettings as LogSettings
 from plugbay.settings._model import MetricsSettings as MetricsSettings
+from plugbay.settings._model import OidcSettings as OidcSettings
 from plugbay.settings._model import PluginEntry as PluginEntry
 from plugbay.settings._model import PolicySettings as PolicySettings
 from plugbay.settings._model import Settings as Settings

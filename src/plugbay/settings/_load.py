@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from plugbay.kernel import Invalid, NotFound, Problem, convert
 from plugbay.settings._model import Settings
@@ -12,6 +13,8 @@ from plugbay.settings._model import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from plugbay.settings._model import AdminSettings
 
 PREFIX = "PLUGBAY_"
 OTHERS = re.compile(r"PLUGBAY_(ADMIN_URL|TOKEN|SECRET_.*)")
@@ -92,6 +95,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
     if not settings.listeners:
         yield Problem("/listeners", "at least one listener is needed")
     yield from _address("/admin/address", settings.admin.address)
+    yield from _admin(settings.admin)
     yield from _address("/metrics/address", settings.metrics.address)
     tracing = settings.tracing
     if tracing.endpoint and not tracing.endpoint.startswith(("http://", "https://")):
@@ -100,6 +104,26 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         yield Problem("/tracing/ratio", "not a share", "0 to 1", str(tracing.ratio))
     if settings.workers < 0:
         yield Problem("/workers", "0 (one for each core) or more", found=str(settings.workers))
+
+
+def _admin(admin: AdminSettings) -> Iterator[Problem]:
+    parts = urlsplit(admin.public_url)
+    if admin.public_url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        yield Problem("/admin/public_url", "not a URL", "https://<name>", admin.public_url)
+    for name in ("requests_per_minute", "uploads_per_minute"):
+        if getattr(admin, name) < 1:
+            yield Problem(f"/admin/{name}", "1 or more", found=str(getattr(admin, name)))
+    for name in ("session", "session_idle", "access_token", "refresh_token"):
+        if not getattr(admin, name) > 0:
+            yield Problem(f"/admin/{name}", "more than 0 seconds", found=str(getattr(admin, name)))
+    if admin.oidc is None:
+        return
+    if not admin.public_url:
+        yield Problem("/admin/public_url", "OpenID Connect needs it, to lead browsers back")
+    if not admin.oidc.issuer.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        yield Problem("/admin/oidc/issuer", "not https", "https://…", admin.oidc.issuer)
+    if not admin.oidc.roles:
+        yield Problem("/admin/oidc/roles", "nobody could sign in", "a group and its roles")
 
 
 def _repeated(at: str, names: Iterable[str]) -> Iterator[Problem]:

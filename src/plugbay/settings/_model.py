@@ -25,13 +25,50 @@ class ListenerSettings:
     tls: TlsSettings | None = None
 
 
+RoleName = Literal["viewer", "publisher", "operator", "security", "admin"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """Sign-in by OpenID Connect. At the provider, register a client with the redirect URI
+    `<public_url>/admin/api/v1/oidc/callback`."""
+
+    issuer: str
+    """Exactly as the provider's discovery document says it."""
+    client_id: str
+    client_secret_file: str = ""
+    """Empty: a public client, which PKCE alone protects."""
+    name: str = ""
+    """What the button to sign in says; empty: the issuer."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    user_claim: str = "preferred_username"
+    groups_claim: str = "groups"
+    roles: dict[str, tuple[RoleName, ...]] = field(default_factory=dict[str, tuple[RoleName, ...]])
+    """Which group has which roles here. Who is in none of these groups is not let in."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminSettings:
-    """The admin API. `hosts` are the names it may be called by, besides its own address."""
+    """The admin API. `hosts` are the names it may be called by, besides its own address.
+    Durations in seconds."""
 
     address: str = "127.0.0.1:8081"
     hosts: tuple[str, ...] = ()
+    public_url: str = ""
+    """What browsers call it, such as `https://admin.example.com`. With `https` the session's
+    cookie is sent over TLS only, and tied to that name."""
     requests_per_minute: int = 600
+    """Of one user, or of one network while nobody is signed in."""
+    uploads_per_minute: int = 60
+    session: float = 12 * 3600.0
+    """After that long one must sign in again."""
+    session_idle: float = 3600.0
+    """A session that is not used for so long ends."""
+    access_token: float = 600.0
+    refresh_token: float = 7 * 86400.0
+    second_factor: tuple[RoleName, ...] = ()
+    """The roles that a password alone does not give: whoever has one must enrol a second factor."""
+    oidc: OidcSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
