@@ -47,6 +47,7 @@ from plugbay.observability import (
 )
 from plugbay.runtimes import Blocked, PythonRuntime, Watchdog
 from plugbay.runtimes.goso import GosoRuntime
+from plugbay.runtimes.process import ProcessRuntime
 from plugbay.sdk import Response
 from plugbay.settings import ListenerSettings, LogSettings, PolicySettings, TraceSettings
 
@@ -177,6 +178,7 @@ class Worker:
         data = Path(self.options.data_dir)
         return {
             "python": Resolving(Listening(self.runtime, self.bus), data),
+            "process": Resolving(Listening(ProcessRuntime(), self.bus), data),
             "goso": Resolving(GosoRuntime(make_runners(data)), data),
         }
 

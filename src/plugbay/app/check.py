@@ -12,6 +12,7 @@ from plugbay.artifacts import ArtifactStore, Declaration, Uploader, Validator, l
 from plugbay.observability import require_otel
 from plugbay.runtimes import TrialLimits, run_trial
 from plugbay.runtimes.goso import run_goso_trial
+from plugbay.runtimes.process import describe_program, try_process
 from plugbay.settings import UploadSettings
 from plugbay.storage import Database
 
@@ -53,16 +54,31 @@ def make_goso_trial(settings: UploadSettings, runners: Runners) -> Trial:
     return trial
 
 
+def make_process_trial(settings: UploadSettings) -> Trial:
+    """Return the trial of the runtime `process`, within the operator's limits."""
+    limits = TrialLimits(seconds=settings.trial_seconds, memory_mb=settings.trial_memory_mb)
+
+    async def trial(payload: Path, manifest: Manifest, /) -> TrialReport:
+        return await try_process(payload, manifest, limits=limits)
+
+    return trial
+
+
 def make_trials(settings: UploadSettings, runners: Runners) -> dict[Kind, Trial]:
     """Return the trial of each kind of artifact that can be run here."""
-    return {"wheel": make_trial(settings), "shared-object": make_goso_trial(settings, runners)}
+    return {
+        "wheel": make_trial(settings),
+        "executable": make_process_trial(settings),
+        "shared-object": make_goso_trial(settings, runners),
+    }
 
 
 def make_layers(
     store: ArtifactStore, settings: UploadSettings, runners: Runners
 ) -> Mapping[Kind, Sequence[Layer]]:
     """Return the validation layers of each kind, as the settings want them."""
-    return layers_by_kind(store, make_trials(settings, runners), max_bytes=settings.max_bytes)
+    trials = make_trials(settings, runners)
+    return layers_by_kind(store, trials, max_bytes=settings.max_bytes, describe=describe_program)
 
 
 async def check_artifact(

@@ -59,6 +59,10 @@ class TrialHost:
         self.failures: list[str] = []
         """What background tasks have raised."""
 
+    def output(self) -> list[str]:
+        """Return what was logged."""
+        return self._inner.messages
+
     @property
     def data_dir(self) -> Path:
         """A directory that is gone after the trial."""

@@ -3,5 +3,6 @@
 It needs the extra `grpc`; nothing of that is imported before the first process is started.
 """
 
-from plugbay.runtimes.process._instance import ProcessInstance as ProcessInstance
 from plugbay.runtimes.process._runtime import ProcessRuntime as ProcessRuntime
+from plugbay.runtimes.process._trial import describe_program as describe_program
+from plugbay.runtimes.process._trial import try_process as try_process

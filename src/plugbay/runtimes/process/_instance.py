@@ -46,6 +46,10 @@ class ProcessInstance:
         )
         self.keeper.lost = self._lost
         self._description = first.description
+        self.config_schema = first.description.config_schema
+        """JSON Schema of its configuration, as text; empty if it has none."""
+        self.notes = first.process.child.notes
+        """What could not be done here to keep it apart."""
         self._hooks = RemoteHooks(request, first.description, self.keeper)
         self._bound: Mapping[str, Hook] = self._hooks.bound(first.description)
         self._stopped = False

@@ -10,6 +10,7 @@ from plugbay.runtimes.process._client import HookClient
 from plugbay.runtimes.process._codec import ALL, Selection
 from plugbay.runtimes.process._services import HostServices
 from plugbay.runtimes.process._stream import HookStream
+from plugbay.sdk import Capability
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,9 +22,15 @@ if TYPE_CHECKING:
     from plugbay.sdk import Host, Manifest
 
 API = 1
-HOOKS = frozenset(
-    ("on_request", "on_response", "request_body", "response_body", "on_complete", "on_event")
-)
+CAPABILITY: dict[str, Capability] = {
+    "on_request": "request-filter",
+    "on_response": "response-filter",
+    "request_body": "body-filter",
+    "response_body": "body-filter",
+    "on_complete": "observer",
+    "on_event": "event-handler",
+}
+HOOKS = frozenset(CAPABILITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,14 @@ def granted(host: Host, manifest: Manifest) -> Mapping[str, str]:
     return found
 
 
+def provided(said: pb.Description) -> tuple[Capability, ...]:
+    """Return the capabilities that a program's hooks make."""
+    found: set[Capability] = {CAPABILITY[hook] for hook in said.hooks if hook in CAPABILITY}
+    if said.stateful:
+        found.add("stateful")
+    return tuple(sorted(found))
+
+
 def _read(said: pb.Description, request: LoadRequest) -> Description:
     """Compare what it says with its manifest. Raises `LoadFailed` with everything that differs."""
     manifest = request.manifest
@@ -129,6 +144,12 @@ def _read(said: pb.Description, request: LoadRequest) -> Description:
         Problem("/hooks", f"unknown hook {name}", ", ".join(sorted(HOOKS)), name)
         for name in sorted(set(said.hooks) - HOOKS)
     )
+    does = provided(said)
+    if manifest.provides and set(manifest.provides) != set(does):
+        expected, found = ", ".join(sorted(does)), ", ".join(sorted(manifest.provides))
+        remedy = f"write provides = {sorted(does)!r} in plugbay.toml".replace("'", '"')
+        detail = "it is not what the program provides"
+        problems.append(Problem("/provides", detail, expected, found, remedy))
     if problems:
         detail = "; ".join(problem.detail for problem in problems)
         raise LoadFailed(

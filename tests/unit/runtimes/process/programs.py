@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plugbay.kernel import LoadRequest
-from plugbay.runtimes.process import ProcessInstance, ProcessRuntime
+from plugbay.runtimes.process import ProcessRuntime
 from plugbay.runtimes.process._dialects import PLUGBAY
 from plugbay.runtimes.process._folder import Folder
 from plugbay.runtimes.process._goplugin import Dialect, GoPluginProcess, Launch
@@ -25,6 +25,8 @@ from plugbay.sdk.testing import FakeHost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+
+    from plugbay.runtimes.process._instance import ProcessInstance
 
 
 @dataclass

@@ -24,7 +24,7 @@ from .programs import ask, gone, pid_of, request_for, running, until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from plugbay.runtimes.process import ProcessInstance
+    from plugbay.runtimes.process._instance import ProcessInstance
 
 
 async def answers(instance: ProcessInstance) -> bool:

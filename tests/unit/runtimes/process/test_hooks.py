@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from plugbay.runtimes.process import ProcessInstance
+    from plugbay.runtimes.process._instance import ProcessInstance
 
 
 def within(program: Path, work: Callable[[ProcessInstance], Awaitable[Any]], **options: Any) -> Any:
