@@ -8,6 +8,9 @@ from plugbay.artifacts._artifact import Artifact as Artifact
 from plugbay.artifacts._artifact import Finding as Finding
 from plugbay.artifacts._artifact import LayerReport as LayerReport
 from plugbay.artifacts._artifact import WheelMetadata as WheelMetadata
+from plugbay.artifacts._backing import Backing as Backing
+from plugbay.artifacts._backing import BackingReport as BackingReport
+from plugbay.artifacts._backing import Stranger as Stranger
 from plugbay.artifacts._binary._inspect import inspect_go as inspect_go
 from plugbay.artifacts._build import build_wheel as build_wheel
 from plugbay.artifacts._check import StoreReport as StoreReport
@@ -37,6 +40,9 @@ from plugbay.artifacts._trial import Trial as Trial
 from plugbay.artifacts._trial import TrialLayer as TrialLayer
 from plugbay.artifacts._trial import TrialReport as TrialReport
 from plugbay.artifacts._unpack import unpack_wheel as unpack_wheel
+from plugbay.artifacts._upkeep import Migration as Migration
+from plugbay.artifacts._upkeep import Upkeep as Upkeep
+from plugbay.artifacts._upkeep import UpkeepReport as UpkeepReport
 from plugbay.artifacts._upload import MAX_BYTES as MAX_BYTES
 from plugbay.artifacts._upload import Uploader as Uploader
 from plugbay.artifacts._validator import LayerEvent as LayerEvent

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from secrets import token_hex
+from typing import TYPE_CHECKING, TypeVar
 
 from packaging.version import Version
 
@@ -23,14 +26,17 @@ from plugbay.kernel import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from plugbay.artifacts._backing import Backing
     from plugbay.artifacts._declaration import Declaration
     from plugbay.artifacts._kind import Kind
     from plugbay.artifacts._spool import Spool
     from plugbay.storage import Database
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +63,15 @@ class Upload:
 class ArtifactStore:
     """Artifacts below one data directory. Reads return at once; writes are durable on return.
 
+    With a `backing` store the validated ones are kept there too, and fetched from there when
+    their bytes are missing or damaged on this disk.
+
     Whoever changes an artifact holds its lock, so an upload of the same bytes, a validation
     and a delete never cross.
     """
 
-    def __init__(self, data: Path, db: Database) -> None:
+    def __init__(self, data: Path, db: Database, backing: Backing | None = None) -> None:
+        self.backing = backing
         self.blobs = Blobs(data)
         self.blobs.prepare()
         self.unpacked = Unpacked(data, self.blobs)
@@ -140,20 +150,22 @@ class ArtifactStore:
     async def delete(self, digest: str, *, in_use: Collection[str] = ()) -> None:
         """Remove the record, the bytes and what was unpacked.
 
-        `in_use` are the digests that slots run or may return to. Raises `NotFound` and
-        `Conflict`.
+        `in_use` are the digests that slots run or may return to. Raises `NotFound`,
+        `Conflict`, and `Unavailable` if the backing store does not answer; then it stays.
         """
         async with self.lock(digest):
             self.get(digest)
             if digest in in_use:
                 raise Conflict(f"the artifact {digest} is in use; remove its plugin first")
+            if self.backing is not None:
+                await settled(self.backing.remove(digest))
             await settled(self.catalog.delete(digest))
             await self._remove_files(digest)
 
     async def content(self, digest: str) -> AsyncIterator[bytes]:
         """Yield the bytes, verified before the first one. Raises `NotFound`, `Unavailable`."""
         self.get(digest)
-        file = await in_thread(self.blobs.open, digest)
+        file = await self._healing(digest, partial(self.blobs.open, digest))
         with file:
             while chunk := await in_thread(file.read, CHUNK):
                 yield chunk
@@ -165,13 +177,50 @@ class ArtifactStore:
         """
         artifact = self.get(digest)
         if artifact.kind == "wheel":
-            path = await in_thread(self.unpacked.ensure, digest)
+            path = await self._healing(digest, partial(self.unpacked.ensure, digest))
         else:
-            path = await in_thread(self.unpacked.place, digest, artifact.filename)
+            place = partial(self.unpacked.place, digest, artifact.filename)
+            path = await self._healing(digest, place)
         if self.catalog.get(digest) is None:  # deleted meanwhile
             await in_thread(self.unpacked.remove, digest)
             raise NotFound(f"there is no artifact {digest}")
         return path
+
+    async def keep(self, artifact: Artifact) -> None:
+        """Have the backing store keep the bytes of a validated artifact, if there is one.
+
+        Raises `Unavailable`, and `Conflict` if it has another artifact of that version.
+        """
+        if self.backing is not None:
+            await self.backing.put(artifact, self.blobs.path(artifact.digest))
+
+    async def unkeep(self, artifact: Artifact) -> None:
+        """Take back `keep`, as far as the backing store answers; its check finds the rest."""
+        if self.backing is not None:
+            with contextlib.suppress(Unavailable):
+                await self.backing.remove(artifact.digest)
+
+    async def fetch(self, digest: str) -> None:
+        """Bring the bytes from the backing store to this disk. Raises `NotFound`, `Unavailable`."""
+        if self.backing is None:
+            raise NotFound(f"the bytes of artifact {digest} are not on this disk")
+        target = self.tmp / f"fetch-{token_hex(8)}"
+        await self.backing.fetch(digest, target)
+        try:
+            await in_thread(self.blobs.adopt, target, digest)
+        except OSError as error:
+            await in_thread(target.unlink, missing_ok=True)
+            raise Unavailable(f"the artifact cannot be stored: {error.strerror}") from error
+
+    async def _healing(self, digest: str, read: Callable[[], T]) -> T:
+        """Read what lies on this disk; fetch it and read again if it is not there, or damaged."""
+        try:
+            return await in_thread(read)
+        except (NotFound, Unavailable):
+            if self.backing is None or await in_thread(self.blobs.sound, digest):
+                raise
+        await self.fetch(digest)
+        return await in_thread(read)
 
     async def _take(self, spool: Spool, arrival: Arrival, known: Artifact | None) -> Artifact:
         if known is not None:

@@ -132,10 +132,12 @@ class Validator:
                 raise taken
             return rejected
         old, new = artifact.state, ArtifactState.VALIDATED
-        state = move(artifact.digest, ARTIFACT_TRANSITIONS, old, new)
+        passed = replace(artifact, state=move(artifact.digest, ARTIFACT_TRANSITIONS, old, new))
         try:
-            return await self._store.put(replace(artifact, state=state))
+            await self._store.keep(passed)
+            return await self._store.put(passed)
         except Conflict as error:  # the other one was quicker
+            await self._store.unkeep(passed)
             layers = (*artifact.layers[:-1], _failed(artifact.layers[-1], error))
             await self._store.reject(replace(artifact, layers=layers))
             raise
