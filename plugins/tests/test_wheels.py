@@ -25,11 +25,23 @@ HOOKS = {
     "access-log": {"on_complete"},
     "antiabuse": {"on_request", "on_response", "on_event", "on_operation"},
     "counter-app": {"app"},
+    "budget": {"on_tool_call"},
+    "console-logger": {"on_message", "on_exit"},
     "hello": {"on_request", "on_response"},
     "maintenance": {"on_request"},
+    "pins": {"on_list", "on_tool_call"},
     "ratelimit": {"on_request"},
     "tarpit": {"on_request", "on_event", "on_operation"},
     "threat": {"on_request", "on_event", "on_operation"},
+    "recorder": {"on_message", "on_exit"},
+    "redact": {
+        "on_tool_call",
+        "on_tool_result",
+        "on_prompt",
+        "on_resource",
+        "on_server_request",
+    },
+    "tool-policy": {"on_list", "on_message"},
     "upper": {"response_body"},
 }
 

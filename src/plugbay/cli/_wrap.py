@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 def wrap(arguments: Sequence[str]) -> None:
     """Run it and end the process; return if the arguments need somebody else to explain them."""
+    # Until there is a plugin that could be swapped; by default it would end the process.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     found = parse(arguments)
     if found is not None:
         sys.exit(run(vars(found)))
@@ -59,7 +62,7 @@ def _options(values: Mapping[str, Any]) -> MonitorOptions:
         grace=values["grace"],
         max_message=values["max_message"],
         log_file=values["log_file"],
-        log_level="info" if values["verbose"] else "warning",
+        log_level="debug" if values["verbose"] else "info",
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from plugbay.sdk.testing._events import FakeEvents as FakeEvents
     from plugbay.sdk.testing._host import FakeHost as FakeHost
     from plugbay.sdk.testing._kv import FakeKeyValue as FakeKeyValue
+    from plugbay.sdk.testing._mcp import McpTalk as McpTalk
     from plugbay.sdk.testing._metrics import FakeMetrics as FakeMetrics
     from plugbay.sdk.testing._run import Running as Running
     from plugbay.sdk.testing._run import run_plugin as run_plugin
@@ -31,6 +32,7 @@ _PARTS = {
     "FakeHost": "_host",
     "FakeKeyValue": "_kv",
     "FakeMetrics": "_metrics",
+    "McpTalk": "_mcp",
     "Running": "_run",
     "run_plugin": "_run",
     "FakeSecrets": "_secrets",

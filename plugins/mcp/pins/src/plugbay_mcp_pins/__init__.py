@@ -1,0 +1,120 @@
+"""Pins the definitions of tools at first use, and notices when a server changes them.
+
+A server that behaved when it was approved may later describe a tool differently, to make a model
+do what nobody wanted. A definition is pinned by the SHA-256 of its canonical JSON; a changed one
+and a new name (which a renamed tool has) need approval.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from plugbay.sdk import Block, McpFilter, Message, Plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PINS, SEEN = "pins:", "seen:"
+"""Keys of the host's store, before the server's name: what is approved, what was seen last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`warn` logs; `block` also takes the tool out of lists and refuses its calls."""
+
+    mode: Literal["warn", "block"] = "block"
+    trust_first: bool = True
+    """Approve what is seen first; else everything needs approval."""
+
+
+class Pins(Plugin[Config], McpFilter):
+    """Compares each list of tools with what was approved, and each call."""
+
+    async def on_list(self, message: Message) -> Message | None:
+        """Pin what is new to us, and sort out what has changed since."""
+        if message.method != "tools/list":
+            return None
+        server = message.session.server
+        pins, seen = await self._load(PINS + server), await self._load(SEEN + server)
+        now = {str(item.get("name", "")): definition_hash(item) for item in message.items}
+        growing = self._growing(message, seen)
+        first = self.config.trust_first and (pins is None or growing)
+        approved = {**(pins or {}), **now} if first else pins or {}
+        if approved != pins:
+            await self._store(PINS + server, approved)
+            self.host.log.warning("%s: pinned %d tools at first use", server, len(now))
+        known = {} if message.request is not None and _cursor(message) == "" else seen or {}
+        known = {name: hash for name, hash in known.items() if not name.startswith("\0")}
+        mark = {"\0open": str(message.result["nextCursor"])} if _more(message) else {}
+        if first:
+            mark = mark and {**mark, "\0first": "1"}
+        if {**known, **now, **mark} != seen:
+            await self._store(SEEN + server, {**known, **now, **mark})
+        return self._sort_out(message, approved, now)
+
+    async def on_tool_call(self, message: Message) -> Block | None:
+        """Refuse a tool whose definition is not the approved one."""
+        if self.config.mode == "warn":
+            return None
+        server, name = message.session.server, message.target
+        pins, seen = await self._load(PINS + server), await self._load(SEEN + server)
+        if pins is None and self.config.trust_first:
+            return None  # nothing was listed yet, and so nothing was shown to a model
+        if name in (pins or {}) and (seen or {}).get(name, "") in ("", (pins or {})[name]):
+            return None
+        return Block(f"the definition of {name!r} was not approved", violation="pin")
+
+    def _sort_out(
+        self, message: Message, approved: Mapping[str, str], now: Mapping[str, str]
+    ) -> Message | None:
+        server = message.session.server
+        bad = {name for name, hash in now.items() if approved.get(name) != hash}
+        for name in sorted(bad):
+            what = "has changed" if name in approved else "is new"
+            self.host.log.error(
+                "%s: the definition of the tool %.100r %s; see: plugbay mcp pins verify",
+                server,
+                name,
+                what,
+            )
+            self.host.events.publish("mcp.pin", server=server, tool=name[:100], finding=what)
+        if not bad or self.config.mode == "warn":
+            return None
+        return message.with_items([item for item in message.items if item.get("name") not in bad])
+
+    def _growing(self, message: Message, seen: Mapping[str, str] | None) -> bool:
+        """Whether this is a later page of the list that was the first."""
+        if not seen or "\0first" not in seen:
+            return False
+        return _cursor(message) == seen.get("\0open", "") != ""
+
+    async def _load(self, key: str) -> dict[str, str] | None:
+        """Return what is stored. Raises `ValueError` if it is damaged: then nothing passes."""
+        raw = await self.host.kv.get(key)
+        if raw is None:
+            return None
+        value = json.loads(raw)
+        if not isinstance(value, dict):
+            raise ValueError(f"the pins of {key} are damaged")
+        return {str(name): str(hash) for name, hash in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
+
+    async def _store(self, key: str, value: Mapping[str, str]) -> None:
+        await self.host.kv.set(key, json.dumps(value, sort_keys=True).encode())
+
+
+def definition_hash(definition: Mapping[str, Any]) -> str:
+    """Return the hash of a tool's definition, whatever the order of its members."""
+    text = json.dumps(definition, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _cursor(message: Message) -> str:
+    request = message.request
+    return "" if request is None else str(request.params.get("cursor") or "")
+
+
+def _more(message: Message) -> bool:
+    return bool(message.result.get("nextCursor"))

@@ -1,0 +1,103 @@
+"""Finding secrets and personal data in JSON values, and taking them out.
+
+    clean, found = Redactor().value({"password": "x", "text": "write to ann@example.com"})
+
+It finds what looks like one: by the name of the member it stands in, or by its own form. It is a
+net with holes, as every such tool is; what it takes out it never shows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NAMES: Final = re.compile(
+    r"(?i)(?:^|[_.\-])(?:password|passwd|passphrase|secret|token|api[_\-]?key|access[_\-]?key"
+    r"|private[_\-]?key|authorization|cookie|credentials?)$|^(?:apikey|accesskey|privatekey"
+    r"|clientsecret|accesstoken|refreshtoken)$"
+)
+"""Names of members whose text is secret, whatever it looks like."""
+
+KINDS: Final[Mapping[str, str]] = {
+    "private-key": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]{0,20000}?"
+    r"-----END [A-Z ]{0,30}-----",
+    "jwt": r"\beyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{8,2000}",
+    "bearer": r"(?i)\bbearer\s+[\w\-.~+/]{16,2000}=*",
+    "api-key": r"\b(?:sk-[\w-]{20,200}|gh[pousr]_\w{36,255}|github_pat_\w{22,255}"
+    r"|glpat-[\w-]{20,60}|xox[abprs]-[\w-]{10,200}|AKIA[0-9A-Z]{16}|AIza[\w-]{35}|npm_\w{36})",
+    "email": r"\b[\w.%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b",
+    "iban": r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b",
+    "card": r"\b\d(?:[ -]?\d){12,18}\b",
+    "us-ssn": r"\b(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}\b",
+    "phone": r"(?<![\w.])\+\d{1,3}(?:[ .\-]?\(?\d{1,4}\)?){2,5}\b",
+}
+"""What can be told by its form: a name and a regular expression for each."""
+DEPTH: Final = 200
+"""Levels of nesting that are looked into; what is deeper is taken out whole."""
+
+
+class Redactor:
+    """Takes secrets and personal data out of JSON values. `kinds` are names of `KINDS`.
+
+    Raises `ValueError` for a kind that there is not.
+    """
+
+    def __init__(self, kinds: Iterable[str] = tuple(KINDS), *, names: bool = True) -> None:
+        wanted = tuple(kinds)
+        if unknown := [kind for kind in wanted if kind not in KINDS]:
+            raise ValueError(f"no such kind: {', '.join(unknown)}; there are {', '.join(KINDS)}")
+        self._patterns = [(kind, re.compile(KINDS[kind])) for kind in wanted]
+        self._names = names
+
+    def text(self, text: str) -> tuple[str, Counter[str]]:
+        """Return the text without what was found, and how often each kind was."""
+        found: Counter[str] = Counter()
+        for kind, pattern in self._patterns:
+            text = pattern.sub(partial(_mark, kind, found), text)
+        return text, found
+
+    def value(self, value: Any) -> tuple[Any, Counter[str]]:
+        """Return a JSON value without what was found; the value itself if nothing was."""
+        found: Counter[str] = Counter()
+        clean = self._clean(value, found, DEPTH)
+        return (clean, found) if found else (value, found)
+
+    def _clean(self, value: object, found: Counter[str], depth: int) -> object:
+        if isinstance(value, str):
+            text, here = self.text(value)
+            found.update(here)
+            return text
+        if not isinstance(value, (dict, list)):
+            return value
+        if depth == 0:
+            found["too-deep"] += 1
+            return "[redacted: too-deep]"
+        if isinstance(value, list):
+            return [self._clean(one, found, depth - 1) for one in cast("list[object]", value)]
+        members = cast("dict[str, object]", value).items()
+        return {name: self._member(name, one, found, depth - 1) for name, one in members}
+
+    def _member(self, name: str, value: object, found: Counter[str], depth: int) -> object:
+        if self._names and isinstance(value, str) and value and NAMES.search(name):
+            found["name"] += 1
+            return "[redacted: name]"
+        return self._clean(value, found, depth)
+
+
+def _mark(kind: str, found: Counter[str], match: re.Match[str]) -> str:
+    if kind == "card" and not _luhn(match.group()):
+        return match.group()
+    found[kind] += 1
+    return f"[redacted: {kind}]"
+
+
+def _luhn(number: str) -> bool:
+    """Whether the check digit is right (ISO/IEC 7812-1, annex B)."""
+    digits = [int(one) for one in number if one.isdigit()]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
