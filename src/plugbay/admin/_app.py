@@ -20,6 +20,8 @@ from plugbay.admin._border import Border, Gates
 from plugbay.admin._context import Context
 from plugbay.admin._http import Ask, Permit, visit
 from plugbay.admin._limits import RateLimit
+from plugbay.admin._listings import Listings
+from plugbay.admin._odin import Notes, OdinRoutes, binaries_of
 from plugbay.admin._openapi import describe
 from plugbay.admin._options import AdminOptions
 from plugbay.admin._page_paths import is_page
@@ -52,12 +54,13 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
         access=access,
         background=background,
         board=board,
+        listings=Listings(),
         document=functools.cache(lambda: describe(_routes(), __version__)),
     )
     pages = Pages(context)
     answer = functools.partial(_answer, pages)
     app = Litestar(
-        route_handlers=[*_routes(), *page_router(pages)],
+        route_handlers=[*_routes(Notes(services.database)), *page_router(pages)],
         dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
         guards=[Permit(RateLimit(clock, "uploads", quota=chosen.uploads_per_minute))],
         lifespan=[lambda app: _running(background, board)],
@@ -95,9 +98,12 @@ async def _look(board: StatusBoard) -> None:
         await asyncio.sleep(LOOK)
 
 
-def _routes() -> list[ControllerRouterHandler]:
+def _routes(notes: Notes | None = None) -> list[ControllerRouterHandler]:
     v1 = Router("/admin/api/v1", route_handlers=list(API))
-    return [v1, Router("/admin/api", route_handlers=list(DOCS))]
+    odin = Router(
+        "/admin/api", route_handlers=[OdinRoutes], dependencies={"binaries": binaries_of(notes)}
+    )
+    return [v1, Router("/admin/api", route_handlers=list(DOCS)), odin]
 
 
 def _answer(pages: Pages, request: Ask, error: Exception) -> Response[Any]:

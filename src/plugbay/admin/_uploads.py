@@ -33,7 +33,7 @@ FORM_OVERHEAD = 128 * 1024
 async def receive(request: Ask, context: Context, filename: str | None) -> Upload:
     """Store the body. Raises `Malformed`, `Invalid`, `TooLarge`, `Unavailable`."""
     content_type = request.headers.get("content-type", "")
-    body = _limited(request, context.options.max_upload + FORM_OVERHEAD)
+    body = limited(request, context.options.max_upload + FORM_OVERHEAD)
     if content_type.lower().startswith("multipart/form-data"):
         part = FilePart(body, content_type)
         await part.open()
@@ -74,7 +74,8 @@ def _declared(chunks: FilePart | AsyncIterator[bytes]) -> Declaration | None:
     return Declaration.read(raw) if raw else None
 
 
-async def _limited(request: Ask, limit: int) -> AsyncIterator[bytes]:
+async def limited(request: Ask, limit: int) -> AsyncIterator[bytes]:
+    """Yield the body. Raises `TooLarge` as soon as it is longer than `limit` bytes."""
     received = 0
     async for chunk in request.stream():
         received += len(chunk)

@@ -221,7 +221,9 @@ class Cluster:
         self._boots += 1
         agent = Agent(
             Identity(worker=name, pid=1000 + self._boots, boot=str(self._boots)),
-            loader=Loader({"python": PluginRuntime()}, Hosts(), WallClock()),
+            loader=Loader(
+                dict.fromkeys(("python", "process", "goso"), PluginRuntime()), Hosts(), WallClock()
+            ),
             plane=Plane(),
             clock=WallClock(),
             randomness=random.Random(self._boots),  # noqa: S311 - seeded on purpose
