@@ -4,6 +4,7 @@ has refused; what it looked like is kept in `build/screenshots`."""
 from __future__ import annotations
 
 import base64
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from bench._gateway import Gateway, write_plugin
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from plugbay.artifacts import build_wheel
+from plugbay.cli._client import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +57,13 @@ class Main(Plugin[Config], RequestFilter):
         self.host.log.info("seen %s", request.path)
         return None
 """
+PLUGINS = {
+    "alpha": "",
+    "beta-with-a-rather-long-name": "",
+    "upon-alpha": '[requires]\nalpha = ">=1"\n',
+    "dropped": "",
+}
+"""What the tests run: ids, and what stands in the manifest besides."""
 PROVIDES = 'provides = ["request-filter"]\n'
 
 
@@ -66,19 +75,24 @@ class Rig:
     browser: Browser
     password: str
     complaints: list[str] = field(default_factory=list[str])
-    _contexts: list[BrowserContext] = field(default_factory=list[BrowserContext])
+    _uploaded: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    _contexts: dict[tuple[object, ...], BrowserContext] = field(
+        default_factory=dict[tuple[object, ...], BrowserContext]
+    )
 
     def visitor(self, user: str = "", *, width: int = 1280, **options: Any) -> Page:
-        """A page in a browser of its own, signed in as `user` unless that is empty."""
-        viewport = {"width": width, "height": 800}
-        base = self.gateway.admin_url
-        context = self.browser.new_context(viewport=viewport, base_url=base, **options)  # pyright: ignore[reportArgumentType]
-        context.set_default_timeout(10_000)
-        self._contexts.append(context)
-        if user:
-            password = PASSWORDS.get(user, self.password)
-            wish = {"username": user, "password": password}
-            assert context.request.post("/admin/api/v1/sessions", data=wish).status == 201
+        """A window in `user`'s browser, signed in; without a user, in a fresh browser."""
+        key = (user, width, *options.values())
+        context = self._contexts.get(key)
+        if context is None or not user:
+            viewport = {"width": width, "height": 800}
+            base = self.gateway.admin_url
+            context = self.browser.new_context(viewport=viewport, base_url=base, **options)
+            context.set_default_timeout(10_000)
+            self._contexts[key] = context
+            if user:
+                wish = {"username": user, "password": PASSWORDS.get(user, self.password)}
+                assert context.request.post("/admin/api/v1/sessions", data=wish).status == 201
         return self.page(context)
 
     def page(self, context: BrowserContext) -> Page:
@@ -101,15 +115,30 @@ class Rig:
         project = write_plugin(folder, id, version, source, PROVIDES + manifest)
         return build_wheel(project, folder)
 
-    def install(self, id: str, version: str = "1.0.0", manifest: str = "", **wish: Any) -> None:
-        """Upload and enable a plugin by the API."""
-        self.gateway.client.upload(self.wheel(id, version, manifest))
-        self.gateway.put(id, version=version, watch=0.0, **wish)
+    def upload(self, id: str, version: str = "1.0.0", manifest: str = "") -> None:
+        """Upload a plugin by the API, once."""
+        if (id, version) not in self._uploaded:
+            self.gateway.client.upload(self.wheel(id, version, manifest))
+            self._uploaded.add((id, version))
+
+    def run(self, *ids: str) -> None:
+        """Enable plugins as they were installed, also those that a test before has changed."""
+        for id in ids:
+            manifest, version = PLUGINS[id], "1.0.0"
+            self.upload(id, version, manifest)
+            self.gateway.put(id, version=version, watch=0.0, config={})
 
     def end(self) -> None:
-        """Close all windows."""
-        while self._contexts:
-            self._contexts.pop().close()
+        """Close all windows, and remove all plugins but not their artifacts."""
+        for context in self._contexts.values():
+            for page in context.pages:
+                page.close()
+        call = self.gateway.client.call
+        for id in reversed(PLUGINS):
+            with contextlib.suppress(ApiError):
+                tag = call("GET", f"/plugins/{id}").headers["etag"]
+                path = f"/plugins/{id}?force=true&wait=converged"
+                call("DELETE", path, headers={"if-match": tag})
 
 
 @pytest.fixture(scope="session")
@@ -134,13 +163,6 @@ def rig(started: Rig) -> Iterator[Rig]:
     """The rig, without complaints at the end of the test and without plugins afterwards."""
     yield started
     started.end()
-    call = started.gateway.client.call
-    for plugin in call("GET", "/plugins").json["items"]:
-        tag = call("GET", f"/plugins/{plugin['id']}").headers["etag"]
-        path = f"/plugins/{plugin['id']}?force=true&wait=converged"
-        call("DELETE", path, headers={"if-match": tag})
-    for artifact in call("GET", "/artifacts").json["items"]:
-        call("DELETE", f"/artifacts/{artifact['digest']}")
     complaints, started.complaints = started.complaints, []
     assert complaints == []
 

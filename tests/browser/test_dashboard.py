@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,64 +87,63 @@ def test_an_empty_file_is_not_even_sent(rig: Rig) -> None:
 
 
 def test_a_switch_is_seen_in_another_window_without_a_reload(rig: Rig) -> None:
-    rig.install("switched")
+    rig.run("alpha")
     first, second = rig.visitor("operator"), rig.visitor("viewer")
     for page in (first, second):
         page.goto("/admin/plugins")
     expect(second.locator("#link")).to_have_text("live")
     second.evaluate(MARK)
-    switch = first.get_by_role("switch", name="switched enabled")
+    switch = first.get_by_role("switch", name="alpha enabled", exact=True)
     switch.uncheck()
-    toast(first, "switched is off")
-    expect(second.locator("#plugin-switched .state")).to_have_text("disabled")
-    expect(second.get_by_role("switch", name="switched enabled")).not_to_be_checked()
+    toast(first, "alpha is off")
+    expect(second.locator("#plugin-alpha .state")).to_have_text("disabled")
+    expect(second.get_by_role("switch", name="alpha enabled", exact=True)).not_to_be_checked()
     switch.check()
-    expect(second.locator("#plugin-switched .state")).to_have_text("active")
+    expect(second.locator("#plugin-alpha .state")).to_have_text("active")
     assert second.evaluate("window.mark") == "not loaded anew"
     shoot(second, "plugins-live")
 
 
 def test_nothing_moves_under_the_pointer(rig: Rig) -> None:
-    rig.install("middle")
+    rig.run("beta-with-a-rather-long-name")
     page = rig.visitor("operator")
     page.goto("/admin/plugins")
     expect(page.locator("#link")).to_have_text("live")
-    page.locator("#plugin-middle").hover()
-    rig.install("before")
+    page.locator("#plugin-beta-with-a-rather-long-name").hover()
+    rig.run("alpha")
     rows = page.locator("#plugin-rows tr")
     expect(page.locator("#plugin-rows[data-late]")).to_have_count(1)
     expect(rows).to_have_count(1)
     page.locator("h1").hover()
     expect(rows).to_have_count(2)
-    expect(rows.first).to_have_attribute("id", "plugin-before")
+    expect(rows.first).to_have_attribute("id", "plugin-alpha")
 
 
 def test_a_refused_switch_moves_back_and_says_why(rig: Rig) -> None:
-    rig.install("base")
-    rig.install("upon", manifest='[requires]\nbase = ">=1"\n')
+    rig.run("alpha", "upon-alpha")
     page = rig.visitor("operator")
     page.goto("/admin/plugins")
-    page.get_by_role("switch", name="base enabled").click()
+    page.get_by_role("switch", name="alpha enabled", exact=True).click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("upon")
+    expect(dialog).to_contain_text("upon-alpha")
     shoot(page, "disable-names-dependents")
     page.keyboard.press("Escape")
-    expect(page.get_by_role("switch", name="base enabled")).to_be_checked()
-    page.get_by_role("switch", name="base enabled").click()
+    expect(page.get_by_role("switch", name="alpha enabled", exact=True)).to_be_checked()
+    page.get_by_role("switch", name="alpha enabled", exact=True).click()
     dialog.get_by_role("button", name="Disable 2 plugins").click()
-    toast(page, "base is off")
-    upon = page.get_by_role("switch", name="upon enabled")
+    toast(page, "alpha is off")
+    upon = page.get_by_role("switch", name="upon-alpha enabled")
     expect(upon).not_to_be_checked()
     upon.click()
-    expect(page.locator(".toast.bad")).to_contain_text("upon stays off")
-    expect(page.locator(".toast.bad")).to_contain_text("base")
+    expect(page.locator(".toast.bad")).to_contain_text("upon-alpha stays off")
+    expect(page.locator(".toast.bad")).to_contain_text("alpha")
     expect(upon).not_to_be_checked()
 
 
 def test_a_configuration_is_checked_compared_applied_and_rolled_back(rig: Rig) -> None:
-    rig.install("settled")
+    rig.run("alpha")
     page = rig.visitor("operator")
-    page.goto("/admin/plugins/settled/config")
+    page.goto("/admin/plugins/alpha/config")
     limit = page.get_by_label("limit", exact=True).first
     limit.fill("many")
     expect(page.locator("[id='f/limit-error']")).to_contain_text("not a number")
@@ -166,7 +166,7 @@ def test_a_configuration_is_checked_compared_applied_and_rolled_back(rig: Rig) -
     toast(page, "new configuration")
     expect(page.locator("#history li").first).to_contain_text("block at 25")
     wanted = {"mode": "block", "limit": 25, "names": ["one", "two"], "rule": {"path": "/api"}}
-    path = "/plugins/settled/config"
+    path = "/plugins/alpha/config"
     assert rig.gateway.client.call("GET", path).json["config"] == wanted
     expect(page.get_by_label("limit", exact=True).first).to_have_value("25")
     page.get_by_role("button", name="As JSON").click()
@@ -177,53 +177,53 @@ def test_a_configuration_is_checked_compared_applied_and_rolled_back(rig: Rig) -
 
 
 def test_versions_are_run_and_rolled_back(rig: Rig) -> None:
-    rig.install("versioned", "1.0.0")
-    rig.gateway.client.upload(rig.wheel("versioned", "1.1.0"))
+    rig.run("alpha")
+    rig.upload("alpha", "1.1.0")
     page = rig.visitor("operator")
-    page.goto("/admin/plugins/versioned/versions")
+    page.goto("/admin/plugins/alpha/versions")
     page.get_by_role("button", name="Run 1.1.0").click()
-    toast(page, "versioned 1.1.0 runs")
+    toast(page, "alpha 1.1.0 runs")
     expect(page.locator("#plugin-head")).to_contain_text("1.1.0")
     expect(page.get_by_role("button", name="Run 1.0.0")).to_be_visible()
     page.get_by_role("button", name="Roll back").click()
     toast(page, "what it was before")
     expect(page.locator("#plugin-head")).to_contain_text("1.0.0")
     page.locator(".toast a").last.click()
-    expect(page.get_by_role("heading", name="rollback versioned")).to_be_visible()
+    expect(page.get_by_role("heading", name="rollback alpha")).to_be_visible()
     expect(page.locator("#operation")).to_contain_text("In flight at the flip")
     shoot(page, "operation")
 
 
 def test_a_deletion_asks_and_names_what_depends_on_it(rig: Rig) -> None:
-    rig.install("needed")
-    rig.install("needing", manifest='[requires]\nneeded = ">=1"\n')
+    rig.run("alpha", "upon-alpha")
     page = rig.visitor("operator")
-    page.goto("/admin/plugins/needed/dependencies")
+    page.goto("/admin/plugins/alpha/dependencies")
     expect(page.locator("svg.graph a.node")).to_have_count(2)
     shoot(page, "dependencies")
     page.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("listitem")).to_have_text(["needing"])
+    expect(dialog.get_by_role("listitem")).to_have_text(["upon-alpha"])
     expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     page.get_by_role("button", name="Delete").click()
-    dialog.get_by_role("button", name="Delete needed").click()
+    dialog.get_by_role("button", name="Delete alpha").click()
     page.wait_for_url("**/admin/plugins")
-    toast(page, "needed is deleted")
+    toast(page, "alpha is deleted")
     expect(page.locator("#plugin-rows tr")).to_have_count(1)
-    expect(page.locator("#plugin-needing .state")).to_have_text("disabled")
+    expect(page.locator("#plugin-upon-alpha .state")).to_have_text("disabled")
 
 
 def test_an_artifact_is_deleted_when_nothing_uses_it(rig: Rig) -> None:
-    rig.install("used")
-    rig.gateway.client.upload(rig.wheel("unused"))
+    rig.run("alpha")
+    rig.upload("alpha", "1.1.0")
     page = rig.visitor("admin")
     page.goto("/admin/artifacts")
-    expect(page.get_by_role("button", name="Delete used")).to_be_disabled()
-    page.get_by_role("button", name="Delete unused").click()
+    expect(page.get_by_role("button", name="Delete alpha 1.0.0")).to_be_disabled()
+    page.get_by_role("button", name="Delete alpha 1.1.0").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.locator("#artifact-rows tr")).to_have_count(1)
+    expect(page.get_by_role("button", name="Delete alpha 1.1.0")).to_have_count(0)
+    toast(page, "is deleted")
 
 
 def test_a_worker_is_replaced_by_a_fresh_process(rig: Rig) -> None:
@@ -239,10 +239,10 @@ def test_a_worker_is_replaced_by_a_fresh_process(rig: Rig) -> None:
 
 
 def test_a_viewer_is_offered_nothing_and_refused_by_the_server(rig: Rig) -> None:
-    rig.install("watched")
+    rig.run("alpha")
     page = rig.visitor("viewer")
-    page.goto("/admin/plugins/watched")
-    expect(page.get_by_role("heading", name="watched")).to_be_visible()
+    page.goto("/admin/plugins/alpha")
+    expect(page.get_by_role("heading", name="alpha")).to_be_visible()
     for name in ("Disable", "Delete", "Reload", "Roll back"):
         expect(page.get_by_role("button", name=name)).to_have_count(0)
     page.goto("/admin/plugins")
@@ -252,61 +252,48 @@ def test_a_viewer_is_offered_nothing_and_refused_by_the_server(rig: Rig) -> None
         """async () => {
             const csrf = document.querySelector('meta[name="csrf"]').content;
             const headers = { "x-csrf-token": csrf };
-            const path = "/admin/api/v1/plugins/watched/disable";
+            const path = "/admin/api/v1/plugins/alpha/disable";
             return (await fetch(path, { method: "POST", headers })).status;
         }"""
     )
     assert status == 403
     page.goto("/admin/upload")
-    expect(page.get_by_role("heading", name="Forbidden")).to_be_visible()
+    expect(page.get_by_role("heading", name="Not allowed")).to_be_visible()
     shoot(page, "forbidden")
 
 
 def test_the_keyboard_is_enough(rig: Rig) -> None:
-    for id in ("alpha", "beta", "gamma"):
-        rig.install(id)
+    rig.run("alpha", "beta-with-a-rather-long-name", "upon-alpha")
     page = rig.visitor("operator")
     page.goto("/admin/plugins")
     page.keyboard.press("/")
     search = page.get_by_label("Search plugins")
     expect(search).to_be_focused()
-    page.keyboard.type("a")
-    page.keyboard.type("lph")
+    page.keyboard.type("bet")
+    page.keyboard.type("a-")
     expect(page.locator("#plugin-rows tr")).to_have_count(1)
-    assert page.url.endswith("?q=alph")
+    assert page.url.endswith("?q=beta-")
     page.keyboard.press("Escape")
     expect(page.locator("#plugin-rows tr")).to_have_count(3)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    expect(page.get_by_role("link", name="beta")).to_be_focused()
+    expect(page.get_by_role("link", name="beta-with-a-rather-long-name")).to_be_focused()
     page.keyboard.press("ArrowUp")
-    expect(page.get_by_role("link", name="alpha")).to_be_focused()
+    expect(page.get_by_role("link", name="alpha", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/admin/plugins/alpha")
 
 
 def test_traffic_is_drawn(rig: Rig) -> None:
-    rig.install("busy")
+    rig.run("alpha")
     page = rig.visitor("viewer")
-    page.goto("/admin/plugins/busy")
+    page.goto("/admin/plugins/alpha")
     requests = page.locator("#traffic .card").first
 
-    def seen() -> bool:
+    until = time.monotonic() + 20
+    while not re.search(r"[1-9]", requests.inner_text()):
+        assert time.monotonic() < until, "no traffic was drawn"
         page.request.get(f"http://{rig.gateway.address}/json")
-        return re.search(r"[1-9]", requests.inner_text()) is not None
-
-    page.wait_for_function("() => true")
-    deadline = 20_000
-    expect_soon(page, seen, deadline)
-    page.goto("/admin/plugins/busy/logs")
+    page.goto("/admin/plugins/alpha/logs")
     expect(page.locator("#logs")).to_contain_text("seen /json")
     shoot(page, "logs")
-
-
-def expect_soon(page: Page, condition: object, milliseconds: int) -> None:
-    import time
-
-    until = time.monotonic() + milliseconds / 1000
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < until, "not in time"
-        page.wait_for_timeout(50)

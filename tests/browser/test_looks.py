@@ -11,11 +11,11 @@ pytestmark = pytest.mark.live
 PAGES = {
     "overview": "/admin",
     "plugins": "/admin/plugins",
-    "plugin-overview": "/admin/plugins/looked-at",
-    "plugin-versions": "/admin/plugins/looked-at/versions",
-    "plugin-config": "/admin/plugins/looked-at/config",
-    "plugin-dependencies": "/admin/plugins/looked-at/dependencies",
-    "plugin-logs": "/admin/plugins/looked-at/logs",
+    "plugin-overview": "/admin/plugins/upon-alpha",
+    "plugin-versions": "/admin/plugins/upon-alpha/versions",
+    "plugin-config": "/admin/plugins/upon-alpha/config",
+    "plugin-dependencies": "/admin/plugins/upon-alpha/dependencies",
+    "plugin-logs": "/admin/plugins/upon-alpha/logs",
     "upload": "/admin/upload",
     "dependencies": "/admin/dependencies",
     "operations": "/admin/operations",
@@ -28,8 +28,7 @@ PAGES = {
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_no_page_is_wider_than_the_window(rig: Rig, width: int, scheme: str) -> None:
-    rig.install("rather-a-long-name-of-a-plugin")
-    rig.install("looked-at", manifest='[requires]\nrather-a-long-name-of-a-plugin = ">=1"\n')
+    rig.run("alpha", "beta-with-a-rather-long-name", "upon-alpha")
     page = rig.visitor("admin", width=width, color_scheme=scheme, reduced_motion="reduce")
     for name, path in PAGES.items():
         page.goto(path)

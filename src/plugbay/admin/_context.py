@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from plugbay.admin._authentication import Authentication
     from plugbay.admin._background import Background
+    from plugbay.admin._listings import Listings
     from plugbay.admin._options import AdminOptions
     from plugbay.admin._services import Services
     from plugbay.admin._status import StatusBoard
@@ -25,6 +26,7 @@ class Context:
     access: Authentication
     background: Background
     board: StatusBoard
+    listings: Listings
     document: Callable[[], dict[str, Any]]
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 from plugbay.control import Origin, PluginSpec, SlotReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from plugbay.admin._services import Control, WorkerLink
     from plugbay.control import Desired
@@ -55,20 +55,45 @@ class PluginView(msgspec.Struct, frozen=True, kw_only=True):
     versions: list[str] = []
 
 
+class Glance:
+    """All that the views are made of. Each part is replaced when it changes and never edited, so
+    that two glances at the same objects have seen the same."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, control: "Control") -> None:
+        parts: list[object] = [control.desired]
+        for link in control.roster.sessions.values():
+            parts += (link, link.slots, link.revision)
+        self._parts = parts
+
+    def same(self, other: "Glance") -> bool:
+        """Whether nothing has changed in between."""
+        mine, theirs = self._parts, other._parts
+        return len(mine) == len(theirs) and all(map(_alike, mine, theirs))
+
+
+def _alike(one: object, other: object) -> bool:
+    return one == other if isinstance(one, int) else one is other
+
+
 class StatusBoard:
-    """Looks at the workers and remembers when each condition changed."""
+    """Looks at the workers and remembers when each condition changed.
+
+    The views are made anew only when something has changed, for they are asked for much more
+    often than that.
+    """
 
     def __init__(self, control: "Control", clock: "Clock") -> None:
         self._control, self._clock = control, clock
         self._seen: dict[tuple[str, str], tuple[Truth, float]] = {}
+        self._glance: Glance | None = None
+        self._views: tuple[PluginView, ...] = ()
 
     def look(self) -> None:
         """Note what has changed; called often enough for the times to mean something."""
-        desired = self._control.desired
-        links = self._links()
-        for id, spec in desired.plugins.items():
-            self._conditions(spec, desired.changed.get(f"plugins/{id}", 0), links)
-        known = desired.plugins.keys()
+        self.plugins()
+        known = self._control.desired.plugins.keys()
         self._seen = {key: value for key, value in self._seen.items() if key[0] in known}
 
     def plugin(self, id: str) -> PluginView | None:
@@ -78,11 +103,16 @@ class StatusBoard:
             return None
         return self._view(desired, desired.plugins[id], self._links())
 
-    def plugins(self) -> "Iterator[PluginView]":
-        """All plugins, by id."""
-        desired, links = self._control.desired, self._links()
-        for id in sorted(desired.plugins):
-            yield self._view(desired, desired.plugins[id], links)
+    def plugins(self) -> tuple[PluginView, ...]:
+        """All plugins, by id: the same tuple as before if nothing has changed."""
+        glance = Glance(self._control)
+        if self._glance is None or not glance.same(self._glance):
+            desired, links = self._control.desired, self._links()
+            views = (
+                self._view(desired, desired.plugins[id], links) for id in sorted(desired.plugins)
+            )
+            self._views, self._glance = tuple(views), glance
+        return self._views
 
     def _view(self, desired: "Desired", spec: PluginSpec, links: "list[WorkerLink]") -> PluginView:
         key = f"plugins/{spec.id}"

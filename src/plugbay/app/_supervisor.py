@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -18,6 +19,8 @@ from plugbay.admin import ensure_first_user as ensure_user
 from plugbay.app._admin_options import admin_options
 from plugbay.app._artifact_catalog import ArtifactCatalog
 from plugbay.app._asgi_server import AsgiServer
+from plugbay.app._backing import open_backing
+from plugbay.app._audit_trail import AuditTrail
 from plugbay.app._clock import SystemClock
 from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import Hearing
@@ -29,7 +32,7 @@ from plugbay.app._swap_counts import SwapCounts
 from plugbay.app._trace_key import make_trace_key
 from plugbay.app._worker import WorkerOptions
 from plugbay.app.check import check_extras, make_layers
-from plugbay.artifacts import ArtifactStore, Uploader, Validator, sweep
+from plugbay.artifacts import ArtifactStore, Upkeep, Uploader, Validator, sweep
 from plugbay.control import (
     Coordinator,
     Greeting,
@@ -76,13 +79,14 @@ class Supervisor:
         self.registry.add(ProcessCollector("supervisor", started=self.clock.time()))
         self.database = Database.open(self.data / "plugbay.sqlite3")
         self.audit = AuditLog(self.database, self.data)
-        self.artifacts = ArtifactStore(self.data, self.database)
+        self.artifacts = ArtifactStore(self.data, self.database, open_backing(settings.artifacts))
         uploads = settings.uploads
         self.uploads = Uploader(self.artifacts, self.clock, max_bytes=uploads.max_bytes)
         layers = make_layers(self.artifacts, uploads, make_runners(self.data))
         self.validator = Validator(self.artifacts, layers, self.clock)
         self.store = SqliteStore(self.database)
         self.journal = Journal(self.store, self.clock)
+        self.trail = AuditTrail(self.audit, self.store, self.clock)
         self.operations = PluginOperations(lambda: self.coordinator.roster)
         self.hearing = Hearing(
             SqliteKeyValue(self.database, self.clock), self.operations, self.clock
@@ -100,7 +104,7 @@ class Supervisor:
             heard=self.hearing,
         )
         self.hearing.roster = self.coordinator.roster
-        self.files = FileManaged(self.coordinator, self.artifacts)
+        self.files = FileManaged(self.coordinator, self.artifacts, self.trail.file_refused)
         addresses = [listener.address for listener in settings.listeners]
         self.listeners = Listeners(addresses, self.data / "run" / "listeners.json")
         self.workers = WorkerPool(
@@ -125,7 +129,12 @@ class Supervisor:
             stack.callback(self.logs.close)
             stack.callback(self._lock.close)
             stack.callback(self.database.close)
+            stack.callback(self.audit.anchor)
+            stack.push_async_callback(self.trail.flush)
             await self._start(stack)
+            # A full collection over all that start-up has left stops every answer meanwhile.
+            gc.collect()
+            gc.freeze()
             await started()
             self._announce()
             await self.stopping.wait()
@@ -135,6 +144,8 @@ class Supervisor:
             remove_shared(self.data)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        if self.artifacts.backing is not None:
+            stack.push_async_callback(self.artifacts.backing.close)
         await sweep(self.artifacts)
         await ensure_user(self.database, self.data, self.clock)
         alive = _workers_alive(self._notice_file())
@@ -157,7 +168,7 @@ class Supervisor:
         stack.push_async_callback(self._end_tasks)
         self._spawn(self.journal.run(), "journal")
         self._spawn(self.audit.run(), "audit anchor")
-        stack.callback(self.audit.anchor)
+        self._spawn(self.trail.run(), "audit trail")
         self._spawn(self.hearing.collect(), "metrics")
         self._spawn(self._recover(), "recover")
         roster = self.coordinator.roster
@@ -187,6 +198,7 @@ class Supervisor:
                 artifacts=self.artifacts,
                 uploads=self.uploads,
                 validator=self.validator,
+                upkeep=Upkeep(self.artifacts, self.uploads, self.validator),
             ),
             admin_options(settings, self._trace_key),
         )
@@ -214,8 +226,11 @@ class Supervisor:
 
     def _publish(self, topic: str, data: dict[str, Any]) -> None:
         self.journal.publish(topic, data)
+        self.trail.note(topic, data)
         if topic == "operation.changed":
-            self.swap_counts.look(self.coordinator.ledger.get(str(data["operation"])))
+            operation = self.coordinator.ledger.get(str(data["operation"]))
+            self.swap_counts.look(operation)
+            self.trail.look(operation)
         elif topic == "worker.ended":
             self.change_metrics.worker_replaced("ended")
             self.hearing.metrics.retire(str(data["worker"]))

@@ -1,6 +1,6 @@
 """Plugins: what is wanted, what is, and changes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from litestar import Controller, Response, delete, get, post, put
@@ -65,16 +65,22 @@ class PluginRoutes(Controller):
         wanted: Annotated[str, QueryParameter(name="state")] = "",
         limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
         offset: Annotated[int, QueryParameter(name="next", ge=0)] = 0,
-    ) -> Page[PluginView]:
+    ) -> Response[Page[PluginView]]:
         """The plugins with their status, by id; `q` is a part of the id."""
-        found = [
-            view
-            for view in context.board.plugins()
-            if q in view.id
-            and enabled in (None, view.desired.enabled)
-            and wanted in ("", view.state)
-        ]
-        return page_of(found, offset, limit)
+        views = context.board.plugins()
+
+        def encoded() -> bytes:
+            found = [
+                view
+                for view in views
+                if q in view.id
+                and enabled in (None, view.desired.enabled)
+                and wanted in ("", view.state)
+            ]
+            return msgspec.json.encode(page_of(found, offset, limit))
+
+        body = context.listings.get(views, (q, enabled, wanted, limit, offset), encoded)
+        return cast("Response[Page[PluginView]]", Response(body, media_type="application/json"))
 
     @get("/{plugin:str}", opt=rule(Permission.READ), operation_id="getPlugin")
     async def one(self, context: Use, plugin: FromPath[str]) -> Response[PluginView]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from litestar import Response
@@ -67,7 +67,7 @@ class Pages:
         )
         self._templates.filters.update(FILTERS)
         own: dict[str, object] = {"asset": self.assets.url, "version": __version__}
-        cast("dict[str, object]", self._templates.globals).update(own)
+        self._templates.globals.update(own)
 
     def show(
         self, request: Ask, template: str, *, section: str, status: int = 200, **values: Any

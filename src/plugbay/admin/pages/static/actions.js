@@ -40,7 +40,7 @@ async function act(button) {
   }
   button.disabled = false;
   button.setAttribute("aria-busy", "false");
-  look();
+  look(true);
 }
 
 async function copy(button) {

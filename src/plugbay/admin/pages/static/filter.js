@@ -25,5 +25,5 @@ function apply(form) {
   const fields = [...new FormData(form)].filter(([, value]) => value !== "");
   const query = new URLSearchParams(fields).toString();
   history.replaceState(null, "", query ? `?${query}` : location.pathname);
-  refresh();
+  refresh(true);
 }

@@ -12,16 +12,18 @@ let source = null;
 let timers = [];
 let asking = false;
 let wanted = false;
+let hurried = false;
 
-/** Draw the live parts anew, from `place` or from where we are. */
-export async function refresh(place = location.href) {
+/** Draw the live parts anew; in a `hurry` rows may move under the pointer. */
+export async function refresh(hurry = false) {
+  hurried ||= hurry;
   if (asking) {
     wanted = true;
     return;
   }
   asking = true;
   try {
-    const answer = await fetch(place, { headers: { accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     if (answer.redirected && new URL(answer.url).pathname === "/admin/sign-in") return leave();
     if (answer.ok) draw(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
@@ -38,8 +40,9 @@ export async function refresh(place = location.href) {
 function draw(fresh) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const copy = fresh.getElementById(part.id);
-    if (copy) morph(part, copy);
+    if (copy) morph(part, copy, hurried);
   }
+  hurried = false;
   document.dispatchEvent(new CustomEvent("plugbay:drawn"));
 }
 
@@ -48,7 +51,8 @@ function soon(milliseconds) {
 }
 
 /** Something has happened: look now, and once more when its consequences have settled. */
-export function look() {
+export function look(hurry = false) {
+  hurried ||= hurry;
   timers.forEach(clearTimeout);
   timers = [];
   soon(SETTLE);
@@ -67,7 +71,7 @@ function listen() {
   source = new EventSource(`${API}/events`);
   source.addEventListener("open", () => say("live", "ok"));
   source.addEventListener("error", () => say("reconnecting", "warn"));
-  for (const topic of TOPICS) source.addEventListener(topic, look);
+  for (const topic of TOPICS) source.addEventListener(topic, () => look());
 }
 
 const TOPICS = [

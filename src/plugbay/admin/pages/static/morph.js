@@ -1,11 +1,14 @@
 // Make a part of the page equal to a fresh copy of it, changing only what differs: the focus,
 // what is typed, what is open and what is scrolled stay as they are.
 
-/** Make `old` like `fresh`. `steady` elements keep their children's places while in use. */
-export function morph(old, fresh) {
+/**
+ * Make `old` like `fresh`. Elements marked `data-steady` keep their children's places while they
+ * are in use, unless `hurry` says that it is the user's own doing.
+ */
+export function morph(old, fresh, hurry = false) {
   attributes(old, fresh);
   if (old.matches("textarea, select") || old.dataset.own !== undefined) return;
-  children(old, fresh);
+  children(old, fresh, hurry);
 }
 
 /** Whether the pointer or the focus is inside, so that nothing in it may move. */
@@ -29,9 +32,9 @@ function lasting(element, name) {
   return name === "data-busy" || name === "aria-busy" || (name === "open" && element.matches("details, dialog"));
 }
 
-function children(old, fresh) {
+function children(old, fresh, hurry) {
   const keyed = new Map([...old.children].filter((one) => one.id).map((one) => [one.id, one]));
-  const still = old.dataset.steady !== undefined && inUse(old);
+  const still = !hurry && old.dataset.steady !== undefined && inUse(old);
   if (still && moved(old, fresh)) {
     old.dataset.late = "";
     for (const one of fresh.children) if (keyed.has(one.id)) morph(keyed.get(one.id), one);
@@ -44,11 +47,11 @@ function children(old, fresh) {
     if (known) {
       if (known !== place) old.insertBefore(known, place);
       else place = place.nextSibling;
-      morph(known, wanted);
+      morph(known, wanted, hurry);
     } else if (place && !place.id && !wanted.id && same(place, wanted)) {
       const here = place;
       place = place.nextSibling;
-      if (here.nodeType === Node.ELEMENT_NODE) morph(here, wanted);
+      if (here.nodeType === Node.ELEMENT_NODE) morph(here, wanted, hurry);
       else if (here.data !== wanted.data) here.data = wanted.data;
     } else {
       old.insertBefore(document.importNode(wanted, true), place);
