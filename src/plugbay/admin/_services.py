@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from plugbay.admin._journal import Journal
     from plugbay.admin._recent_logs import LogLine
     from plugbay.admin.audit import AuditLog
-    from plugbay.artifacts import Artifact, Declaration, Kind, LayerEvent, Upload
+    from plugbay.artifacts import (
+        Artifact,
+        Declaration,
+        Kind,
+        LayerEvent,
+        Migration,
+        UpkeepReport,
+        Upload,
+    )
     from plugbay.control import Change, Desired, Operation, SlotReport
     from plugbay.kernel import ArtifactState, Clock, ConfigVersion
     from plugbay.observability import TrafficPoint
@@ -192,6 +200,13 @@ class Validator(Protocol):
     ) -> Artifact: ...
 
 
+class Upkeep(Protocol):
+    """Looks after the stored bytes."""
+
+    async def check(self, *, mend: bool = False) -> UpkeepReport: ...
+    async def migrate(self) -> Migration: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What the composition root hands over, and runs: also `journal.run`."""
@@ -209,3 +224,4 @@ class Services:
     artifacts: Artifacts
     uploads: Receiver
     validator: Validator
+    upkeep: Upkeep

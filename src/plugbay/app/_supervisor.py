@@ -19,8 +19,8 @@ from plugbay.admin import ensure_first_user as ensure_user
 from plugbay.app._admin_options import admin_options
 from plugbay.app._artifact_catalog import ArtifactCatalog
 from plugbay.app._asgi_server import AsgiServer
-from plugbay.app._backing import open_backing
 from plugbay.app._audit_trail import AuditTrail
+from plugbay.app._backing import open_backing
 from plugbay.app._clock import SystemClock
 from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import Hearing
@@ -226,7 +226,6 @@ class Supervisor:
 
     def _publish(self, topic: str, data: dict[str, Any]) -> None:
         self.journal.publish(topic, data)
-        self.trail.note(topic, data)
         if topic == "operation.changed":
             operation = self.coordinator.ledger.get(str(data["operation"]))
             self.swap_counts.look(operation)

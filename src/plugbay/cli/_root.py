@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 import plugbay
-from plugbay.cli import _audit, _bench, _declare, _monitor, _plugin, _serve, _sign_in, _token, _user
+from plugbay.cli import (
+    _artifacts,
+    _audit,
+    _bench,
+    _declare,
+    _monitor,
+    _plugin,
+    _serve,
+    _sign_in,
+    _token,
+    _user,
+)
 from plugbay.cli._client import ApiError, Unreachable
 from plugbay.cli._output import print_problem
 from plugbay.kernel import PlugbayError
@@ -35,8 +46,12 @@ def build() -> typer.Typer:
     root.command("plan")(_declare.plan)
     root.command("apply")(_declare.apply)
     root.command("bench")(_bench.bench)
+    root.command("backup")(_artifacts.backup)
+    root.command("restore")(_artifacts.restore)
     root.command("monitor", context_settings=_monitor.CONTEXT)(_monitor.monitor)
     root.add_typer(_plugin.build(), name="plugin")
+    root.add_typer(_mcp.build(), name="mcp")
+    root.add_typer(_artifacts.build(), name="artifacts")
     root.add_typer(_user.build(), name="user")
     root.add_typer(_token.build(), name="token")
     root.add_typer(_audit.build(), name="audit")

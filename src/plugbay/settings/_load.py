@@ -97,6 +97,8 @@ def _problems(settings: Settings) -> Iterator[Problem]:
     yield from _address("/admin/address", settings.admin.address)
     yield from _admin(settings.admin)
     yield from _address("/metrics/address", settings.metrics.address)
+    if settings.artifacts.store == "gridfs" and not settings.artifacts.gridfs.uri:
+        yield Problem("/artifacts/gridfs/uri", "the store gridfs needs it", "mongodb://…")
     tracing = settings.tracing
     if tracing.endpoint and not tracing.endpoint.startswith(("http://", "https://")):
         yield Problem("/tracing/endpoint", "not a URL", "http://… or https://…", tracing.endpoint)

@@ -88,6 +88,27 @@ class UploadSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GridFsSettings:
+    """A MongoDB database for artifacts, in the collections `plugins`, `<bucket>.files` and
+    `<bucket>.chunks`. It needs the extra: `pip install 'plugbay[gridfs]'`."""
+
+    uri: str = ""
+    """Such as `mongodb://127.0.0.1:27017/`. If it has a password in it, give it by the
+    environment instead: `PLUGBAY_ARTIFACTS__GRIDFS__URI`."""
+    database: str = "odin"
+    bucket: str = "fs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactSettings:
+    """Where the bytes of artifacts are kept. With `gridfs` the files of the data directory are
+    a copy, from which plugins run also while the database is down."""
+
+    store: Literal["files", "gridfs"] = "files"
+    gridfs: GridFsSettings = field(default_factory=GridFsSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
     """What happens to plugins that misbehave. Durations in seconds."""
 
@@ -157,6 +178,7 @@ class Settings:
     admin: AdminSettings = field(default_factory=AdminSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     uploads: UploadSettings = field(default_factory=UploadSettings)
+    artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     log: LogSettings = field(default_factory=LogSettings)
     tracing: TraceSettings = field(default_factory=TraceSettings)

@@ -31,6 +31,7 @@ from plugbay.artifacts import (
     ManifestLayer,
     Platform,
     TrialLayer,
+    Upkeep,
     Uploader,
     Validator,
     layers_by_kind,
@@ -203,6 +204,8 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
     logs, audit = RecentLogs(), AuditLog(db, tmp_path)
     journal, history = Journal(cluster.store, clock), History(clock)
     cluster.publish = journal.publish
+    uploads = Uploader(artifacts, WallClock(), max_bytes=options.max_upload)
+    validator = Validator(artifacts, layers, WallClock())
     services = Services(
         database=db,
         clock=clock,
@@ -210,8 +213,9 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
         control=cluster.coordinator,
         configs=cluster.store,
         artifacts=artifacts,
-        uploads=Uploader(artifacts, WallClock(), max_bytes=options.max_upload),
-        validator=Validator(artifacts, layers, WallClock()),
+        uploads=uploads,
+        validator=validator,
+        upkeep=Upkeep(artifacts, uploads, validator),
         processes=cluster,
         journal=journal,
         logs=logs,

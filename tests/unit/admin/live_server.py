@@ -29,6 +29,7 @@ from plugbay.artifacts import (
     ManifestLayer,
     Platform,
     TrialLayer,
+    Upkeep,
     Uploader,
     Validator,
 )
@@ -46,6 +47,7 @@ async def serve(path: Path) -> None:
     journal = Journal(cluster.store, clock)
     cluster.publish = journal.publish
     layers = (Form(), ManifestLayer(), Platform(), TrialLayer(run_trial, artifacts.payload))
+    uploads, validator = Uploader(artifacts, clock), Validator(artifacts, layers, clock)
     services = Services(
         database=db,
         clock=clock,
@@ -53,8 +55,9 @@ async def serve(path: Path) -> None:
         control=cluster.coordinator,
         configs=cluster.store,
         artifacts=artifacts,
-        uploads=Uploader(artifacts, clock),
-        validator=Validator(artifacts, layers, clock),
+        uploads=uploads,
+        validator=validator,
+        upkeep=Upkeep(artifacts, uploads, validator),
         processes=cluster,
         journal=journal,
         logs=RecentLogs(),

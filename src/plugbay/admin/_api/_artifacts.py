@@ -12,7 +12,7 @@ from plugbay.admin._http import Ask, Use, rule
 from plugbay.admin._sse import MEDIA_TYPE, accepts_events, with_heartbeat
 from plugbay.admin._uploads import narrate, receive, validated
 from plugbay.admin._views import ArtifactView, Page, page_of
-from plugbay.artifacts import Kind, format_repr_digest
+from plugbay.artifacts import Kind, Migration, UpkeepReport, format_repr_digest
 from plugbay.kernel import ArtifactState
 
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
@@ -53,6 +53,28 @@ class ArtifactRoutes(Controller):
         """The artifacts, the last uploaded first."""
         found = context.services.artifacts.list(plugin=plugin, state=wanted, kind=kind or "")
         return page_of([ArtifactView.of(artifact) for artifact in found], offset, limit)
+
+    @post(
+        "/check",
+        opt=rule(Permission.ARTIFACTS_WRITE),
+        status_code=200,
+        operation_id="checkArtifacts",
+    )
+    async def check(self, context: Use, mend: FromQuery[bool] = False) -> UpkeepReport:
+        """Read every stored byte and compare it with its digest, here and in the backing store.
+        With `mend`, what is of no use in the backing store is removed."""
+        return await context.services.upkeep.check(mend=mend)
+
+    @post(
+        "/migrate",
+        opt=rule(Permission.ARTIFACTS_WRITE),
+        status_code=200,
+        operation_id="migrateArtifacts",
+    )
+    async def migrate(self, context: Use) -> Migration:
+        """Bring this disk and the backing store to the same artifacts, and take over those that
+        another gateway has stored there, through every layer of the validation."""
+        return await context.services.upkeep.migrate()
 
     @get("/{digest:str}", opt=rule(Permission.READ), operation_id="getArtifact")
     async def one(self, context: Use, digest: FromPath[str]) -> Response[ArtifactView]:

@@ -1,0 +1,99 @@
+"""`plugbay artifacts …`: the stored bytes; and `backup` and `restore` of all that is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from plugbay.cli._options import URL, Output, Token, Url
+from plugbay.cli._output import Format, print_facts, print_json, print_rows
+from plugbay.cli._session import Target
+
+COLUMNS = ("plugin", "version", "kind", "state", "size", "digest")
+DataDir = Annotated[Path, typer.Option(help="The gateway's data directory.")]
+DATA_DIR = Path(".plugbay")
+
+
+def list_(
+    plugin: Annotated[str, typer.Option(help="Only those of this plugin.")] = "",
+    url: Url = URL,
+    token: Token = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """List the artifacts, the last uploaded first."""
+    query = f"?plugin={plugin}" if plugin else ""
+    items = Target(url, token).client().call("GET", f"/artifacts{query}").json["items"]
+    rows = [{**item, "digest": item["digest"][:12]} for item in items]
+    print_rows(items if output is Format.JSON else rows, COLUMNS, output, empty="no artifacts")
+
+
+def check(
+    mend: Annotated[
+        bool, typer.Option(help="Remove what is of no use in the backing store.")
+    ] = False,
+    url: Url = URL,
+    token: Token = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """Compare every stored byte with its digest; exit with 1 if something is missing or damaged."""
+    path = f"/artifacts/check?mend={str(mend).lower()}"
+    report = Target(url, token).client().call("POST", path).json
+    local, backing = report["local"], report["backing"] or {}
+    facts = {**local, **backing, "unkept": report["unkept"], "unknown": report["unknown"]}
+    _print(report, facts, output)
+    if local["missing"] or local["corrupt"] or backing.get("incomplete") or report["unkept"]:
+        raise typer.Exit(1)
+
+
+def migrate(url: Url = URL, token: Token = "", output: Output = Format.TABLE) -> None:
+    """Bring this disk and the backing store to the same artifacts; exit with 1 if some failed."""
+    done = Target(url, token).client().call("POST", "/artifacts/migrate").json
+    failed = done.pop("failed")
+    _print({**done, "failed": failed}, {**done, "failed": failed}, output)
+    if failed:
+        raise typer.Exit(1)
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    data_dir: DataDir = DATA_DIR,
+    output: Output = Format.TABLE,
+) -> None:
+    """Copy a data directory into one file, while the gateway runs or not. Keep it secret."""
+    from plugbay.app.backup import back_up
+
+    contents = back_up(data_dir, target)
+    print_facts({"written": target, "files": contents.files, "bytes": contents.size}, output)
+
+
+def restore(
+    archive: Annotated[Path, typer.Argument(help="A file that `backup` has written.")],
+    data_dir: DataDir = DATA_DIR,
+    output: Output = Format.TABLE,
+) -> None:
+    """Make a new data directory of a backup."""
+    from plugbay.app.backup import restore as run
+
+    contents = run(archive, data_dir)
+    print_facts({"restored": data_dir, "files": contents.files, "bytes": contents.size}, output)
+
+
+def _print(whole: Any, facts: dict[str, Any], output: Format) -> None:
+    if output is Format.JSON:
+        print_json(whole)
+        return
+    for name, value in facts.items():
+        items = value.items() if isinstance(value, dict) else ((one, "") for one in value)
+        lines = [f"{key[:12]} {why}".rstrip() for key, why in items]
+        print(f"{name:10}  {len(lines)}", *lines, sep="\n            " if lines else "")
+
+
+def build() -> typer.Typer:
+    """Return the commands of `plugbay artifacts`."""
+    commands = typer.Typer(help="The stored bytes of plugins.", no_args_is_help=True)
+    commands.command("list")(list_)
+    commands.command("check")(check)
+    commands.command("migrate")(migrate)
+    return commands
