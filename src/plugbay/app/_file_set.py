@@ -12,6 +12,7 @@ from plugbay.kernel import Conflict, PlugbayError
 from plugbay.settings import load, watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from plugbay.artifacts import ArtifactStore
@@ -26,8 +27,13 @@ WAIT = 60.0
 class FileManaged:
     """Keeps the file's part of the desired state equal to the file."""
 
-    def __init__(self, coordinator: Coordinator, artifacts: ArtifactStore) -> None:
-        self._coordinator, self._artifacts = coordinator, artifacts
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        artifacts: ArtifactStore,
+        refused: Callable[[str], None] = lambda why: None,
+    ) -> None:
+        self._coordinator, self._artifacts, self._refused = coordinator, artifacts, refused
         self.problem = ""
         """Why the file as it is now was not taken; empty if it was."""
 
@@ -54,6 +60,7 @@ class FileManaged:
             if not self._coordinator.desired.revision:
                 raise
             self.problem = error.detail
+            self._refused(error.detail)
             _log.error("the settings were not taken, the last good state serves: %s", error)
 
     async def follow(self, path: Path) -> None:
@@ -64,6 +71,7 @@ class FileManaged:
                 await self.apply(settings, f"{path.name} changed")
             except PlugbayError as error:
                 self.problem = error.detail
+                self._refused(error.detail)
                 _log.error("%s was not taken, the running configuration stays: %s", path, error)
             else:
                 self.problem = ""
