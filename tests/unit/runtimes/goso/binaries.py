@@ -13,10 +13,6 @@ from plugbay.runtimes.goso import Builder, Runners, Toolchain
 
 HERE = Path(__file__).parent
 BUILT = Path(__file__).parents[4] / "build" / "go"
-MANIFEST = (
-    'id = "{id}"\nversion = "{version}"\napi = 1\nruntime = "goso"\nentry = "New"\n'
-    "provides = [{provides}]\n"
-)
 
 
 def go() -> Path:
@@ -26,10 +22,9 @@ def go() -> Path:
     return toolchain.go
 
 
-def plugin(name: str, *flags: str, module: str = "plugins", trimpath: bool = True) -> Path:
+def plugin(name: str, *flags: str, module: str = "plugins") -> Path:
     """Return the shared object of a plugin of these tests; it is built once."""
     folder = HERE / module
-    flags = (*(("-trimpath",) if trimpath else ()), *flags)
     sources = sorted(path for path in folder.rglob("*") if path.suffix in (".go", ".mod", ".sum"))
     stamp = hashlib.sha256(repr((module, name, flags)).encode())
     for path in sources:
@@ -41,7 +36,7 @@ def plugin(name: str, *flags: str, module: str = "plugins", trimpath: bool = Tru
         if not target.exists():
             package = "." if module == name else f"./{name}"
             made = target.with_suffix(".new")
-            command = [go(), "build", "-buildmode=plugin", *flags, "-o", made, package]
+            command = [go(), "build", "-trimpath", "-buildmode=plugin", *flags, "-o", made, package]
             environment = os.environ | {"CGO_ENABLED": "1", "GOFLAGS": "-buildvcs=false"}
             subprocess.run(command, cwd=folder, env=environment, check=True, timeout=600)
             made.rename(target)

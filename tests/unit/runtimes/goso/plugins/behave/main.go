@@ -8,12 +8,16 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 )
+
+// version is set by the linker, so that versions differ in their bytes.
+var version = "1.0.0"
 
 type behave struct {
 	stamp  string
@@ -45,7 +49,7 @@ func New(config map[string]interface{}) (interface{}, error) {
 
 func (b *behave) Handle(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		act := c.Request().URL.Path
+		act := "/" + path.Base(c.Request().URL.Path)
 		if b.always != "" {
 			act = "/" + b.always
 		}
@@ -129,6 +133,7 @@ func (b *behave) Handle(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		c.Response().Header().Set("X-Stamp", b.stamp)
+		c.Response().Header().Set("X-Version", version)
 		c.Response().Header().Add("Set-Cookie", "go=1")
 		c.Response().Header().Del("X-Gone")
 		return nil
