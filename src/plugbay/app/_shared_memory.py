@@ -48,6 +48,7 @@ class SharedBlocks:
 
     def __init__(self, data: Path, members: int) -> None:
         self._places, self.members = places(data), members
+        self._numbers = data / "run" / "shared-members"
         self._views: dict[str, memoryview] = {}
         self._index = -1
         self._lock = -1
@@ -79,8 +80,7 @@ class SharedBlocks:
         """Return this worker's number, and keep it. Raises `HostUnavailable` if all are taken."""
         if self._index >= 0:
             return self._index
-        place = next(place for place in self._places if place.is_dir())
-        self._lock = os.open(place / "members", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = os.open(self._numbers, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         for index in range(self.members):
             with contextlib.suppress(OSError):
                 fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, index)

@@ -212,7 +212,7 @@ def test_bans_are_handed_on_and_kept() -> None:
 
 def test_the_store_may_be_away_or_hold_nonsense(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("plugbay_antiabuse._bans._PAUSE", 0.001)
-    monkeypatch.setattr("plugbay_antiabuse._bans._LARGEST", 2000)
+    monkeypatch.setattr("plugbay_antiabuse._bans._LARGEST", 1000)
 
     async def main() -> None:
         host = FakeHost()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +66,6 @@ class FakeHost:
         self.kv = FakeKeyValue(self.clock)
         self.secrets = FakeSecrets(secrets or {}, declared)
         self._data_dir = data_dir
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.blocks: dict[tuple[str, int], bytearray] = {} if blocks is None else blocks
         """Shared memory by name and size; hand it to another host to share it."""
         self._index, self._members = index, members
@@ -91,8 +92,8 @@ class FakeHost:
     def data_dir(self) -> Path:
         """The directory that was given, else one that ends with this host."""
         if self._data_dir is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="plugbay-plugin-")
-            self._data_dir = Path(self._folder.name)
+            self._data_dir = Path(tempfile.mkdtemp(prefix="plugbay-plugin-"))
+            weakref.finalize(self, shutil.rmtree, self._data_dir, ignore_errors=True)
         return self._data_dir
 
     def shared(self, name: str, size: int, *, each: int = 0) -> SharedMemory:
@@ -121,9 +122,6 @@ class FakeHost:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = self._data_dir = None
         failures, self.failures = self.failures, []
         if failures:
             raise ExceptionGroup(f"background tasks of {self.plugin} failed", failures)

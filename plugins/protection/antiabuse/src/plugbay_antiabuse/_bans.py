@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from plugbay.sdk import Host
 
 SHARDS = 64
+LOADS = 3
 _PAUSE = 2.0
 """Seconds between writes: a wave of bans is a few writes, not one for each."""
+_SETTLED = 60.0
 _LARGEST = 60_000
 """Bytes of a shard; the host takes a little more. What ends first is not written then."""
 
@@ -29,12 +31,15 @@ class Bans:
         self.allowed: Timed[str] = Timed(most)
         self.times: Timed[int] = Timed(most)
         """How often somebody was banned lately: the next ban is longer."""
+        self._lifted: Timed[bool] = Timed(10_000)
+        """Who was lifted lately: what the store still has of them is old."""
         self._dirty: set[int] = set()
         self._wake = asyncio.Event()
 
     def ban(self, identity: str, seconds: float, reason: str) -> None:
         """Ban, or lengthen a ban."""
         now = self._host.clock.time()
+        self._lifted.pop(identity)
         until = max(now + seconds, self.banned.until(identity))
         self.banned.put(identity, reason, until, now)
         self._changed(identity)
@@ -46,6 +51,8 @@ class Bans:
 
     def lift(self, identity: str) -> bool:
         """Forget; return whether there was a ban."""
+        now = self._host.clock.time()
+        self._lifted.put(identity, True, now + _SETTLED, now)
         self.times.pop(identity)
         found = self.banned.pop(identity) is not None
         if found:
@@ -72,20 +79,26 @@ class Bans:
             raw = await self._host.kv.get(key)
             try:
                 kept = cast("dict[str, Any]", json.loads(raw or b"{}"))
-                self.restore({"banned": list(kept["banned"])})
-            except (ValueError, TypeError, KeyError) as error:
+                now = self._host.clock.time()
+                fresh = [one for one in kept["banned"] if not self._lifted.get(one[0], now)]
+                self.restore({"banned": fresh})
+            except (ValueError, TypeError, KeyError, IndexError) as error:
                 self._host.log.warning("bans in %s cannot be read: %s", key, error)
 
     async def keep(self) -> None:
-        """Load, then write what changes, again and again; errors of the host are waited out."""
-        loaded = False
+        """Load, then write what changes, again and again; errors of the host are waited out.
+
+        A ban may be on its way to the store while this worker starts: so it loads twice.
+        """
+        loads = 0
         while True:
             try:
-                if not loaded:
+                if loads < LOADS:
                     await self.load()
-                    loaded = True
+                    loads += 1
                 await self._write()
-                await self._wake.wait()
+                if loads == LOADS:
+                    await self._wake.wait()
             except HostUnavailable as error:
                 self._host.log.warning("bans are not kept now: %s", error)
             await asyncio.sleep(_PAUSE)

@@ -20,7 +20,7 @@ from plugbay.sdk.protection import number_of
 
 from ._config import SEVERITIES, Config, Feed
 from ._fetch import Copy, FetchFailed, fetch
-from ._index import Compiler, Row
+from ._index import Compiler, Index, Row
 from ._parse import Indicator, looks_right, parse
 from ._spans import Span
 
@@ -145,8 +145,6 @@ def _seal(config: Config) -> str:
 
 
 def _stale(path: Path, seal: str, now: float) -> bool:
-    from ._index import Index
-
     try:
         header = Index.open(path).header
     except (OSError, ValueError):
