@@ -13,6 +13,7 @@ from plugbay.cli import (
     _audit,
     _bench,
     _declare,
+    _mcp,
     _monitor,
     _plugin,
     _serve,

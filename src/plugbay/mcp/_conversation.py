@@ -40,7 +40,7 @@ _CLIENT = "io.modelcontextprotocol/clientInfo"
 _DETACHABLE = frozenset(("tools/call", "prompts/get", "resources/read", "completion/complete"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
     """What became of a message: what goes on, and what goes back to its sender."""
 
@@ -317,7 +317,7 @@ class Conversation:
     def _learn(self, request: Message) -> None:
         """See from a client's first request which era it is of."""
         session = self.session
-        if request.direction != "to-server":
+        if request.direction != "to-server" or b"protocolVersion" not in request.raw:
             return
         if request.method == "initialize":
             session.era, client = "handshake", request.params.get("clientInfo")

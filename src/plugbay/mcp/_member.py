@@ -56,7 +56,18 @@ class Member:
 class Link:
     """A member in its chain: its hooks, its series, and the policy for its failures."""
 
-    __slots__ = ("_targets", "breaker", "closed", "generation", "id", "mode", "seconds", "series")
+    __slots__ = (
+        "_duration",
+        "_targets",
+        "_vitals",
+        "breaker",
+        "closed",
+        "generation",
+        "id",
+        "mode",
+        "seconds",
+        "series",
+    )
 
     def __init__(self, member: Member, meter: Meter) -> None:
         generation = member.generation
@@ -65,6 +76,7 @@ class Link:
         self.mode = manifest.mcp.mode
         self.seconds = manifest.mcp.hook_ms / 1000
         self.series = meter.plugin(member.id, manifest.version, "mcp")
+        self._vitals, self._duration = generation.vitals, self.series.duration
         self.closed, self._targets = member.closed, manifest.mcp.targets
 
     def hook(self, name: str) -> Hook | None:
@@ -86,8 +98,8 @@ class Link:
 
     def worked(self, seconds: float) -> None:
         """A hook has returned."""
-        self.generation.vitals.calls += 1
-        self.series.duration.observe(seconds)
+        self._vitals.calls += 1
+        self._duration.observe(seconds)
         if self.breaker is not None:
             self.breaker.success()
 
@@ -104,7 +116,7 @@ class Link:
 
     def failed(self, error: BaseException) -> Block | None:
         """A hook has raised or was late: count it, and say what follows."""
-        vitals = self.generation.vitals
+        vitals = self._vitals
         vitals.calls += 1
         vitals.failures += 1
         vitals.last_error = f"{type(error).__name__}: {error}"[:500]

@@ -54,9 +54,12 @@ class Step:
     targeted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """A message that has passed, or what stopped it: a block or an answer, and whose."""
+    """A message that has passed, or what stopped it: a block or an answer, and whose.
+
+    Not frozen: that would double what a message costs without plugins.
+    """
 
     message: Message
     stop: Block | Message | None = None
@@ -89,6 +92,7 @@ class Plan:
     def run(self, message: Message, *, but: Link | None = None) -> Outcome:
         """Pass the hooks, none of which is a coroutine; those of `but` are left out."""
         now = self._now
+        began = now() if self._serial else 0.0
         for step in self._serial:
             link = step.link
             if link is but or (step.targeted and not link.about(message)):
@@ -96,13 +100,14 @@ class Plan:
             if not link.allowed():
                 verdict: Message | Block | None = link.skipped()
             else:
-                began = now()
                 try:
                     answer = step.call(message)
                 except FAULTS as error:
                     verdict = link.failed(error)
                 else:
-                    link.worked(now() - began)
+                    end = now()
+                    link.worked(end - began)
+                    began = end
                     if answer is None:
                         link.series.passed += 1
                         continue

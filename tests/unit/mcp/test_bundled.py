@@ -1,0 +1,121 @@
+"""The bundled plugins in a wrapped session, and the commands that go with them."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from plugbay.cli._root import build
+from unit.mcp.conftest import SERVER, request
+
+
+@pytest.fixture
+def plugbay(tmp_path, monkeypatch):
+    """Run a command in this process."""
+    monkeypatch.setenv("PLUGBAY_STATE_DIR", str(tmp_path / "state"))
+    root = build()
+
+    def run(*arguments, code=0):
+        done = CliRunner().invoke(root, [str(one) for one in arguments])
+        assert done.exit_code == code, f"{done.output}{done.exception!r}"
+        return done.output
+
+    return run
+
+
+def test_a_session_is_recorded_and_played_again(monitor, plugbay, tmp_path):
+    record = tmp_path / "record.jsonl"
+    client = monitor("--record", str(record), "-p", "console-logger")
+    client.send(request(1, "initialize", protocolVersion="2025-11-25", capabilities={}))
+    assert client.line()["id"] == 1
+    client.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    client.call(2, text="hello")
+    assert client.line()["id"] == 2
+    client.call(3, "echo", mail="ann@example.com")
+    assert "ann@example.com" in json.dumps(client.line())
+    client.send(request(4, "tools/call", name="ask", arguments={"id": 9}))
+    assert client.line()["method"] == "roots/list"
+    client.send({"jsonrpc": "2.0", "id": 9, "result": {"roots": []}})
+    assert client.line()["id"] == 4
+    assert client.end() == 0
+    said = client.errors()
+    assert "--> request tools/call echo #2" in said
+    assert "<-- response tools/call echo #2" in said
+    assert "ann@example.com" not in said + record.read_text()
+
+    shown = plugbay("mcp", "replay", record)
+    assert shown.count("tools/call") == 6
+    rows = json.loads(
+        plugbay("mcp", "replay", "-o", "json", record, "--", sys.executable, str(SERVER))
+    )
+    assert [row["result"] for row in rows] == ["same", "same", "redacted", "same"]
+    other = 'import sys; [print(\'{"jsonrpc":"2.0","id":%d,"result":{}}\' % n) for n in (1, 2)]'
+    rows = plugbay(
+        "mcp", "replay", "--timeout", "5", record, "--", sys.executable, "-c", other, code=1
+    )
+    assert "different" in rows
+    assert "the server has ended" in rows
+
+
+def test_pins_see_a_changed_definition_and_are_approved(monitor, plugbay, tmp_path):
+    changed = tmp_path / "changed.py"
+    text = SERVER.read_text()
+    changed.write_text(text.replace('{"name": name,', '{"name": name, "description": name,'))
+    assert changed.read_text() != text
+
+    def tools(server):
+        client = monitor("-p", "pins", "--server", "s", server=("--", sys.executable, str(server)))
+        client.send(request(1, "tools/list"))
+        names = [tool["name"] for tool in client.line()["result"]["tools"]]
+        client.call(2, "echo")
+        answer = client.line()["result"]
+        assert client.end() == 0
+        return names, answer["isError"]
+
+    assert tools(SERVER) == (["echo", "exit", "secret"], False)
+    assert plugbay("mcp", "pins", "verify") == "all as approved\n"
+    assert tools(changed) == ([], True)
+    assert plugbay("mcp", "pins", "verify", "s", code=1).count("changed") == 3
+    assert plugbay("mcp", "pins", "approve", "s", "echo") == "approved s echo\n"
+    assert tools(changed) == (["echo"], False)
+    assert "approved" in plugbay("mcp", "pins", "list")
+    plugbay("mcp", "pins", "approve", "s")
+    assert tools(changed)[0] == ["echo", "exit", "secret"]
+    plugbay("mcp", "pins", "approve", "s", "ghost", code=1)
+    plugbay("mcp", "pins", "reset", "s")
+    plugbay("mcp", "pins", "reset", "s", code=1)
+    assert tools(SERVER)[0] == ["echo", "exit", "secret"]
+
+
+def test_policy_and_budget_by_settings(monitor):
+    client = monitor(
+        *("-p", "tool-policy", "--set", 'tool-policy.rules=[{identity="ann",tools=["e*"]}]'),
+        *("-p", "budget", "--set", "budget.calls=2", "-p", "redact", "--identity", "ann"),
+    )
+    client.send(request(1, "tools/list"))
+    assert [tool["name"] for tool in client.line()["result"]["tools"]] == ["echo", "exit"]
+    client.call(2, "secret")
+    assert client.line()["error"] == {
+        "code": -32602,
+        "message": "Unknown tool: secret",
+        "data": {
+            "plugbay": {
+                "plugin": "tool-policy",
+                "code": -32602,
+                "violation": "unknown-tool",
+                "generation": 1,
+            }
+        },
+    }
+    client.call(3, mail="ann@example.com")
+    assert "[redacted: email]" in client.line()["result"]["content"][0]["text"]
+    client.call(4)
+    assert client.line()["result"]["isError"] is False
+    client.call(5)
+    refused = client.line()["result"]
+    assert refused["isError"] is True
+    assert refused["_meta"]["plugbay/block"]["violation"] == "rate"
+    assert client.end() == 0
