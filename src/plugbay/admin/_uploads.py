@@ -16,7 +16,7 @@ from plugbay.admin._problems import MEDIA_TYPE, problem_of, rejection
 from plugbay.admin._sse import encode
 from plugbay.admin._views import ArtifactView
 from plugbay.artifacts import Declaration, parse_repr_digest
-from plugbay.kernel import ArtifactState, Invalid, Malformed, Problem, TooLarge
+from plugbay.kernel import ArtifactState, Forbidden, Invalid, Malformed, Problem, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -108,7 +108,25 @@ async def validated(request: Ask, context: Context, upload: Upload) -> Response[
         context.services.validator.validate(digest), name=f"validate {digest}"
     )
     artifact = await asyncio.shield(task)
+    await _check_plugin(request, context, artifact, duplicate=upload.duplicate)
     return _answer(request, artifact, duplicate=upload.duplicate)
+
+
+async def _check_plugin(
+    request: Ask, context: Context, artifact: Artifact, *, duplicate: bool
+) -> None:
+    """A credential that is limited to some plugins leaves no artifact of another one behind.
+
+    Raises `Forbidden`.
+    """
+    if artifact.state is ArtifactState.REJECTED:
+        return
+    try:
+        principal(request).require_plugin(artifact.plugin)
+    except Forbidden:
+        if not duplicate:
+            await context.services.artifacts.delete(artifact.digest)
+        raise
 
 
 def _answer(request: Ask, artifact: Artifact, *, duplicate: bool) -> Response[Any]:
@@ -141,6 +159,7 @@ async def narrate(request: Ask, context: Context, upload: Upload) -> AsyncIterat
         yield encode("layer", event)
     try:
         artifact = task.result()
+        await _check_plugin(request, context, artifact, duplicate=upload.duplicate)
     except Exception as error:  # noqa: BLE001 - the answer has begun: it is told as an event
         yield encode("problem", problem_of(error, instance=request.url.path))
         return

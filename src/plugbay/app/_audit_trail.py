@@ -73,8 +73,12 @@ class AuditTrail:
         """Append what waits, until cancelled; a full disk is waited for."""
         while True:
             record = await self._waiting.get()
-            while not await self._append(record):
-                await asyncio.sleep(AGAIN)
+            await self._insist(record)
+
+    async def _insist(self, record: AuditRecord) -> None:
+        if not await self._append(record):
+            await asyncio.sleep(AGAIN)
+            await self._insist(record)
 
     async def flush(self) -> None:
         """Append what waits still, once; called when nothing more is to come."""

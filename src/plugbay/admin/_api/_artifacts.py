@@ -26,7 +26,11 @@ class ArtifactRoutes(Controller):
     path = "/artifacts"
     tags = ("artifacts",)
 
-    @post("/", opt=rule(Permission.ARTIFACTS_WRITE, upload=True), operation_id="uploadArtifact")
+    @post(
+        "/",
+        opt=rule(Permission.ARTIFACTS_WRITE, upload=True, checks_plugin=True),
+        operation_id="uploadArtifact",
+    )
     async def upload(
         self, request: Ask, context: Use, filename: FromQuery[str | None] = None
     ) -> Response[ArtifactView]:
