@@ -113,7 +113,7 @@ class Keeper:
         """See the end of each runner at once, and start the next one."""
         while (runner := self._runner) is not None:
             began = self._clock.monotonic()
-            await runner.connection.lost
+            await asyncio.wait((runner.connection.lost,))  # it is not this task's to cancel
             self._runner, self._down = None, "the runner has ended"
             await runner.stop()
             if self._clock.monotonic() - began > STEADY:

@@ -85,7 +85,9 @@ def test_stopped_it_leaves_no_process_and_no_file() -> None:
             pid, folder = plugin.keeper.pid, plugin.keeper.folder
             mode = await asyncio.to_thread(os.stat, folder)
             assert mode.st_mode & 0o777 == 0o700
-        await plugin.stop()
+            began = time.perf_counter()
+            await plugin.stop()
+            assert time.perf_counter() - began < 1.5  # it ends by itself, and is not killed
         with pytest.raises(RunnerGone, match="stopped"):
             await exchange(plugin, "GET", "/")
         return pid, folder
