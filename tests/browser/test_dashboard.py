@@ -216,13 +216,13 @@ def test_a_deletion_asks_and_names_what_depends_on_it(rig: Rig) -> None:
 
 def test_an_artifact_is_deleted_when_nothing_uses_it(rig: Rig) -> None:
     rig.run("alpha")
-    rig.upload("alpha", "1.1.0")
+    rig.upload("alpha", "1.2.0")
     page = rig.visitor("admin")
     page.goto("/admin/artifacts")
     expect(page.get_by_role("button", name="Delete alpha 1.0.0")).to_be_disabled()
-    page.get_by_role("button", name="Delete alpha 1.1.0").click()
+    page.get_by_role("button", name="Delete alpha 1.2.0").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.get_by_role("button", name="Delete alpha 1.1.0")).to_have_count(0)
+    expect(page.get_by_role("button", name="Delete alpha 1.2.0")).to_have_count(0)
     toast(page, "is deleted")
 
 
