@@ -26,6 +26,7 @@ from plugbay.admin.access import (
     SignInThrottle,
     ThrottleRule,
     Tokens,
+    TraceKeys,
     Users,
 )
 
@@ -45,6 +46,7 @@ class Authentication:
     credentials: Credentials
     factors: SecondFactors
     sign_ins: SignIns
+    trace_keys: TraceKeys
     oidc: Oidc | None = None
 
 
@@ -63,6 +65,7 @@ def authentication(services: Services, options: AdminOptions) -> Authentication:
         credentials=_credentials(services, options),
         factors=factors,
         sign_ins=SignIns(users, factors, SignInThrottle(clock, rule), clock),
+        trace_keys=TraceKeys(db, clock, options.revoke_traces),
         oidc=_oidc(services, options, users),
     )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from plugbay.admin.access import OidcRule, Role
 
 
@@ -44,5 +46,7 @@ class AdminOptions:
     max_wait: float = 300.0
     trace_key: bytes = field(default=b"", repr=False)
     """What trace keys are signed with; the workers know it too. Empty: none is given."""
+    revoke_traces: Callable[[Collection[str]], None] | None = None
+    """Lets the workers know the ids of trace keys that hold no more."""
     heartbeat: float = 15.0
     """Between comments on an event stream that has nothing to say."""

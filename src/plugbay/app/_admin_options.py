@@ -10,12 +10,13 @@ from plugbay.admin import AdminOptions, OidcRule, Role
 from plugbay.kernel import Unavailable
 
 if TYPE_CHECKING:
+    from plugbay.app._trace_key import RevokedTraces
     from plugbay.settings import AdminSettings, OidcSettings, Settings
 
 CALLBACK = "/admin/api/v1/oidc/callback"
 
 
-def admin_options(settings: Settings, trace_key: bytes) -> AdminOptions:
+def admin_options(settings: Settings, trace_key: bytes, revoked: RevokedTraces) -> AdminOptions:
     """Return the options of the admin API."""
     admin = settings.admin
     public = urlsplit(admin.public_url)
@@ -33,6 +34,7 @@ def admin_options(settings: Settings, trace_key: bytes) -> AdminOptions:
         second_factor=tuple(Role(name) for name in admin.second_factor),
         oidc=None if admin.oidc is None else _oidc(admin, admin.oidc),
         trace_key=trace_key,
+        revoke_traces=revoked.write,
     )
 
 

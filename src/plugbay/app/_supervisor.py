@@ -29,7 +29,7 @@ from plugbay.app._listeners import Listeners, address_of, open_listener
 from plugbay.app._runners import make_runners
 from plugbay.app._shared_memory import remove_shared
 from plugbay.app._swap_counts import SwapCounts
-from plugbay.app._trace_key import make_trace_key
+from plugbay.app._trace_key import RevokedTraces, make_trace_key
 from plugbay.app._worker import WorkerOptions
 from plugbay.app.check import check_extras, make_layers
 from plugbay.artifacts import ArtifactStore, Upkeep, Uploader, Validator, sweep
@@ -200,7 +200,7 @@ class Supervisor:
                 validator=self.validator,
                 upkeep=Upkeep(self.artifacts, self.uploads, self.validator),
             ),
-            admin_options(settings, self._trace_key),
+            admin_options(settings, self._trace_key, RevokedTraces(self.data)),
         )
 
     def _make_probes(self) -> Probes:

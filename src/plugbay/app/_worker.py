@@ -25,7 +25,7 @@ from plugbay.app._plane import WorkerPlane
 from plugbay.app._references import Resolving
 from plugbay.app._runners import make_runners
 from plugbay.app._shared_memory import SPARE, SharedBlocks
-from plugbay.app._trace_key import read_trace_key
+from plugbay.app._trace_key import RevokedTraces, read_trace_key
 from plugbay.control import Agent, CarePolicy, Identity, Link, Loader, PluginEvent, connect
 from plugbay.gateway import (
     AccessLines,
@@ -93,7 +93,10 @@ class Worker:
             meter=self.registry,
             builtin={"/health": self._health, "/ready": self._ready},
             tracing=Tracing(
-                self.clock, traces=self.traces, key=read_trace_key(Path(options.data_dir))
+                self.clock,
+                traces=self.traces,
+                key=read_trace_key(Path(options.data_dir)),
+                revoked=RevokedTraces(Path(options.data_dir)).__contains__,
             ),
             access=self._access_lines(options.log),
         )

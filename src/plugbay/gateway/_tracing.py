@@ -16,10 +16,13 @@ from plugbay.observability import (
     TraceStep,
     propagate,
     server_timing,
+    trace_id,
     verify_trace,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from plugbay.gateway._chain import Chain
     from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._link import Link
@@ -31,11 +34,19 @@ if TYPE_CHECKING:
 
 
 class Tracing:
-    """Begins traces. Without `traces` no span is kept; without `key` no permit is valid."""
+    """Begins traces. Without `traces` no span is kept; without `key` no permit is valid, and one
+    whose id is `revoked` is not either."""
 
-    def __init__(self, clock: Clock, *, traces: Traces | None = None, key: bytes = b"") -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        traces: Traces | None = None,
+        key: bytes = b"",
+        revoked: Callable[[str], bool] = lambda id: False,
+    ) -> None:
         self.traces = traces
-        self._clock, self._key = clock, key
+        self._clock, self._key, self._revoked = clock, key, revoked
 
     def begin(self, exchange: Exchange) -> ExchangeTrace | None:
         """Take the head's trace fields, let its other fields carry the trace to the upstream."""
@@ -57,7 +68,8 @@ class Tracing:
         return ExchangeTrace(context, span, self._clock, permitted=permitted)
 
     def _permits(self, value: bytes) -> bool:
-        return bool(self._key) and verify_trace(self._key, value, now=self._clock.time())
+        genuine = bool(self._key) and verify_trace(self._key, value, now=self._clock.time())
+        return genuine and not self._revoked(trace_id(value))
 
 
 class ExchangeTrace(ActiveTrace):

@@ -52,6 +52,7 @@ from plugbay.observability._trace_steps import Decision as Decision
 from plugbay.observability._trace_steps import TraceStep as TraceStep
 from plugbay.observability._trace_steps import server_timing as server_timing
 from plugbay.observability._trace_steps import sign_trace as sign_trace
+from plugbay.observability._trace_steps import trace_id as trace_id
 from plugbay.observability._trace_steps import verify_trace as verify_trace
 from plugbay.observability._traces import OtelTraces as OtelTraces
 from plugbay.observability._traces import RequestTrace as RequestTrace

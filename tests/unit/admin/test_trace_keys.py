@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from plugbay.admin import AdminOptions
-from plugbay.observability import verify_trace
+from plugbay.app._trace_key import RevokedTraces
+from plugbay.observability import trace_id, verify_trace
 
 from .conftest import V1, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = b"0123456789abcdef"
 
 
 class TestWithAKey:
     @pytest.fixture
-    def options(self) -> AdminOptions:
-        return AdminOptions(requests_per_minute=100_000, trace_key=KEY)
+    def options(self, tmp_path: Path) -> AdminOptions:
+        (tmp_path / "run").mkdir()
+        tell = RevokedTraces(tmp_path).write
+        return AdminOptions(requests_per_minute=100_000, trace_key=KEY, revoke_traces=tell)
 
     def test_it_holds_for_as_long_as_it_says(self, world: World) -> None:
         answer = world.ask("POST", "/trace-keys", json={"lifetime": 60})
@@ -25,6 +33,25 @@ class TestWithAKey:
         assert (made["header"], made["expires"]) == ("plugbay-trace", now + 60)
         assert verify_trace(KEY, made["value"].encode(), now=now + 59)
         assert not verify_trace(KEY, made["value"].encode(), now=now + 60)
+
+    def test_one_is_revoked_and_the_others_hold(self, world: World) -> None:
+        first = world.ask("POST", "/trace-keys", json={}).json()
+        other = world.ask("POST", "/trace-keys", json={}).json()
+        assert first["value"] != other["value"]
+        assert trace_id(first["value"].encode()) == first["id"]
+        assert world.ask("DELETE", f"/trace-keys/{first['id']}").status_code == 204
+        listed = world.ask("GET", "/trace-keys").json()["items"]
+        assert [(one["id"], one["revoked"]) for one in listed] == [
+            (other["id"], False),
+            (first["id"], True),
+        ]
+        assert "value" not in listed[0]
+        revoked = RevokedTraces(world.path)
+        assert first["id"] in revoked
+        assert other["id"] not in revoked
+        assert world.ask("DELETE", "/trace-keys/none").status_code == 404
+        world.clock.now += 300
+        assert world.ask("GET", "/trace-keys").json()["items"] == []
 
     @pytest.mark.parametrize("lifetime", [0, -1, 3601])
     def test_its_lifetime_is_bounded(self, world: World, lifetime: int) -> None:

@@ -36,6 +36,8 @@ from plugbay.admin.access._tokens import Token as Token
 from plugbay.admin.access._tokens import Tokens as Tokens
 from plugbay.admin.access._totp import Enrolment as Enrolment
 from plugbay.admin.access._totp import SecondFactors as SecondFactors
+from plugbay.admin.access._trace_keys import TraceKeyRecord as TraceKeyRecord
+from plugbay.admin.access._trace_keys import TraceKeys as TraceKeys
 from plugbay.admin.access._users import FIRST_PASSWORD_FILE as FIRST_PASSWORD_FILE
 from plugbay.admin.access._users import FIRST_USER as FIRST_USER
 from plugbay.admin.access._users import User as User
