@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,6 +76,23 @@ def test_a_refusal_names_the_layer_and_the_remedy(rig: Rig) -> None:
     shoot(page, "upload-refused")
     page.goto("/admin")
     expect(page.locator("#concerns")).to_contain_text("plugbay_broken-1.0.0")
+
+
+def test_a_binary_is_asked_for_its_manifest_first(rig: Rig) -> None:
+    page = rig.visitor("admin")
+    page.goto("/admin/upload")
+    program = rig.gateway.folder / "some-tool-1.2.0"
+    program.write_bytes(Path("/bin/true").read_bytes())
+    drop(page, program)
+    expect(page.locator("#kind")).to_have_text("executable")
+    expect(page.get_by_label("Name")).to_have_value("some-tool")
+    page.get_by_label("Version").fill("1.2.0")
+    page.get_by_label("Protocol").select_option("km")
+    shoot(page, "upload-binary")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator("#steps li.fail")).to_have_count(1, timeout=20_000)
+    expect(page.locator("#steps li.fail .finding").first).not_to_be_empty()
+    shoot(page, "upload-binary-refused")
 
 
 def test_an_empty_file_is_not_even_sent(rig: Rig) -> None:

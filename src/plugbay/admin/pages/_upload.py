@@ -5,7 +5,10 @@ from litestar import Controller, Response, get
 from plugbay.admin._access import Permission
 from plugbay.admin._http import Ask, rule
 from plugbay.admin.pages._rendering import Show
-from plugbay.sdk import PHASES
+from plugbay.sdk import PHASES, Capability
+
+FILTERS: tuple[Capability, ...] = ("request-filter", "response-filter", "body-filter")
+"""What a binary can be on the way of a request."""
 
 
 class UploadPageRoutes(Controller):
@@ -22,5 +25,6 @@ class UploadPageRoutes(Controller):
             section="upload",
             most=pages.context.options.max_upload,
             phases=PHASES,
+            capabilities=FILTERS,
             routes=sorted(pages.context.services.control.desired.routes),
         )

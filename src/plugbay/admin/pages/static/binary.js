@@ -23,6 +23,7 @@ export function manifestOf(kind, fields) {
     ["api", 1],
     ["runtime", kind.runtime],
     ["entry", entry],
+    ["provides", fields.provides],
   ].map(line);
   const order = [["phase", fields.phase], ["priority", Number(fields.priority)]].map(line);
   return [...lines, "[order]", ...order, ""].join("\n");

@@ -28,8 +28,9 @@ part("file").addEventListener("change", (event) => {
 part("cancel").addEventListener("click", cancel);
 part("about").addEventListener("submit", (event) => {
   event.preventDefault();
-  const fields = Object.fromEntries(new FormData(event.target));
-  send(chosen.file, manifestOf(chosen.kind, fields));
+  const form = new FormData(event.target);
+  const provides = form.getAll("provides");
+  send(chosen.file, manifestOf(chosen.kind, { ...Object.fromEntries(form), provides }));
 });
 part("enable").addEventListener("submit", enable);
 
