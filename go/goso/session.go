@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
+	"reflect"
 	"runtime"
 	"sync"
 
@@ -29,7 +32,22 @@ type session struct {
 func newSession(l *link) *session {
 	e := echo.New()
 	e.Logger.SetOutput(os.Stderr)
+	believeGateway(e)
 	return &session{link: l, echo: e, calls: map[uint32]*call{}}
+}
+
+// believeGateway makes c.RealIP() the client that the gateway sees through the proxies it trusts, not
+// one that the client claims to be. Old versions of Echo have no such field.
+func believeGateway(e *echo.Echo) {
+	field := reflect.ValueOf(e).Elem().FieldByName("IPExtractor")
+	if !field.IsValid() {
+		return
+	}
+	client := func(request *http.Request) string {
+		host, _, _ := net.SplitHostPort(request.RemoteAddr)
+		return host
+	}
+	field.Set(reflect.ValueOf(client).Convert(field.Type()))
 }
 
 // serve returns when the gateway has closed the connection.

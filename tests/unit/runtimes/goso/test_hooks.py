@@ -54,7 +54,8 @@ def test_fields_change_on_both_legs() -> None:
 
 def test_it_may_answer_itself() -> None:
     async def scenario(plugin: GosoInstance) -> None:
-        seen = await exchange(plugin, "GET", "/answer")
+        claimed = {"x-forwarded-for": "198.51.100.1", "x-real-ip": "198.51.100.2"}
+        seen = await exchange(plugin, "GET", "/answer", **claimed)
         assert (seen.status, seen.body) == (418, b"answered 192.0.2.7")
         assert seen.header("x-from") == "go"
         seen = await exchange(plugin, "POST", "/refuse", b"never read")
