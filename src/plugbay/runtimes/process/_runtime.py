@@ -20,19 +20,25 @@ class ProcessRuntime:
 
     def __init__(self, *, base: str | None = None, randomness: Randomness | None = None) -> None:
         self._base, self._randomness = base, randomness or random.SystemRandom()
-        self._swept = False
+        self._ready = False
 
     async def load(self, request: LoadRequest) -> ProcessInstance:
         """Start, describe and configure. Raises `LoadFailed`; then nothing is left behind."""
         try:
-            aio()
+            if not self._ready:
+                await asyncio.to_thread(self._prepare)
         except Unavailable as error:
             raise LoadFailed(
                 request.manifest.id, error.detail, generation=request.generation
             ) from None
         from plugbay.runtimes.process._loading import load_instance
 
-        if not self._swept:
-            self._swept = True
-            await asyncio.to_thread(sweep, self._base)
         return await load_instance(request, self._base, self._randomness)
+
+    def _prepare(self) -> None:
+        """Import what takes long, and clear away what killed processes have left."""
+        aio()
+        from plugbay.runtimes.process import _loading
+
+        sweep(self._base)
+        self._ready = bool(_loading)

@@ -41,7 +41,7 @@ async def try_process(
     Nothing that the plugin does is raised, and nothing of it is left. Raises `Unavailable` if the
     extra `grpc` is missing, and `OSError` if no process can be started.
     """
-    aio()
+    await asyncio.to_thread(_import)
     trial = _Trial(payload, manifest, limits, config or {})
     try:
         async with asyncio.timeout(limits.seconds):
@@ -61,7 +61,7 @@ async def try_process(
 
 async def describe_program(payload: Path) -> Manifest:
     """Ask a program of our own dialect what it is. Raises `LoadFailed`, `Unavailable`."""
-    aio()
+    await asyncio.to_thread(_import)
     asked = Manifest(
         id="", version="", api=API, runtime="process", entry="plugbay", limits=Limits()
     )
@@ -86,6 +86,12 @@ async def describe_program(payload: Path) -> Manifest:
         summary=said.summary,
         provides=said.provides,
     )
+
+
+def _import() -> None:
+    """Import what takes long, off the event loop. Raises `Unavailable`."""
+    aio()
+    from plugbay.runtimes.process import _loading as _
 
 
 class _Stop(Exception):
