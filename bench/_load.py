@@ -39,10 +39,11 @@ def wrk(
     connections: int = 32,
     seconds: int = 2,
     upload: Path | None = None,
+    varied: bool = False,
 ) -> Run:
     """Ask for `path` as often as it goes, check every response, and return what came of it."""
     url = f"http://127.0.0.1:{port}{path}"
-    arguments = [str(length), *([str(upload)] if upload else [])]
+    arguments = [str(length), str(upload or ""), *(["varied"] if varied else [])]
     command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     command += ["--timeout", "10s", "-H", KEY, "-s", str(CONF / "check.lua"), url, "--", *arguments]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,6 +1,6 @@
 -- Checks every response: its status, the exact length of its body, that the plugin's header field
 -- reached the upstream (x-seen comes back) and that the response hook added its own (x-gw).
--- Arguments: length of the body, file to upload (or nothing).
+-- Arguments: length of the body, file to upload (or nothing), `varied` for heads that all differ.
 local threads = {}
 
 function setup(thread)
@@ -10,12 +10,20 @@ end
 function init(arguments)
   bad = 0
   expected = tonumber(arguments[1])
-  if arguments[2] then
+  if arguments[2] and arguments[2] ~= "" then
     local file = io.open(arguments[2], "rb")
     wrk.method = "POST"
     wrk.body = file:read("*a")
     wrk.headers["content-type"] = "application/octet-stream"
     file:close()
+  end
+  if arguments[3] == "varied" then
+    local number = 0
+    request = function()
+      number = number + 1
+      wrk.headers["x-number"] = number
+      return wrk.format(nil, wrk.path .. "?number=" .. number)
+    end
   end
 end
 

@@ -80,11 +80,11 @@ def figures(plane: HttpDataPlane, pools: UpstreamPools) -> dict[str, int]:
         "exchanges": sum(bool(each.exchange or each.fast) for each in plane.connections),
         "in_flight": sum(pool.in_flight for pool in pools.pools)
         + sum(target.state.in_flight for target in targets),
-        "busy": sum(len(target.busy) for target in targets),
+        "busy": sum(target.busy for target in targets),
         "spare": sum(len(target.spare) for target in targets),
         "waiting": sum(len(pool.waiting) for pool in pools.pools),
         "counted": sum(pool.connections for pool in pools.pools)
-        - sum(len(target.busy) + len(target.spare) for target in targets),
+        - sum(len(target.connections) for target in targets),
     }
 
 

@@ -34,7 +34,7 @@ _REQUEST = """
             vitals{n}.calls += 1
             end = now()
             seconds = end - t
-            counts{n}[bisect_left(bounds{n}, seconds)] += 1
+            counts{n}[{bucket}] += 1
             duration{n}.total += seconds
             t = end
             {success}
@@ -69,7 +69,7 @@ _RESPONSE = """
             else:
                 vitals{n}.calls += 1
                 seconds = now() - t
-                counts{n}[bisect_left(bounds{n}, seconds)] += 1
+                counts{n}[{bucket}] += 1
                 duration{n}.total += seconds
                 {success}
                 if answer is None:
@@ -81,6 +81,13 @@ _RESPONSE = """
         else:
             response = skipped{n}() or response
 """
+
+
+# As `breaker.success()`, without a call where nothing but a count is to be done.
+_SUCCESS = """if breaker{n}.closed:
+    breaker{n}.passed += 1
+else:
+    breaker{n}.success()"""
 
 
 def compile_request(
@@ -118,13 +125,21 @@ def _block(template: str, n: int, link: Link, hook: Hook, arguments: str) -> str
         call = f"async with timeout({link.limit!r}): {call}"
     guarded = link.breaker is not None
     alone = link.hook("on_request") is None
+    indent = " " * (12 if template is _REQUEST else 16)
     return template.format(
         n=n,
         call=call,
         allowed=f" and (breaker{n}.closed or breaker{n}.allow())" if guarded else "",
-        success=f"breaker{n}.success()" if guarded else "pass",
+        success=_SUCCESS.format(n=n).replace("\n", f"\n{indent}") if guarded else "pass",
+        bucket=_bucket(n, link.series.duration.bounds),
         passed=f"series{n}.passed += 1" if alone else "pass",
     )
+
+
+def _bucket(n: int, bounds: Sequence[float]) -> str:
+    """Return the expression for a histogram's bucket: most hooks fall into the first few."""
+    first = "".join(f"{i} if seconds <= {bound!r} else " for i, bound in enumerate(bounds[:4]))
+    return f"{first}bisect_left(bounds{n}, seconds)"
 
 
 def _make(

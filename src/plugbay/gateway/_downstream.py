@@ -48,17 +48,18 @@ class Downstream(Connection):
 
     def __init__(self, plane: HttpDataPlane, scheme: bytes) -> None:
         super().__init__(plane, scheme)
-        self._express: FastExchange | None = None
+        self._express = FastExchange(self)
 
     # --- bytes in
 
     def data_received(self, data: bytes) -> None:
-        if not (self.mode or self.head_bytes or self.backlog) and self.writable:
-            express = self._express
-            if express is None:
-                express = self._express = FastExchange(self)
-            if len(data) <= MOST and express.take(data):
-                return
+        if (
+            not (self.mode or self.head_bytes or self.backlog)
+            and self.writable
+            and len(data) <= MOST
+            and self._express.take(data)
+        ):
+            return
         if self.backlog:
             self.backlog.append(data)
         else:

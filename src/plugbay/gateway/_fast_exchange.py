@@ -11,14 +11,15 @@ of a hook, is not handled here: the request is promoted, as it stands, to the `E
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from plugbay.gateway._connection import IDLE, WAITING
 from plugbay.gateway._promotion import promote
 from plugbay.gateway._sections import Section
 from plugbay.gateway._ticker import NEVER
-from plugbay.gateway._upstream import CLOSED, HEAD, SPARE
-from plugbay.gateway._wire import FRAMING, Unsendable, lines, status_line
+from plugbay.gateway._upstream import CLOSED
+from plugbay.gateway._wire import Unsendable, status_line
 from plugbay.sdk import Request, Response
 
 if TYPE_CHECKING:
@@ -29,15 +30,18 @@ if TYPE_CHECKING:
     from plugbay.gateway._response_sections import ResponseSection
     from plugbay.gateway._upstream import Upstream
     from plugbay.gateway._ways import Way
-    from plugbay.gateway._wire import Fields
 
 MOST = 16 * 1024
 """Up to this size of a read, copying costs less than to look twice."""
 _HTTP, _HTTPS = "http", "https"
 _OWN = b"via: 1.1 plugbay\r\nx-request-id: "
 _ID = b"x-request-id: "
+_MORE = (b"", b"", b"")
+_LINE_END = b"\r\n"
 _END = b"\r\n\r\n"
 _CLOSE = b"\r\nconnection: close\r\n\r\n"
+_NOTHING = Section(b"")
+"""What no request says: none is so long."""
 
 
 class FastExchange:
@@ -49,9 +53,7 @@ class FastExchange:
         "connection",
         "entered",
         "id",
-        "keep",
-        "line",
-        "peer",
+        "now",
         "plane",
         "plugin_seconds",
         "request",
@@ -67,21 +69,20 @@ class FastExchange:
     """An attribute of those that leave a chain; what was cancelled is promoted before."""
 
     way: Way
-    keep: bool
-    line: bytes
     body: bytes
     id: bytes
     began: float
     sent: float
+    upstream_seconds: float
     entered: int
     plugin_seconds: float
 
     def __init__(self, connection: Downstream) -> None:
         self.connection = connection
         self.plane = connection.plane
-        self.peer = connection.peer
+        self.now = connection.plane.monotonic
         self.scheme = _HTTPS if connection.scheme == b"https" else _HTTP
-        self.section = Section(b"")  # no request has the length that it says
+        self.section = _NOTHING
         self.request: Request | None = None
         self.upstream: Upstream | None = None
 
@@ -89,12 +90,12 @@ class FastExchange:
 
     def take(self, data: bytes) -> bool:
         """Take a read of an idle connection; False leaves it, untouched, to the general path."""
-        ways = self.plane.ways
+        plane, section = self.plane, self.section
         head, end, body = data.partition(_END)
+        ways = plane.ways
         if not end or ways is None:
             return False
-        line, _, block = head.partition(b"\r\n")
-        section = self.section
+        line, _, block = head.partition(_LINE_END)
         if section.block != block:
             read = self._read(data, block, len(body))
             if read is None:
@@ -103,17 +104,28 @@ class FastExchange:
         if section.length != len(body):
             return False
         way = ways[line, section.host]
-        if way is None or (body and len(body) > (way.route.max_body or self.plane.most)):
+        if way is None or (body and len(body) > (way.route.max_body or plane.most)):
             return False
-        chain = way.route.chain
+        chain = way.chain
+        if chain is not None and not (chain.fast and (section.sized or not way.wants_length)):
+            return False
+        connection = self.connection
+        connection.mode = WAITING
+        connection.fast = self
+        connection.deadline = NEVER
+        self.began = self.now()
+        self.id = plane.next_id()
+        self.way = way
+        self.body = body
+        self.plugin_seconds = 0.0
+        self.entered = 0
+        way.series.in_flight += 1
+        if way.route.total_timeout:
+            connection.total = plane.ticker.after(way.route.total_timeout)
         if chain is None:
-            self._begin(way, section.keep, line, body)
-            self._send(section, line, section.forward)
-        elif chain.fast and (section.sized or not way.wants_length):
-            self._begin(way, section.keep, line, body)
-            self._through(chain, section, way)
+            self._send(way, line, section.forward)
         else:
-            return False
+            self._through(chain, section, way, line)
         return True
 
     def _read(self, data: bytes, block: bytes, size: int) -> Section | None:
@@ -124,34 +136,15 @@ class FastExchange:
             self.section = read
         return read
 
-    def _begin(self, way: Way, keep: bool, line: bytes, body: bytes) -> None:
-        plane, connection = self.plane, self.connection
-        connection.mode = WAITING
-        connection.fast = self
-        connection.deadline = NEVER
-        self.began = plane.monotonic()
-        self.id = plane.next_id()
-        self.way = way
-        self.keep = keep
-        self.line = line
-        self.body = body
-        self.plugin_seconds = 0.0
-        self.entered = 0
-        route = way.route
-        route.series.in_flight += 1
-        if route.total_timeout:
-            connection.total = plane.ticker.after(route.total_timeout)
-
-    def _through(self, chain: Chain, section: Section, way: Way) -> None:
+    def _through(self, chain: Chain, section: Section, way: Way, line: bytes) -> None:
         """Pass the request hooks."""
         chain.tally.entered += 1
         chain.inside.add(self)
         fields = section.fields
-        raw = fields.copy()
         self.request = request = Request.received(
             way.name,
             way.target,
-            raw,
+            fields.copy(),
             section.authority,
             self.scheme,
             section.client,
@@ -164,24 +157,24 @@ class FastExchange:
         if answer is not None:
             self.promote().answer(answer)
             return
-        line, forward = self.line, section.forward
+        forward = section.forward
         try:
             if request.method is not way.name:
                 self._general()
                 return
-            if request.target is not way.target:
-                line = b"%b %b HTTP/1.1" % (way.method, request.target)
+            target = request.target
+            if target is not way.target:
+                line = b"%b %b HTTP/1.1" % (way.method, target)
             raw = request.headers.raw
             if raw != fields:
-                forward = _edited(fields, forward, raw, section.sized)
+                forward = self.plane.added.edited(fields, forward, raw, section.sized)
         except Unsendable:
             self._general()  # which tells what is wrong
             return
-        self._send(section, line, forward)
+        self._send(way, line, forward)
 
-    def _send(self, section: Section, line: bytes, forward: bytes) -> None:
+    def _send(self, way: Way, line: bytes, forward: bytes) -> None:
         """Send the request to a spare connection, if there is one."""
-        way = self.way
         pool = way.pool
         limit = pool.max_requests
         if limit and pool.in_flight >= limit:
@@ -196,16 +189,15 @@ class FastExchange:
         pool.admitted += 1
         target.state.in_flight += 1
         target.series.requests += 1
-        upstream = spare.pop()
-        target.busy.add(upstream)
+        self.upstream = upstream = spare.pop()
         upstream.fast = self
-        upstream.mode = HEAD
-        upstream.bodiless = False
         upstream.served += 1
         upstream.deadline = target.ticker.now + target.response_span
-        self.upstream = upstream
-        self.sent = self.plane.monotonic()
-        upstream.transport.write(b"".join((line, b"\r\n", forward, _OWN, self.id, _END, self.body)))
+        # Without another look at the clock: nothing but the hooks has taken time.
+        self.sent = self.began + self.plugin_seconds
+        upstream.transport.write(
+            b"".join((line, _LINE_END, forward, _OWN, self.id, _END, self.body))
+        )
 
     def _general(self, target: TargetPool | None = None) -> None:
         """Let the general path do what comes behind the request hooks."""
@@ -216,22 +208,25 @@ class FastExchange:
     def answered(self, upstream: Upstream, data: bytes) -> None:
         """The upstream has sent something."""
         target = upstream.target
-        found = target.reader.read(data) if len(data) <= MOST else None
-        if found is None or self.plane.draining:
+        section: ResponseSection | None = target.last
+        head, end, body = data.partition(_END) if len(data) <= MOST else _MORE
+        if end and section.head != head:
+            section = target.reader.read(head, data, len(body))
+            target.last = section or target.last
+        if section is None or not end or section.length != len(body) or self.plane.draining:
             self.promote()
             upstream.data_received(data)
             return
-        section, body = found
-        now = self.plane.monotonic()
+        now = self.now()
         self.upstream_seconds = seconds = now - self.sent
-        target.series.duration.observe(seconds)
+        duration = target.series.duration
+        duration.counts[bisect_left(duration.bounds, seconds)] += 1
+        duration.total += seconds
         if target.state.failures:
             target.worked()
-        chain = self.way.route.chain
-        request = self.request
+        chain, request = self.way.chain, self.request
         if chain is None or request is None or not chain.sees_response:
-            forward = section.forward
-            self._finish(upstream, target, section, section.status, forward, body)
+            self._finish(upstream, section, section.status, section.forward, body, now)
         else:
             self._back(chain, request, upstream, section, body)
 
@@ -247,78 +242,62 @@ class FastExchange:
         fields, forward = section.fields, section.forward
         response = Response.received(section.status, fields.copy())
         after = chain.on_response(request, response, self.entered)
-        raw = after.headers.raw
-        if after is not response or after.body is not None or not _plain(after.status):
-            self._unusual(upstream, section, after, body)
-            return
-        try:
-            if raw != fields:
-                forward = _edited(fields, forward, raw, b"")
-        except Unsendable:
-            self._unusual(upstream, section, after, body)
-            return
-        self._finish(upstream, upstream.target, section, after.status, forward, body)
-
-    def _unusual(
-        self, upstream: Upstream, section: ResponseSection, response: Response, body: bytes
-    ) -> None:
-        """A plugin has made another response of it."""
+        status = after.status
+        if after is response and after.body is None and _plain(status):
+            raw = after.headers.raw
+            try:
+                if raw != fields:
+                    forward = self.plane.added.edited(fields, forward, raw, b"")
+            except Unsendable:
+                pass
+            else:
+                self._finish(upstream, section, status, forward, body, self.now())
+                return
         exchange = self.promote()
         exchange.upstream_seconds = self.upstream_seconds
-        upstream.answered(exchange, section, response, body)
+        upstream.answered(exchange, section, after, body)
 
     def _finish(
         self,
         upstream: Upstream,
-        target: TargetPool,
         section: ResponseSection,
         status: int,
         forward: bytes,
         body: bytes,
+        now: float,
     ) -> None:
-        """Give the connection back, write the response, and be over."""
-        upstream.fast = None
+        """Give the connection back, write the response, count, and let the client go on."""
+        target, way, connection = upstream.target, self.way, self.connection
+        upstream.fast = self.upstream = connection.fast = None
         upstream.deadline = NEVER
-        pool = target.pool
-        pool.in_flight -= 1
+        target.pool.in_flight -= 1
         target.state.in_flight -= 1
         if section.keep and not upstream.transport.is_closing():
-            upstream.mode = SPARE
             target.give_back(upstream)
         else:
             upstream.mode = CLOSED
             upstream.transport.close()
-        self._write(status, forward + section.sized, body)
-        self._over(status, len(body))
-
-    def _write(self, status: int, forward: bytes, body: bytes) -> None:
-        connection = self.connection
-        connection.fast = None
-        end = _END if self.keep else _CLOSE
+        keep = self.section.keep
+        line = section.line if status == section.status else status_line(status)
+        end = _END if keep else _CLOSE
         connection.transport.write(
-            b"".join((status_line(status), forward, _ID, self.id, end, body))
+            b"".join((line, forward, section.sized, _ID, self.id, end, body))
         )
-
-    def _over(self, status: int, size: int) -> None:
-        """Count, leave the chain, and let the connection go on."""
-        plane, connection, way = self.plane, self.connection, self.way
-        route = way.route
-        series = route.series
-        series.in_flight -= 1
-        seconds = plane.monotonic() - self.began
-        series.count(way.name, status, seconds, len(self.body), size)
+        way.series.in_flight -= 1
+        seconds = now - self.began
+        way.series.count(way.name, status, seconds, len(self.body), len(body))
+        plane, chain = self.plane, way.chain
         if plane.access is not None:
-            plane.access.write_fast(self, status, seconds, size)
-        if route.chain is not None:
-            route.chain.leave(self)
+            plane.access.write_fast(self, status, seconds, len(body))
+        if chain is not None:
             self.request = None
-        self.upstream = None
-        if self.keep and connection.writable and not (connection.backlog or connection.paused):
+            chain.leave(self)
+        if keep and connection.writable and not (connection.backlog or connection.paused):
             connection.mode = IDLE
             connection.total = NEVER
             connection.deadline = plane.ticker.now + plane.idle_span
         else:
-            connection.response_done(self.keep)
+            connection.response_done(keep)
 
     # --- what is not usual
 
@@ -331,20 +310,6 @@ class FastExchange:
     def cancel(self) -> None:
         """The drain deadline is over."""
         self.promote().cancel()
-
-
-def _edited(fields: Fields, forward: bytes, raw: Fields, sized: bytes) -> bytes:
-    """Return the lines of `raw`, which was `fields`, whose lines are `forward`, until hooks came.
-
-    Most only add fields. Framing is not theirs: `sized` is what there is of it. Raises
-    `Unsendable`.
-    """
-    count = len(fields)
-    if raw[:count] == fields:
-        added = raw[count:]
-        if not any(name in FRAMING for name, _ in added):
-            return forward + lines(added)
-    return lines([field for field in raw if field[0] not in FRAMING]) + sized
 
 
 def _plain(status: int) -> bool:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _ENTRIES = 2048
 _LENGTH = 256
-_SECRET = frozenset((b"authorization", b"cookie", b"set-cookie"))
+SECRET = frozenset((b"authorization", b"cookie", b"set-cookie"))
+"""Fields with credentials, which are not kept."""
 
 
 class OddLine(ValueError):
@@ -50,6 +51,6 @@ class FieldLines(dict[bytes, "Field | None"]):
             self.special.clear()
         if special:
             self.special[line] = field
-        if len(line) <= _LENGTH and name not in _SECRET:
+        if len(line) <= _LENGTH and name not in SECRET:
             self[line] = None if special else field
         return None if special else field

@@ -15,7 +15,7 @@ from plugbay.gateway._balance import create_balancer
 from plugbay.gateway._field_names import FieldNames
 from plugbay.gateway._outlier import OutlierDetector
 from plugbay.gateway._response_head import is_special
-from plugbay.gateway._response_sections import ResponseReader
+from plugbay.gateway._response_sections import ResponseReader, ResponseSection
 from plugbay.gateway._retry import RetryBudget
 from plugbay.gateway._targets import TargetState, split_address
 from plugbay.gateway._upstream import Upstream
@@ -44,9 +44,10 @@ class TargetPool:
     """One target: its state and its connections."""
 
     __slots__ = (
-        "busy",
+        "connections",
         "host",
         "idle_span",
+        "last",
         "names",
         "pool",
         "port",
@@ -68,8 +69,16 @@ class TargetPool:
         self.response_span = pool.ticker.span(pool.spec.response_timeout)
         self.names = FieldNames(is_special)
         self.reader = ResponseReader()
+        self.last = ResponseSection(b"")
+        """What the last head said: a target often answers with the same one many times within the
+        second that its Date lasts."""
         self.spare: deque[Upstream] = deque()
-        self.busy: set[Upstream] = set()
+        self.connections: set[Upstream] = set()
+
+    @property
+    def busy(self) -> int:
+        """How many connections are in use."""
+        return len(self.connections) - len(self.spare)
 
     def take(self) -> Upstream | None:
         """Return the spare connection that was used last, or None."""
@@ -77,16 +86,13 @@ class TargetPool:
         while spare:
             upstream = spare.pop()
             if not upstream.transport.is_closing():
-                self.busy.add(upstream)
                 return upstream
         return None
 
     def give_back(self, upstream: Upstream) -> None:
         """Keep a connection whose exchange is over, or hand it to who waits for one."""
         pool = self.pool
-        self.busy.discard(upstream)
         if pool.waiting:
-            self.busy.add(upstream)
             pool.hand_over(self, upstream)
         elif pool.closed or len(self.spare) >= pool.spec.max_spare:
             upstream.transport.close()
@@ -96,7 +102,7 @@ class TargetPool:
 
     def lost(self, upstream: Upstream) -> None:
         """A connection is gone."""
-        self.busy.discard(upstream)
+        self.connections.discard(upstream)
         with contextlib.suppress(ValueError):
             self.spare.remove(upstream)
         self.pool.connections -= 1
@@ -122,10 +128,10 @@ class TargetPool:
         finally:
             if not made:
                 pool.connections -= 1
+        self.connections.add(upstream)
         if forwarding.over:
             upstream.transport.close()
         else:
-            self.busy.add(upstream)
             forwarding.attach(upstream)
 
     def worked(self) -> None:
@@ -149,7 +155,7 @@ class TargetPool:
 
     def sweep(self, now: float) -> None:
         """Give up what is late and close what was spare for too long."""
-        for upstream in [u for u in self.busy if u.deadline <= now]:
+        for upstream in [u for u in self.connections if u.deadline <= now]:
             upstream.expire()
         keep = self.pool.spec.keepalive
         while self.spare and keep and self.spare[0].since + keep <= now:

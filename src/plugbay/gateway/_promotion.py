@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from plugbay.gateway._exchange import Exchange
 from plugbay.gateway._forwarding import Forwarding
 from plugbay.gateway._request_head import RequestHead
+from plugbay.gateway._upstream import HEAD
 from plugbay.sdk import Request
 
 if TYPE_CHECKING:
@@ -68,3 +69,4 @@ def _forward(exchange: Exchange, fast: FastExchange, upstream: Upstream) -> None
         forwarding.replay, forwarding.replayed = [fast.body], len(fast.body)
     exchange.sink = upstream.forwarding = forwarding
     upstream.fast = None
+    upstream.mode = HEAD

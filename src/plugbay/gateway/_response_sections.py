@@ -8,6 +8,7 @@ import httptools
 
 from plugbay.gateway._field_lines import FieldLines, OddLine
 from plugbay.gateway._response_head import USUAL_CONNECTION, is_special
+from plugbay.gateway._wire import status_line
 
 if TYPE_CHECKING:
     from plugbay.gateway._wire import Field, Fields
@@ -18,12 +19,14 @@ _VERSION = b"HTTP/1.1 "
 class ResponseSection:
     """What the head of a response says. It is shared by responses, so nobody changes it."""
 
-    __slots__ = ("fields", "forward", "head", "keep", "length", "sized", "status")
+    __slots__ = ("fields", "forward", "head", "keep", "length", "line", "sized", "status")
 
     def __init__(self, head: bytes) -> None:
         self.head = head
         """The head as received, without the empty line."""
         self.status = 0
+        self.line = b""
+        """The status line, as the client gets it."""
         self.fields: Fields = []
         """What plugins see; Content-Length is the last."""
         self.forward = b""
@@ -37,33 +40,21 @@ class ResponseSection:
 class ResponseReader:
     """Reads the heads of whole responses; all connections to a target share it.
 
-    As in `SectionReader`, the parser is fed whole messages only. A target often answers with the
-    same head many times within the second that its Date lasts, so the last one is remembered.
+    As in `SectionReader`, the parser is fed whole messages only.
     """
 
-    __slots__ = ("_last", "_lines", "_parser")
+    __slots__ = ("_lines", "_parser")
 
     def __init__(self) -> None:
         self._lines = FieldLines(is_special)
         self._parser: Any = httptools.HttpResponseParser(self)
-        self._last = ResponseSection(b"")
 
-    def read(self, data: bytes) -> tuple[ResponseSection, bytes] | None:
-        """Return the head and the body of the response `data`.
+    def read(self, head: bytes, data: bytes, size: int) -> ResponseSection | None:
+        """Return what the `head` of the response `data` says, whose body has `size` bytes.
 
         None if it is not a usual one: malformed, not all there, chunked, without a body, interim,
         an error of the server, or with fields that end here but for Connection.
         """
-        head, end, body = data.partition(b"\r\n\r\n")
-        section = self._last
-        if end and section.head != head:
-            made = self._read(head, data, len(body))
-            if made is None:
-                return None
-            self._last = section = made
-        return (section, body) if end and section.length == len(body) else None
-
-    def _read(self, head: bytes, data: bytes, size: int) -> ResponseSection | None:
         line, _, block = head.partition(b"\r\n")
         section = ResponseSection(head)
         try:
@@ -80,6 +71,7 @@ class ResponseReader:
             return None
         if not 200 <= status < 500 or status in (204, 304) or not section.keep:
             self._parser = httptools.HttpResponseParser(self)
+        section.line = status_line(status)
         return section if 200 <= status < 500 and status not in (204, 304) else None
 
     def _read_lines(self, section: ResponseSection, block: bytes) -> None:

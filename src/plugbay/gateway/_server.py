@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol
 
+from plugbay.gateway._added_lines import AddedLines
 from plugbay.gateway._connection import LINGER, Connection
 from plugbay.gateway._downstream import Downstream
 from plugbay.gateway._fast_exchange import MOST
@@ -17,6 +17,7 @@ from plugbay.gateway._forwarded import ForwardedPolicy
 from plugbay.gateway._observers import Observers
 from plugbay.gateway._problem import problem
 from plugbay.gateway._request_head import is_special
+from plugbay.gateway._request_ids import request_ids
 from plugbay.gateway._sections import SectionReader
 from plugbay.gateway._ticker import Ticker
 from plugbay.gateway._tracing import Tracing
@@ -90,6 +91,7 @@ class HttpDataPlane:
         self.ticker = Ticker(tick, self._sweep)
         self.idle_span = self.ticker.span(limits.idle_timeout)
         self.names = FieldNames(is_special)
+        self.added = AddedLines()
         self.sections = SectionReader(limits, self.forwarded)
         self.ways: Ways | None = None
         """The fast path, where all requests of the current table may take it."""
@@ -102,8 +104,7 @@ class HttpDataPlane:
         self._builtin = dict(builtin or {})
         self._servers: list[asyncio.Server] = []
         self._empty = asyncio.Event()
-        self._id_prefix = secrets.token_hex(8)
-        self._id_count = 0
+        self.next_id = request_ids().__next__
         self._date = (0, b"")
 
     async def serve(
@@ -188,11 +189,6 @@ class HttpDataPlane:
         """A connection is gone."""
         if self.draining and not self.connections:
             self._empty.set()
-
-    def next_id(self) -> bytes:
-        """Return a new request id: unguessable per process, then counted."""
-        self._id_count += 1
-        return f"{self._id_prefix}-{self._id_count:08x}".encode()
 
     def date(self) -> bytes:
         """Return the Date field's value (RFC 9110, 6.6.1), made once a second."""

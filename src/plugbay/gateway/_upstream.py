@@ -321,7 +321,7 @@ class Upstream(asyncio.Protocol):
         if self.keep and whole and not extra and not self.transport.is_closing():
             self.mode = SPARE
             self.status = self.head_bytes = 0
-            self.head_done = self.message_done = False
+            self.head_done = self.message_done = self.bodiless = False
             if self.raw or self.raw_special:
                 self.raw, self.raw_special = [], []
             if self.paused:

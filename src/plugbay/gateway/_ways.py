@@ -22,12 +22,24 @@ _LENGTH = 256
 class Way:
     """What a request line comes to."""
 
-    __slots__ = ("handler", "method", "name", "pool", "route", "target", "wants_length")
+    __slots__ = (
+        "chain",
+        "handler",
+        "method",
+        "name",
+        "pool",
+        "route",
+        "series",
+        "target",
+        "wants_length",
+    )
 
     def __init__(
         self, route: Route, handler: ProxyHandler, method: bytes, name: str, target: bytes
     ) -> None:
         self.route = route
+        self.chain = route.chain
+        self.series = route.series
         self.handler = handler
         self.pool = handler.pool
         self.method = method

@@ -32,11 +32,11 @@ class CircuitBreaker:
         "_before",
         "_clock",
         "_failed",
-        "_passed",
         "_since",
         "closed",
         "failures",
         "opened",
+        "passed",
         "ratio",
         "rest",
         "state",
@@ -60,7 +60,10 @@ class CircuitBreaker:
         self.opened = 0
         """How often it has opened."""
         self._before = (0, 0)
-        self._passed = self._failed = 0
+        self.passed = 0
+        """Successes of this half of the window. While `closed`, a hot path may add to it what
+        `success` would."""
+        self._failed = 0
         self._since = clock.monotonic()
 
     def allow(self) -> bool:
@@ -76,7 +79,7 @@ class CircuitBreaker:
     def success(self) -> None:
         """A call went well. Late news of calls from before it opened changes nothing."""
         if self.closed:
-            self._passed += 1
+            self.passed += 1
         elif self.state is BreakerState.HALF_OPEN:
             self.reset()
 
@@ -91,24 +94,24 @@ class CircuitBreaker:
         """Close it and forget the past."""
         self.state, self.closed = BreakerState.CLOSED, True
         self._before = (0, 0)
-        self._passed = self._failed = 0
+        self.passed = self._failed = 0
         self._since = self._clock.monotonic()
 
     def _count(self, now: float) -> None:
         half, age = self.window / 2, now - self._since
         if age >= self.window:
             self._before, self._since = (0, 0), now
-            self._passed = self._failed = 0
+            self.passed = self._failed = 0
         elif age >= half:
-            self._before, self._since = (self._passed, self._failed), self._since + half
-            self._passed = self._failed = 0
+            self._before, self._since = (self.passed, self._failed), self._since + half
+            self.passed = self._failed = 0
         self._failed += 1
         failed = self._failed + self._before[1]
         if failed >= self.failures and failed >= self.ratio * (failed + self._passed_in_all()):
             self._open(now)
 
     def _passed_in_all(self) -> int:
-        return self._passed + self._before[0]
+        return self.passed + self._before[0]
 
     def _open(self, now: float) -> None:
         self.state, self.closed, self._since = BreakerState.OPEN, False, now
