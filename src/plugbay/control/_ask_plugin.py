@@ -133,7 +133,8 @@ async def carry_out(question: Ask, instance: Instance | None) -> Asked:
     if not isinstance(result, Mapping):
         detail = f"{question.name} returned {type(result).__name__}, not a mapping"
         return Asked(id=question.id, kind="failed", detail=detail)
-    return Asked(id=question.id, result=dict(result))
+    said: Mapping[str, Any] = result
+    return Asked(id=question.id, result=dict(said))
 
 
 def _listing(owner: AdminOperations) -> dict[str, Any]:

@@ -28,6 +28,10 @@ class PluginOperationList(msgspec.Struct, frozen=True):
     items: list[PluginOperation]
 
 
+class PluginArguments(msgspec.Struct, frozen=True):
+    """The arguments of an operation: any JSON object, as the operation wants it."""
+
+
 class PluginAnswers(msgspec.Struct, frozen=True, kw_only=True):
     """What each worker's plugin has answered, and in `failed` what went wrong in others."""
 
@@ -60,7 +64,7 @@ class PluginOperationRoutes(Controller):
 
     @post(
         "/{name:str}",
-        opt=rule(Permission.PLUGINS_WRITE, body=dict[str, Any]),
+        opt=rule(Permission.PLUGINS_WRITE, body=PluginArguments),
         operation_id="operatePlugin",
         status_code=200,
     )

@@ -154,9 +154,10 @@ def _stale(path: Path, seal: str, now: float) -> bool:
 
 def main() -> None:
     """Do the work that the standard input describes."""
-    told = json.load(sys.stdin)
-    feeds = tuple(Feed(**feed) for feed in told["config"].pop("feeds"))
-    config = Config(**{**told["config"], "feeds": feeds})
+    told: dict[str, Any] = json.load(sys.stdin)
+    said: dict[str, Any] = told["config"]
+    said["feeds"] = tuple(Feed(**feed) for feed in said["feeds"])
+    config = Config(**said)
     most = config.memory_mb << 20
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     json.dump(run(config, Path(told["folder"]), force=told["force"]), sys.stdout)

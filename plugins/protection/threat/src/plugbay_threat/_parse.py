@@ -49,6 +49,12 @@ _OBSERVED = frozenset(("ipv4-addr", "ipv6-addr", "domain-name"))
 _MISP = frozenset(
     ("ip-src", "ip-dst", "domain", "hostname", "ip-src|port", "ip-dst|port", "domain|ip")
 )
+_WORDS: dict[str, Severity] = {
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "critical": "critical",
+}
 _THREAT_LEVELS: dict[str, Severity] = {"1": "high", "2": "medium", "3": "low"}
 
 
@@ -127,9 +133,10 @@ def _json_object(value: dict[str, Any], key: str) -> Iterator[Indicator]:
 
 def _stix(bundle: Any) -> Iterator[Indicator]:
     """Yield from a STIX 2.1 bundle: indicators' patterns (section 4.7), and observed addresses."""
-    objects: Any = bundle.get("objects") if isinstance(bundle, dict) else None
-    if not isinstance(objects, list):
+    whole: dict[str, Any] = cast("dict[str, Any]", bundle) if isinstance(bundle, dict) else {}
+    if not isinstance(whole.get("objects"), list):
         raise ValueError("no STIX bundle: it has no list of objects")
+    objects: list[Any] = whole["objects"]
     for item in objects:
         if not isinstance(item, dict):
             continue
@@ -191,7 +198,7 @@ def _misp_event(event: dict[str, Any]) -> Iterator[Indicator]:
 
 def _word(value: dict[str, Any]) -> Severity | None:
     word = str(value.get("severity") or value.get("threat_level") or "").lower()
-    return cast("Severity", word) if word in ("low", "medium", "high", "critical") else None
+    return _WORDS.get(word)
 
 
 def _has_port(value: str) -> bool:
