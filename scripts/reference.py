@@ -21,6 +21,7 @@ import plugbay.sdk as sdk
 from plugbay import __version__
 from plugbay.admin._app import _routes as admin_routes
 from plugbay.admin._openapi import describe
+from plugbay.admin.access import ROLES, Permission, Role
 from plugbay.cli._root import build as build_cli
 from plugbay.kernel import PlugbayError
 from plugbay.observability import ChangeMetrics, Registry, SlotMetrics
@@ -226,6 +227,28 @@ def http_api_page() -> str:
     return "\n".join(lines)
 
 
+def permissions_page() -> str:
+    """Which role opens which route: the matrix that the API checks."""
+    document = describe(admin_routes(), __version__)
+    lines = [
+        "# Roles and permissions\n",
+        "A user's roles add up; a token's scopes are some of its owner's permissions. A route that",
+        "names no permission is closed to everybody; `anybody` needs no sign-in.\n",
+        f"| permission | {' | '.join(Role)} |\n|---|{'---|' * len(Role)}",
+    ]
+    for permission in Permission:
+        cells = ["✓" if permission in ROLES[role] else "" for role in Role]
+        lines.append(f"| `{permission}` | {' | '.join(cells)} |")
+    lines.append(f"\n| route | permission | {' | '.join(Role)} |\n|---|---|{'---|' * len(Role)}")
+    for path, methods in sorted(document["paths"].items()):
+        for method, one in sorted(methods.items()):
+            wanted = one.get("x-plugbay-permission", "")
+            cells = ["✓" if not wanted or wanted in ROLES[role] else "" for role in Role]
+            shown = f"`{wanted}`" if wanted else "anybody"
+            lines.append(f"| `{method.upper()} {path}` | {shown} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def schema_lines(name: str, schema: dict[str, Any]) -> list[str]:
     """Describe one value of the API."""
     lines = [f"## {name}\n"]
@@ -297,6 +320,7 @@ def pages() -> dict[str, str]:
         "sdk.md": sdk_page(),
         "cli.md": cli_page(),
         "http-api.md": http_api_page(),
+        "permissions.md": permissions_page(),
         "metrics.md": metrics_page(),
     }
 
