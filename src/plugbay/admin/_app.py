@@ -21,7 +21,7 @@ from plugbay.admin._context import Context
 from plugbay.admin._http import Ask, Permit, visit
 from plugbay.admin._limits import RateLimit
 from plugbay.admin._listings import Listings
-from plugbay.admin._odin import Notes, OdinRoutes, binaries_of
+from plugbay.admin._odin import Notes, odin_router
 from plugbay.admin._openapi import describe
 from plugbay.admin._options import AdminOptions
 from plugbay.admin._page_paths import is_page
@@ -100,10 +100,7 @@ async def _look(board: StatusBoard) -> None:
 
 def _routes(notes: Notes | None = None) -> list[ControllerRouterHandler]:
     v1 = Router("/admin/api/v1", route_handlers=list(API))
-    odin = Router(
-        "/admin/api", route_handlers=[OdinRoutes], dependencies={"binaries": binaries_of(notes)}
-    )
-    return [v1, Router("/admin/api", route_handlers=list(DOCS)), odin]
+    return [v1, Router("/admin/api", route_handlers=list(DOCS)), odin_router(notes)]
 
 
 def _answer(pages: Pages, request: Ask, error: Exception) -> Response[Any]:

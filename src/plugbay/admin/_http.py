@@ -49,6 +49,10 @@ class Rule:
     """The path's parameter that names the plugin, for credentials that are limited to some."""
     checks_plugin: bool = False
     """The route itself calls `Principal.require_plugin`, once it knows the plugin."""
+    errors: type[Any] | None = None
+    """What its errors are, as JSON; None: problems (RFC 9457)."""
+    form: Mapping[str, str] | None = None
+    """The fields of an upload that is a form and nothing else, with what they are."""
 
 
 def rule(
@@ -61,6 +65,8 @@ def rule(
     events: bool = False,
     plugin: str = "plugin",
     checks_plugin: bool = False,
+    errors: type[Any] | None = None,
+    form: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The `opt` of a route. `None` is for the sign-in alone: anybody may try."""
     said = Rule(
@@ -72,6 +78,8 @@ def rule(
         events=events,
         plugin=plugin,
         checks_plugin=checks_plugin,
+        errors=errors,
+        form=form,
     )
     return {"rule": said}
 

@@ -74,8 +74,7 @@ def describe(handlers: list[ControllerRouterHandler], version: str) -> Document:
         operation = document["paths"][path][method]
         if rule := cast("Rule | None", handler.opt.get("rule")):
             _complete(operation, rule)
-            if rule.body is not None:
-                bodies.add(rule.body)
+            bodies.update(type_ for type_ in (rule.body, rule.errors) if type_ is not None)
     document = _with_short_names(document)
     _, schemas = msgspec.json.schema_components(bodies, ref_template=SCHEMAS)
     components = document.setdefault("components", {})
@@ -104,11 +103,13 @@ def _complete(operation: Document, rule: Rule) -> None:
     responses = operation.setdefault("responses", {})
     responses.pop("400", None)
     descriptions = {**COMMON, **(PRECONDITIONS if rule.if_match else {})}
+    content = {MEDIA_TYPE: {"schema": PROBLEM}}
+    if rule.errors is not None:
+        # What is refused before a route is reached, such as who is not signed in, is a problem.
+        own = {"$ref": SCHEMAS.format(name=rule.errors.__name__)}
+        content["application/json"] = {"schema": own}
     for status, description in descriptions.items():
-        responses[status] = {
-            "description": description,
-            "content": {MEDIA_TYPE: {"schema": PROBLEM}},
-        }
+        responses[status] = {"description": description, "content": content}
     if rule.events:
         stream = {"text/event-stream": {"schema": {"type": "string"}}}
         responses["200"] = {"description": "Events as they happen.", "content": stream}
@@ -144,6 +145,10 @@ def _content(rule: Rule) -> Document:
         binary = {"type": "string", "format": "binary"}
         manifest = {"type": "string", "description": "plugbay.toml, for a binary."}
         parts = {"file": binary, "manifest": manifest}
+        if rule.form is not None:
+            told = {name: {"type": "string", "description": rule.form[name]} for name in rule.form}
+            form = {"type": "object", "properties": {"file": binary, **told}}
+            return {"multipart/form-data": {"schema": {**form, "required": ["file"]}}}
         form = {"type": "object", "properties": parts, "required": ["file"]}
         return {
             "application/octet-stream": {"schema": binary},

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+# Not only for type checkers: the API reads the annotations of the report.
+from plugbay.artifacts._backing import BackingReport  # noqa: TC001 - see above
 from plugbay.artifacts._check import StoreReport, check
 from plugbay.artifacts._declaration import Declaration
 from plugbay.artifacts._digest import CHUNK
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from plugbay.artifacts._artifact import Artifact
-    from plugbay.artifacts._backing import Backing, BackingReport, Stranger
+    from plugbay.artifacts._backing import Backing, Stranger
     from plugbay.artifacts._store import ArtifactStore
     from plugbay.artifacts._upload import Uploader
     from plugbay.artifacts._validator import Validator

@@ -65,6 +65,8 @@ def test_every_operation_says_its_problems_and_who_may(world: World) -> None:
                 if int(status) >= 400:
                     schema = response["content"]["application/problem+json"]["schema"]
                     assert schema == problem, (path, method, status)
+                    other = {"application/problem+json", "application/json"}
+                    assert set(response["content"]) <= other, (path, method, status)
             assert any(int(status) < 400 for status in statuses), (path, method)
             assert one["summary"] or one["description"]
             assert (one["security"] == []) == (one["operationId"] in PUBLIC)

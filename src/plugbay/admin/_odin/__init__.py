@@ -6,5 +6,4 @@ and the workers; only what has no place there is kept in a table of its own.
 """
 
 from plugbay.admin._odin._notes import Notes as Notes
-from plugbay.admin._odin._routes import OdinRoutes as OdinRoutes
-from plugbay.admin._odin._routes import binaries_of as binaries_of
+from plugbay.admin._odin._routes import odin_router as odin_router

@@ -3,31 +3,27 @@
 from typing import Any
 
 import msgspec
-from litestar import Controller, Response, delete, get, post, put
+from litestar import Controller, Response, Router, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, SkipValidation
 
 from plugbay.admin._access import Permission
 from plugbay.admin._http import Ask, Use, etag, read_limited, rule
 from plugbay.admin._odin._binaries import PluginBinaries
-from plugbay.admin._odin._errors import OdinError, answer
+from plugbay.admin._odin._errors import OdinError, OdinProblem, answer
 from plugbay.admin._odin._filters import matching
 from plugbay.admin._odin._notes import Notes
 from plugbay.admin._odin._record import OdinPlugin, counted
-from plugbay.admin._odin._upload import receive
+from plugbay.admin._odin._upload import FIELDS, receive
 from plugbay.kernel import PreconditionFailed
 
 PATH = "/plugin-binaries"
 Binaries = NamedDependency[SkipValidation[PluginBinaries]]
 
 
-def binaries_of(notes: Notes | None) -> Provide:
-    """Return how the routes get what they work on; without notes only to describe them."""
-
-    def provide(context: Use) -> PluginBinaries | None:
-        return None if notes is None else PluginBinaries(context, notes)
-
-    return Provide(provide, sync_to_thread=False)
+def odin_rule(permission: Permission, **said: Any) -> dict[str, Any]:
+    """The rule of a route whose errors are Odin's."""
+    return rule(permission, errors=OdinProblem, **said)
 
 
 class OdinPlugins(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,22 +83,19 @@ class OdinRoutes(Controller):
 
     path = PATH
     tags = ("plugin-binaries",)
-    exception_handlers = {Exception: answer}  # noqa: RUF012 - Litestar's own way
 
     @post(
         "/upload",
-        opt=rule(Permission.ARTIFACTS_WRITE, upload=True),
+        opt=odin_rule(Permission.ARTIFACTS_WRITE, upload=True, form=FIELDS),
         operation_id="uploadPluginBinary",
         status_code=201,
     )
     async def upload(self, request: Ask, binaries: Binaries) -> OdinAnswer:
-        """Upload and validate a plugin of any kind. The form's fields: `file`, `name`, `version`,
-        and if wanted `description`, `author`, `priority`, `phase`, `routes`, `config`, `tags`,
-        `entry`, `provides`."""
+        """Upload and validate a plugin of any kind; the fields may stand behind the file."""
         known = await receive(request, binaries)
         return OdinAnswer(plugin=known.shown())
 
-    @get("/", opt=rule(Permission.READ), operation_id="listPluginBinaries")
+    @get("/", opt=odin_rule(Permission.READ), operation_id="listPluginBinaries")
     async def all(
         self,
         binaries: Binaries,
@@ -113,7 +106,7 @@ class OdinRoutes(Controller):
         """The records; `name` is a regular expression."""
         return _listed(binaries, enabled, name, status)
 
-    @get("/list", opt=rule(Permission.READ), operation_id="listPluginBinariesToo")
+    @get("/list", opt=odin_rule(Permission.READ), operation_id="listPluginBinariesToo")
     async def list(
         self,
         binaries: Binaries,
@@ -124,7 +117,7 @@ class OdinRoutes(Controller):
         """The records, once more."""
         return _listed(binaries, enabled, name, status)
 
-    @get("/stats", opt=rule(Permission.READ), operation_id="countPluginBinaries")
+    @get("/stats", opt=odin_rule(Permission.READ), operation_id="countPluginBinaries")
     async def stats(self, binaries: Binaries) -> OdinStats:
         """How many there are."""
         known = binaries.all()
@@ -136,7 +129,7 @@ class OdinRoutes(Controller):
             status_counts=dict(counted(known)),
         )
 
-    @get("/{id:str}", opt=rule(Permission.READ), operation_id="getPluginBinary")
+    @get("/{id:str}", opt=odin_rule(Permission.READ), operation_id="getPluginBinary")
     async def one(self, binaries: Binaries, id: FromPath[str]) -> Response[OdinAnswer]:
         """One record."""
         said = OdinAnswer(plugin=binaries.get(id).shown())
@@ -144,7 +137,7 @@ class OdinRoutes(Controller):
 
     @post(
         "/{id:str}/enable",
-        opt=rule(Permission.PLUGINS_WRITE, checks_plugin=True),
+        opt=odin_rule(Permission.PLUGINS_WRITE, checks_plugin=True),
         operation_id="enablePluginBinary",
         status_code=200,
     )
@@ -156,7 +149,7 @@ class OdinRoutes(Controller):
 
     @post(
         "/{id:str}/disable",
-        opt=rule(Permission.PLUGINS_WRITE, checks_plugin=True),
+        opt=odin_rule(Permission.PLUGINS_WRITE, checks_plugin=True),
         operation_id="disablePluginBinary",
         status_code=200,
     )
@@ -168,7 +161,7 @@ class OdinRoutes(Controller):
 
     @post(
         "/{id:str}/rollback",
-        opt=rule(Permission.PLUGINS_WRITE, body=OdinRollback, checks_plugin=True),
+        opt=odin_rule(Permission.PLUGINS_WRITE, body=OdinRollback, checks_plugin=True),
         operation_id="rollbackPluginBinary",
         status_code=200,
     )
@@ -181,7 +174,7 @@ class OdinRoutes(Controller):
 
     @put(
         "/{id:str}/config",
-        opt=rule(Permission.CONFIG_WRITE, body=OdinConfig, if_match=True, checks_plugin=True),
+        opt=odin_rule(Permission.CONFIG_WRITE, body=OdinConfig, if_match=True, checks_plugin=True),
         operation_id="configurePluginBinary",
     )
     async def configure(
@@ -196,7 +189,7 @@ class OdinRoutes(Controller):
 
     @delete(
         "/{id:str}",
-        opt=rule(Permission.ARTIFACTS_WRITE, checks_plugin=True),
+        opt=odin_rule(Permission.ARTIFACTS_WRITE, checks_plugin=True),
         operation_id="deletePluginBinary",
         status_code=200,
     )
@@ -204,6 +197,20 @@ class OdinRoutes(Controller):
         """Stop it if it runs, and delete it with its file."""
         await binaries.delete(request, id)
         return OdinDeleted(message="Plugin deleted successfully")
+
+
+def odin_router(notes: Notes | None) -> Router:
+    """Return the routes; without notes only to describe them."""
+
+    def provide(context: Use) -> PluginBinaries | None:
+        return None if notes is None else PluginBinaries(context, notes)
+
+    return Router(
+        "/admin/api",
+        route_handlers=[OdinRoutes],
+        dependencies={"binaries": Provide(provide, sync_to_thread=False)},
+        exception_handlers={Exception: answer},
+    )
 
 
 def _listed(binaries: PluginBinaries, enabled: bool | None, name: str, status: str) -> OdinPlugins:

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from plugbay.admin._odin._record import Known
     from plugbay.artifacts import Declaration, Kind, Upload
 
+FIELDS = {
+    "name": "Required. What it is called; its letters and digits are the plugin's id.",
+    "version": "Required, such as 1.0.0.",
+    "description": "A sentence.",
+    "author": "Who made it.",
+    "priority": "0 to 1000, the lowest runs first; default 100.",
+    "phase": "pre-routing (default), post-routing or pre-response.",
+    "routes": "Names or paths of routes, with commas; default /*, which is all.",
+    "config": "A JSON object.",
+    "tags": "Words, with commas.",
+    "entry": "The exported constructor, default New; of a program the dialect, default plugbay.",
+    "provides": "Capabilities, with commas; default request-filter,response-filter.",
+}
+"""What the form may have besides the file."""
 _ENDINGS = (".so", ".whl", ".wasm")
 _CONTENTS = (b"\x7fELF", b"PK\x03\x04", b"\0asm")
 
