@@ -28,7 +28,7 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.default_authority", "localhost"),
     # It listens already when it says so; the first attempt that fails is not to cost a second.
     ("grpc.initial_reconnect_backoff_ms", 20),
-    ("grpc.min_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 5000),  # which is how long an attempt may take
     ("grpc.max_reconnect_backoff_ms", 500),
 )
 

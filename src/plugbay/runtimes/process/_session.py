@@ -10,7 +10,6 @@ from plugbay.runtimes.process._client import HookClient
 from plugbay.runtimes.process._codec import ALL, Selection
 from plugbay.runtimes.process._services import HostServices
 from plugbay.runtimes.process._stream import HookStream
-from plugbay.sdk import Capability
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from plugbay.kernel import LoadRequest
     from plugbay.runtimes.process._goplugin import GoPluginProcess
     from plugbay.runtimes.process._pb import hook_pb2 as pb
-    from plugbay.sdk import Host, Manifest
+    from plugbay.sdk import Capability, Host, Manifest
 
 API = 1
 CAPABILITY: dict[str, Capability] = {

@@ -91,7 +91,6 @@ async def describe_program(payload: Path) -> Manifest:
 def _import() -> None:
     """Import what takes long, off the event loop. Raises `Unavailable`."""
     aio()
-    from plugbay.runtimes.process import _loading as _
 
 
 class _Stop(Exception):
