@@ -69,7 +69,7 @@ def test_a_refusal_names_the_layer_and_the_remedy(rig: Rig) -> None:
     page.set_input_files("#file", wheel)
     failed = page.locator("#steps li.fail")
     expect(failed).to_have_count(1)
-    expect(failed.locator(".finding").first).to_contain_text("Expected")
+    expect(failed.locator(".finding").first).to_contain_text("expected")
     expect(failed.locator(".remedy").first).not_to_be_empty()
     expect(page.locator("#refusal")).to_contain_text("refused")
     expect(page.locator("#steps li.wait")).not_to_have_count(0)

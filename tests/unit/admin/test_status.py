@@ -89,7 +89,7 @@ def test_a_condition_keeps_the_time_of_its_change() -> None:
     found.look()
     clock.now += 10
     assert found.plugin("p").conditions[1].last_transition_time == begin
-    links["w0"].slots["p"] = slot("failed")
+    links["w0"].slots = {"p": slot("failed")}
     found.look()
     clock.now += 10
     assert found.plugin("p").conditions[1].last_transition_time == begin + 10
@@ -100,3 +100,20 @@ def test_what_is_disabled_and_drains_has_converged() -> None:
     view = board((5, slot("draining")), (5, None), enabled=False).plugin("p")
     assert view.state == "draining"
     assert [one.reason for one in view.conditions] == ["AsWanted", "Disabled", "NotQuarantined"]
+
+
+def test_views_are_made_anew_only_when_something_has_changed() -> None:
+    one = board((5, slot("active")), (5, slot("active")))
+    first = one.plugins()
+    assert one.plugins() is first
+    links = one._control.roster.sessions
+    links["w0"].slots = {"p": slot("failed", reason="it broke")}
+    assert [view.state for view in one.plugins()] == ["failed"]
+    before = one.plugins()
+    links["w1"].revision = 4
+    assert one.plugins() is not before
+    before = one.plugins()
+    del links["w1"]
+    assert [len(view.workers) for view in one.plugins()] == [1]
+    one._control.desired = Desired(revision=6)
+    assert one.plugins() == ()

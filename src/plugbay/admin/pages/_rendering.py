@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 THEME = "plugbay_theme"
 THEMES = ("light", "dark")
+RUNNING = 20
+"""Among how many of the latest operations those that have not ended are counted."""
 TEMPLATES = Path(__file__).parent / "templates"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -116,7 +118,7 @@ class Pages:
             workers=len(links),
             converged=sum(link.ready and link.revision == desired.revision for link in links),
             plugins=len(desired.plugins),
-            running=sum(not one.finished for one in control.ledger.latest(limit=50)),
+            running=sum(not one.finished for one in control.ledger.latest(limit=RUNNING)),
         )
 
 

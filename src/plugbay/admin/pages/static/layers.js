@@ -25,10 +25,10 @@ export function showLayer(item, { layer, status, report }) {
 }
 
 function finding(one) {
-  const box = text("div", `finding ${one.severity === "warning" ? "warning" : ""}`, "");
-  box.append(text("b", "", `${one.pointer} ${one.detail}`.trim()));
-  const found = one.found ? `, found ${one.found}` : "";
-  if (one.expected || one.found) box.append(text("div", "", `Expected ${one.expected || "something else"}${found}.`));
+  const box = text("div", `finding ${one.severity}`, "");
+  box.append(text("b", "", one.pointer ? `${one.pointer}: ${one.detail}` : one.detail));
+  const sides = [["expected", one.expected], ["found", one.found]].filter(([, said]) => said);
+  if (sides.length > 0) box.append(text("div", "", sides.map((side) => side.join(" ")).join(", ")));
   if (one.remedy) box.append(text("div", "remedy", one.remedy));
   return box;
 }

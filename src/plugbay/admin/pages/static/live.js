@@ -81,7 +81,6 @@ const TOPICS = [
   "worker.disconnected",
   "worker.ended",
   "worker.not-started",
-  "artifact.changed",
   ...["watch-failed", "health-failed", "restarted", "quarantined", "blocked", "leak"].map(
     (kind) => `plugin.${kind}`,
   ),
