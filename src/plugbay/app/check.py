@@ -78,7 +78,13 @@ def make_layers(
 ) -> Mapping[Kind, Sequence[Layer]]:
     """Return the validation layers of each kind, as the settings want them."""
     trials = make_trials(settings, runners)
-    return layers_by_kind(store, trials, max_bytes=settings.max_bytes, describe=describe_program)
+    return layers_by_kind(
+        store,
+        trials,
+        max_bytes=settings.max_bytes,
+        describe=describe_program,
+        go_versions=(lambda: settings.go_versions) if settings.go_versions else None,
+    )
 
 
 async def check_artifact(

@@ -83,6 +83,9 @@ class UploadSettings:
     """Limits of an upload. Durations in seconds."""
 
     max_bytes: int = 50 * 1024 * 1024
+    go_versions: tuple[str, ...] = ()
+    """The versions of Go that shared objects may be built with, such as `go1.26.6`; empty: all
+    for which a runner can be had."""
     trial_seconds: float = 20.0
     trial_memory_mb: int = 512
 

@@ -29,8 +29,8 @@ _DIALECTS = ("km", "hkp")
 class GoInfo:
     """Version, system, processor and build mode. A program need not be Go's; a plugin must.
 
-    `versions` returns those of Go for which a runner of shared objects can be had; without it
-    any will do.
+    `versions` returns those of Go that the operator lets shared objects be built with; without
+    it any will do, and the trial finds out whether there is a runner.
     """
 
     name = "go"
@@ -82,8 +82,8 @@ class GoInfo:
                 command = self._host.build(subject.kind, subject.filename, version=best)
                 yield finding(
                     self.name,
-                    "built by a version of Go that this gateway has no runner for",
-                    expected=", ".join(known) or "none is installed here",
+                    "built by a version of Go that this gateway does not take",
+                    expected=", ".join(known),
                     found=build.version,
                     remedy=f"build it by: {command}",
                 )
