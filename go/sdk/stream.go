@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -37,6 +38,21 @@ func (o *outbox) take() []*hookpb.Frame {
 	return frames
 }
 
+// settle lets the hooks that are about to answer do so first: a batch costs the gateway as much as
+// dozens of frames in it.
+func (o *outbox) settle() {
+	for size := -1; ; {
+		o.mutex.Lock()
+		now := len(o.frames)
+		o.mutex.Unlock()
+		if now == size {
+			return
+		}
+		size = now
+		runtime.Gosched()
+	}
+}
+
 // run sends until the stream ends.
 func (o *outbox) run(stream grpc.ServerStream) {
 	for {
@@ -45,6 +61,7 @@ func (o *outbox) run(stream grpc.ServerStream) {
 			return
 		case <-o.ready:
 		}
+		o.settle()
 		if frames := o.take(); len(frames) > 0 {
 			if stream.SendMsg(&hookpb.Batch{Frames: frames}) != nil {
 				return
