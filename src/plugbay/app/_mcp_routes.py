@@ -61,13 +61,17 @@ class McpRoutes:
                 specs[name] = replace(
                     specs[route.mcp], name=name, response_timeout=0.0, idle_timeout=0.0
                 )
-                route = replace(route, mcp="", upstream=name)  # noqa: PLW2901
+                route = replace(route, mcp="", upstream=name)
             made.append(route)
         return tuple(made), tuple(specs.values())
 
-    def members(self, routes: Iterable[RouteSpec]) -> list[Member]:
-        """Return a member for each route to an MCP server: its bridge."""
-        return [self._member(route.name) for route in routes if route.mcp]
+    def members(self, routes: Iterable[RouteSpec], placed: Sequence[Placed]) -> list[Member]:
+        """Return the bridge of each route that has MCP filters; one without is a plain route."""
+        return [
+            self._member(route.name)
+            for route in routes
+            if route.mcp and any(_runs_on(one, route.name) for one in placed)
+        ]
 
     def build(self, routes: Iterable[RouteSpec], placed: Sequence[Placed]) -> dict[str, Chain]:
         """Build the chains of these routes; they lease their generations until retired.

@@ -41,7 +41,7 @@ class WorkerPlane:
         table = build_table(
             routes,
             upstreams,
-            (*members, *self.mcp.members(wanted)),
+            (*members, *self.mcp.members(wanted, placed)),
             self.pools,
             meter=self._registry,
             monotonic=self._clock.monotonic,
