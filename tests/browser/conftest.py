@@ -82,7 +82,7 @@ class Rig:
 
     def visitor(self, user: str = "", *, width: int = 1280, **options: Any) -> Page:
         """A window in `user`'s browser, signed in; without a user, in a fresh browser."""
-        key = (user, width, *options.values())
+        key = (user or len(self._contexts), width, *options.values())
         context = self._contexts.get(key)
         if context is None or not user:
             viewport = {"width": width, "height": 800}

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyotp
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import Rig, drop, shoot
+from .conftest import PASSWORDS, Rig, drop, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -42,6 +43,38 @@ def test_a_wrong_password_is_refused_and_the_right_one_leads_back(rig: Rig) -> N
     page.goto("/admin")
     assert page.url.endswith("/admin/sign-in")
     assert page.request.get("/admin/api/v1/plugins").status == 401
+
+
+def test_a_second_factor_is_asked_for(rig: Rig) -> None:
+    call = rig.gateway.client.call
+    password = PASSWORDS["viewer"]
+    call("POST", "/users", {"name": "careful", "roles": ["viewer"], "password": password})
+    browser = rig.visitor()
+    session = {"username": "careful", "password": password}
+    csrf = browser.request.post("/admin/api/v1/sessions", data=session).json()["csrf"]
+    headers = {"x-csrf-token": csrf}
+    begun = browser.request.post(
+        "/admin/api/v1/me/totp", data={"current": password}, headers=headers
+    )
+    codes = pyotp.parse_uri(begun.json()["uri"])
+    assert isinstance(codes, pyotp.TOTP)
+    first = {"code": codes.now()}
+    confirmed = browser.request.post(
+        "/admin/api/v1/me/totp/confirm", data=first, headers=headers
+    ).json()
+    page = rig.visitor()
+    page.goto("/admin/workers")
+    page.get_by_label("User").fill("careful")
+    page.get_by_label("Password").fill(password)
+    page.keyboard.press("Enter")
+    code = page.get_by_label("Code of your authenticator")
+    expect(code).to_be_focused()
+    code.fill("000000")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    code.fill(confirmed["recovery_codes"][0])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Workers")).to_be_visible()
 
 
 def test_a_wheel_is_dropped_proved_and_enabled(rig: Rig) -> None:

@@ -30,7 +30,9 @@ class EntranceRoutes(Controller):
         following = safe_next(wanted)
         if request.scope["user"] is not None:
             return Redirect(following, status_code=303)
-        return pages.bare(request, "sign_in.html", following=following)
+        oidc = pages.context.access.oidc
+        name = "" if oidc is None else oidc.name
+        return pages.bare(request, "sign_in.html", following=following, oidc_name=name)
 
     @get("/static/{edition:str}/{name:path}", opt=rule(None))
     async def static(

@@ -5,6 +5,7 @@ import { API } from "./api.js";
 
 const form = document.getElementById("sign-in");
 const refusal = document.getElementById("refusal");
+let challenge = "";
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -12,19 +13,32 @@ form.addEventListener("submit", async (event) => {
   const button = form.querySelector("button");
   button.disabled = true;
   try {
-    const answer = await fetch(`${API}/sessions`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(Object.fromEntries(new FormData(form))),
-    });
-    if (answer.ok) return location.assign(form.dataset.next);
-    say((await answer.json()).detail);
+    const answer = await (challenge ? post("/second-factor", { challenge, code: value("code") }) : post("", { username: value("username"), password: form.elements.password.value }));
+    const said = await answer.json();
+    if (answer.status === 202) ask(said.challenge);
+    else if (answer.ok) return location.assign(form.dataset.next);
+    else say(said.detail);
   } catch {
     say("the gateway cannot be reached");
   }
   button.disabled = false;
-  form.elements.password.select();
+  form.elements[challenge ? "code" : "password"].select();
 });
+
+function post(path, body) {
+  const headers = { "content-type": "application/json" };
+  return fetch(`${API}/sessions${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+function value(name) {
+  return form.elements[name].value.trim();
+}
+
+/** The password was right, and a code is wanted. */
+function ask(secret) {
+  challenge = secret;
+  for (const field of form.querySelectorAll("[data-step]")) field.hidden = field.dataset.step !== "code";
+}
 
 function say(text) {
   refusal.textContent = text;
