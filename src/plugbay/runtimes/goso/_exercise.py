@@ -9,6 +9,7 @@ from plugbay.kernel import Problem
 from plugbay.runtimes.goso._call import PluginFailed, RunnerGone
 from plugbay.runtimes.goso._exchange import Exchanges
 from plugbay.runtimes.goso._instance import legs_of
+from plugbay.runtimes.goso._within import within
 from plugbay.sdk import Headers, Request, Response, Timing
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ class Exercise:
             request = _request(method, target, body)
             asked = f"on {method} {target}"
             try:
-                async with asyncio.timeout(self._seconds):
-                    await self._one(request, body)
+                await within(self._seconds, self._one(request, body))
             except PluginFailed as error:
                 self._failed(str(error), asked)
             except (RunnerGone, ValueError) as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from plugbay.kernel import Invalid, Problem
 from plugbay.runtimes.goso._call import RunnerGone
 from plugbay.runtimes.goso._connection import Connection
+from plugbay.runtimes.goso._within import within
 from plugbay.runtimes.process._output import Output
 from plugbay.runtimes.process._process import Cage, Child, Command
 
@@ -93,8 +94,7 @@ class Runner:
     async def _open(self, plugin: Plugin, seconds: float) -> None:
         opening = self.connection.open(str(plugin.file.absolute()), plugin.symbol, plugin.config)
         try:
-            async with asyncio.timeout(seconds):
-                facts = await opening
+            facts = await within(seconds, opening)
         except TimeoutError:
             raise _late(self.connection.stage, seconds) from None
         except RunnerGone:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plugbay.runtimes.goso._within import within
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -69,8 +71,7 @@ class Toolchain:
             start_new_session=True,
         )
         try:
-            async with asyncio.timeout(seconds):
-                output, _ = await process.communicate()
+            output, _ = await within(seconds, process.communicate())
             return Ran(process.returncode, output.decode("utf-8", "replace"))
         except TimeoutError:
             return Ran(None, f"go {arguments[0]} took longer than {seconds:g} s")

@@ -11,6 +11,7 @@ from plugbay.runtimes._trial_report import TrialLimits, TrialReport
 from plugbay.runtimes.goso._exercise import Exercise
 from plugbay.runtimes.goso._instance import GO_MB, hook_names
 from plugbay.runtimes.goso._process import Plugin, Runner
+from plugbay.runtimes.goso._within import within
 from plugbay.runtimes.process._folder import Folder
 from plugbay.runtimes.process._process import Cage
 
@@ -85,8 +86,7 @@ class _Trial:
         self.timings["open"] = time.monotonic() - began
         try:
             exercise = Exercise(runner, self._manifest)
-            async with asyncio.timeout(self._limits.seconds):
-                await exercise.run()
+            await within(self._limits.seconds, exercise.run())
             self._problems += exercise.problems
             self._warnings += exercise.warnings
         except TimeoutError:
