@@ -38,10 +38,16 @@ simulate: $(VENV)/.dev ## 20,000 seeds of the deterministic control-plane simula
 bench: $(VENV)/.dev ## every figure of docs/performance.md
 	bench/run
 
+bench-mcp: $(VENV)/.dev ## what plugins cost MCP traffic, over stdio and HTTP
+	bench/run mcp
+
+conformance-mcp: $(VENV)/.dev ## the official MCP suite, directly and through the gateway
+	$(BIN)/python scripts/mcp_conformance.py
+
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	@scripts/setup run
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml
 	@scripts/setup dev
 
-.PHONY: help run test setup fmt lint types imports unit simulate bench
+.PHONY: help run test setup fmt lint types imports unit simulate bench bench-mcp conformance-mcp
