@@ -6,7 +6,9 @@ import asyncio
 import stat
 from typing import TYPE_CHECKING
 
-from plugbay.admin import ensure_first_user
+import pytest
+
+from plugbay.admin import AdminOptions, ensure_first_user
 from plugbay.storage import Database
 
 from .conftest import V1, Clock, World
@@ -128,3 +130,37 @@ def test_a_long_password_and_an_unknown_user_are_simply_wrong(world: World) -> N
 def test_a_cookie_that_cannot_be_read_is_no_cookie(world: World) -> None:
     answer = world.client.get(f"{V1}/me", headers={"cookie": "plugbay_session=\x7f;;=;a b"})
     assert answer.status_code == 401
+
+
+class TestOverTls:
+    @pytest.fixture
+    def options(self) -> AdminOptions:
+        return AdminOptions(requests_per_minute=100_000, secure_cookies=True)
+
+    def test_the_cookie_is_tied_to_this_host(self, world: World) -> None:
+        wish = {"username": "admin", "password": world.password}
+        answer = world.client.post(f"{V1}/sessions", json=wish)
+        cookie, _, rest = answer.headers["set-cookie"].partition("; ")
+        name, _, value = cookie.partition("=")
+        assert name == "__Host-plugbay_session"
+        fields = {field.strip().lower() for field in rest.split(";")}
+        assert {"secure", "httponly", "path=/", "samesite=strict"} <= fields
+        assert not any(field.startswith("domain") for field in fields)
+        shown = {"cookie": f"{name}={value}"}
+        assert world.client.get(f"{V1}/me", headers=shown).status_code == 200
+        # A cookie without the prefix, which any neighbour could have set, is not looked at.
+        plain = {"cookie": f"plugbay_session={value}"}
+        assert world.client.get(f"{V1}/me", headers=plain).status_code == 401
+
+
+def test_a_page_of_another_origin_changes_nothing(world: World) -> None:
+    csrf = {"x-csrf-token": world.sign_in()["csrf"]}
+    wish = {"name": "x", "scopes": ["read"]}
+    for origin, status in (
+        ("http://127.0.0.1", 201),
+        ("http://127.0.0.1:8080", 403),
+        ("null", 403),
+    ):
+        headers = {**csrf, "origin": origin}
+        answer = world.client.post(f"{V1}/tokens", json=wish, headers=headers)
+        assert answer.status_code == status, origin

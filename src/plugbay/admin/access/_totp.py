@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pyotp
+from pyotp.totp import TOTP
 
 from plugbay.admin.access._secret import digest
 from plugbay.kernel import Conflict, NotFound, Unauthenticated
@@ -52,7 +53,7 @@ class SecondFactors:
         sealed = self._seal.close(secret, owner=user)
         sql = "UPDATE users SET totp_pending = ? WHERE name = ?"
         await self._db.write(lambda db: db.execute(sql, (sealed, user)))
-        uri = pyotp.TOTP(secret).provisioning_uri(name=user, issuer_name=self._issuer)
+        uri = TOTP(secret).provisioning_uri(name=user, issuer_name=self._issuer)
         return Enrolment(secret=secret, uri=uri)
 
     async def confirm(self, user: str, code: str) -> list[str]:
@@ -111,7 +112,7 @@ class SecondFactors:
 
     def _step(self, secret: str, code: str, *, after: int) -> int | None:
         """The step of time that `code` belongs to, if it is a later one than `after`."""
-        totp, now = pyotp.TOTP(secret), int(self._clock.time()) // STEP
+        totp, now = TOTP(secret), int(self._clock.time()) // STEP
         shown, found = "".join(code.split()).encode(), None
         for step in range(now - DRIFT, now + DRIFT + 1):
             right = hmac.compare_digest(totp.at(step * STEP).encode(), shown)
