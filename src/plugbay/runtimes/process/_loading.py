@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from plugbay.kernel import Invalid, LoadFailed, Unavailable
+from plugbay.kernel import Invalid, LoadFailed, Problem, Unavailable
 from plugbay.runtimes.process._client import HookClient
 from plugbay.runtimes.process._dialects import PLUGBAY
 from plugbay.runtimes.process._folder import Folder
 from plugbay.runtimes.process._goplugin import GoPluginProcess, Launch
+from plugbay.runtimes.process._hkp import HkpInstance, HkpSession
 from plugbay.runtimes.process._instance import ProcessInstance
 from plugbay.runtimes.process._process import Cage
 from plugbay.runtimes.process._session import Session, provided
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
     from plugbay.kernel import LoadRequest, Randomness
     from plugbay.sdk import Capability, Host, Manifest
 
+DIALECTS = ("plugbay", "hkp")
 OVERHEAD_MB = 64
 """Data that a program has before it does anything: Go's runtime, an interpreter."""
 
 
 async def load_instance(
     request: LoadRequest, base: str | None, randomness: Randomness, cage: Cage | None = None
-) -> ProcessInstance:
-    """Start, describe and configure. Raises `LoadFailed`; then nothing is left behind."""
+) -> ProcessInstance | HkpInstance:
+    """Start and configure, by the manifest's dialect. Raises `LoadFailed`, with nothing left."""
+    dialect = request.manifest.entry
+    if dialect not in DIALECTS:
+        raise failed(request, _unknown(dialect))
     try:
         folder = await asyncio.to_thread(Folder.make, base)
     except Invalid as error:
@@ -37,11 +42,24 @@ async def load_instance(
         async def session() -> Session:
             return await _open(launch, folder, request)
 
-        first = await session()
+        async def hkp() -> HkpSession:
+            return await HkpSession.open(launch, folder, request, logger(request.host))
+
+        if dialect == "hkp":
+            listening = replace(launch.cage, network=True)  # it listens on a port of the gateway's
+            launch = replace(launch, cage=listening)
+            return HkpInstance(request, await hkp(), hkp, folder, randomness)
+        return ProcessInstance(request, await session(), session, folder, randomness)
     except BaseException:
         folder.remove()
         raise
-    return ProcessInstance(request, first, session, folder, randomness)
+
+
+def _unknown(dialect: str) -> Invalid:
+    wanted = ", ".join(DIALECTS)
+    remedy = "set entry in plugbay.toml; km plugins are no filters of HTTP: monitors run them"
+    detail = f"the entry of a process is its dialect, {wanted}, not {dialect!r}"
+    return Invalid(detail, problems=(Problem("/entry", detail, wanted, dialect, remedy),))
 
 
 async def _prepare(request: LoadRequest, folder: Folder, cage: Cage) -> Launch:

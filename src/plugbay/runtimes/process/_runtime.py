@@ -12,6 +12,7 @@ from plugbay.runtimes.process._folder import sweep
 
 if TYPE_CHECKING:
     from plugbay.kernel import LoadRequest, Randomness
+    from plugbay.runtimes.process._hkp import HkpInstance
     from plugbay.runtimes.process._instance import ProcessInstance
 
 
@@ -22,7 +23,7 @@ class ProcessRuntime:
         self._base, self._randomness = base, randomness or random.SystemRandom()
         self._ready = False
 
-    async def load(self, request: LoadRequest) -> ProcessInstance:
+    async def load(self, request: LoadRequest) -> ProcessInstance | HkpInstance:
         """Start, describe and configure. Raises `LoadFailed`; then nothing is left behind."""
         try:
             if not self._ready:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
+    from plugbay.runtimes.process._hkp import HkpInstance
     from plugbay.runtimes.process._instance import ProcessInstance
 
 STEP_SECONDS = 5.0
@@ -154,7 +155,7 @@ class _Trial:
                 self._output.extend(host.output())
 
     async def _live(
-        self, instance: ProcessInstance, state: bytes | None, *, first: bool
+        self, instance: ProcessInstance | HkpInstance, state: bytes | None, *, first: bool
     ) -> bytes | None:
         async with self._stage("start" if first else "restart"):
             await instance.start()
@@ -171,7 +172,7 @@ class _Trial:
         async with self._stage("snapshot", STEP_SECONDS):
             return await instance.snapshot()
 
-    def _look(self, instance: ProcessInstance) -> None:
+    def _look(self, instance: ProcessInstance | HkpInstance) -> None:
         self._hooks = tuple(sorted(instance.hooks))
         self._notes = instance.notes
         schema = instance.config_schema
