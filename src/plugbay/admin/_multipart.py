@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 MOST_FIELDS = 24
 LONGEST_FIELD = 64 * 1024
+FIELDS = frozenset({"manifest", "signature"})
+"""Parts that are about the file, and never the file."""
 
 
 class FilePart:
     """The file of a form: `open` finds it, then it can be iterated once.
 
     Never more than one chunk of the file is held. The fields before it are in `fields` once it is
-    open, those behind it once it has been read. A part called `manifest` is a field even if it
-    comes as a file of its own.
+    open, those behind it once it has been read. Those of `FIELDS` are fields even if they
+    come as files of their own.
     """
 
     def __init__(self, body: AsyncIterator[bytes], content_type: str) -> None:
@@ -64,7 +66,7 @@ class FilePart:
             elif isinstance(event, (bytes, bytearray)):
                 if field is not None:
                     self._add(field, bytes(event))
-            elif event.filename is not None and event.name != "manifest":
+            elif event.filename is not None and event.name not in FIELDS:
                 self.filename = self.filename or str(event.filename)
                 return True
             else:

@@ -189,6 +189,7 @@ class Receiver(Protocol):
         expected: str | None = None,
         length: int | None = None,
         declaration: Callable[[Kind], Declaration | None] | None = None,
+        signature: Callable[[], bytes | None] | None = None,
     ) -> Upload: ...
 
 

@@ -66,6 +66,7 @@ async def store(
         else None,
         length=length,
         declaration=declaration or (lambda kind: _declared(chunks)),
+        signature=lambda: chunks.fields.get("signature") if isinstance(chunks, FilePart) else None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from plugbay.artifacts import Artifact, GoBuild, Kind, LayerReport, WheelMetadata
+from plugbay.artifacts.signing import Provenance
 from plugbay.control import Operation, OperationState, Step
 from plugbay.kernel import ArtifactState, Problem, Receipt
 from plugbay.sdk import Manifest
@@ -36,6 +37,7 @@ class ArtifactView(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Manifest | None
     metadata: WheelMetadata | None
     go: GoBuild | None
+    provenance: Provenance | None
     config_schema: dict[str, Any] | None
     hooks: tuple[str, ...]
     timings: dict[str, float]

@@ -30,9 +30,10 @@ from plugbay.app._runners import make_runners
 from plugbay.app._shared_memory import remove_shared
 from plugbay.app._swap_counts import SwapCounts
 from plugbay.app._trace_key import RevokedTraces, make_trace_key
+from plugbay.app._trust import read_trust
 from plugbay.app._worker import WorkerOptions
 from plugbay.app.check import check_extras, make_layers
-from plugbay.artifacts import ArtifactStore, Upkeep, Uploader, Validator, sweep
+from plugbay.artifacts import ArtifactStore, SignatureLayer, Upkeep, Uploader, Validator, sweep
 from plugbay.control import (
     Coordinator,
     Greeting,
@@ -82,7 +83,8 @@ class Supervisor:
         self.artifacts = ArtifactStore(self.data, self.database, open_backing(settings.artifacts))
         uploads = settings.uploads
         self.uploads = Uploader(self.artifacts, self.clock, max_bytes=uploads.max_bytes)
-        layers = make_layers(self.artifacts, uploads, make_runners(self.data))
+        signature = SignatureLayer(read_trust(settings.signing), self.clock)
+        layers = make_layers(self.artifacts, uploads, make_runners(self.data), signature)
         self.validator = Validator(self.artifacts, layers, self.clock)
         self.store = SqliteStore(self.database)
         self.journal = Journal(self.store, self.clock)

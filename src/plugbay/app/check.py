@@ -74,7 +74,10 @@ def make_trials(settings: UploadSettings, runners: Runners) -> dict[Kind, Trial]
 
 
 def make_layers(
-    store: ArtifactStore, settings: UploadSettings, runners: Runners
+    store: ArtifactStore,
+    settings: UploadSettings,
+    runners: Runners,
+    signature: Layer | None = None,
 ) -> Mapping[Kind, Sequence[Layer]]:
     """Return the validation layers of each kind, as the settings want them."""
     trials = make_trials(settings, runners)
@@ -84,6 +87,7 @@ def make_layers(
         max_bytes=settings.max_bytes,
         describe=describe_program,
         go_versions=(lambda: settings.go_versions) if settings.go_versions else None,
+        signature=signature,
     )
 
 

@@ -32,6 +32,7 @@ from plugbay.artifacts._layers import layers_by_kind as layers_by_kind
 from plugbay.artifacts._layers import validation_layers as validation_layers
 from plugbay.artifacts._manifest import ManifestLayer as ManifestLayer
 from plugbay.artifacts._platform import Platform as Platform
+from plugbay.artifacts._signature import SignatureLayer as SignatureLayer
 from plugbay.artifacts._static import Static as Static
 from plugbay.artifacts._store import ArtifactStore as ArtifactStore
 from plugbay.artifacts._store import Upload as Upload

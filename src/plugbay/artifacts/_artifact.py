@@ -9,6 +9,7 @@ from typing import Any, Literal
 from plugbay.artifacts._declaration import Declaration  # noqa: TC001 - see above
 from plugbay.artifacts._go_build import GoBuild  # noqa: TC001 - see above
 from plugbay.artifacts._kind import Kind  # noqa: TC001 - see above
+from plugbay.artifacts.signing import Provenance  # noqa: TC001 - see above
 from plugbay.kernel import ArtifactState, Problem
 from plugbay.sdk import Manifest  # noqa: TC001 - see above
 
@@ -74,6 +75,8 @@ class Artifact:
     version: str = ""
     manifest: Manifest | None = None
     metadata: WheelMetadata | None = None
+    signature: str = ""
+    provenance: Provenance | None = None
     go: GoBuild | None = None
     config_schema: dict[str, Any] | None = None
     hooks: tuple[str, ...] = ()

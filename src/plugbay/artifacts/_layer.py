@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plugbay.artifacts._declaration import Declaration
     from plugbay.artifacts._go_build import GoBuild
     from plugbay.artifacts._kind import Kind
+    from plugbay.artifacts.signing import Provenance
     from plugbay.kernel import Problem
     from plugbay.sdk import Manifest
 
@@ -26,7 +27,10 @@ class Subject:
     path: Path
     filename: str
     kind: Kind = "wheel"
+    by: str = ""
     declaration: Declaration | None = None
+    signature: str = ""
+    provenance: Provenance | None = None
     files: frozenset[str] = frozenset()
     dist_info: str = ""
     metadata: WheelMetadata | None = None

@@ -34,12 +34,14 @@ def validation_layers(
     *,
     runtimes: Collection[str] = ("python",),
     limits: ArchiveLimits | None = None,
+    signature: Layer | None = None,
 ) -> tuple[Layer, ...]:
-    """Return a wheel's: form, manifest, platform, static and trial; `runtimes` are those
-    switched on."""
+    """Return a wheel's: form, manifest, signature, platform, static and trial; `runtimes` are
+    those switched on. Without `signature` nobody asks who has made it."""
     return (
         Form(limits),
         ManifestLayer(),
+        *(() if signature is None else (signature,)),
         Platform(runtimes),
         Static(),
         TrialLayer(trial, store.payload),
@@ -54,14 +56,17 @@ def binary_layers(
     max_bytes: int = MAX_BYTES,
     describe: Describe | None = None,
     go_versions: Versions | None = None,
+    signature: Layer | None = None,
 ) -> tuple[Layer, ...]:
-    """Return those of an executable or a shared object: extension, size, manifest, elf, go,
-    symbols and trial. Without a `trial` the runtime is not here, and the manifest is refused."""
+    """Return those of an executable or a shared object: extension, size, manifest, signature,
+    elf, go, symbols and trial. Without a `trial` the runtime is not here, and the manifest is
+    refused."""
     runtimes = () if trial is None else (RUNTIMES[kind],)
     return (
         Extension(),
         Size(max_bytes),
         DeclaredManifest(runtimes, described=describe is not None),
+        *(() if signature is None else (signature,)),
         Structure(),
         GoInfo(versions=go_versions),
         Exported(),
@@ -77,17 +82,19 @@ def layers_by_kind(
     max_bytes: int = MAX_BYTES,
     describe: Describe | None = None,
     go_versions: Versions | None = None,
+    signature: Layer | None = None,
 ) -> Mapping[Kind, tuple[Layer, ...]]:
     """Return the layers of every kind. `trials` has one for each kind that can be run here, at
     least for wheels, whose `runtimes` are given."""
     return {
-        "wheel": validation_layers(store, trials["wheel"], runtimes=runtimes),
+        "wheel": validation_layers(store, trials["wheel"], runtimes=runtimes, signature=signature),
         "executable": binary_layers(
             store,
             "executable",
             trials.get("executable"),
             max_bytes=max_bytes,
             describe=describe,
+            signature=signature,
         ),
         "shared-object": binary_layers(
             store,
@@ -95,6 +102,7 @@ def layers_by_kind(
             trials.get("shared-object"),
             max_bytes=max_bytes,
             go_versions=go_versions,
+            signature=signature,
         ),
         "wasm": (Unsupported(),),
     }

@@ -50,6 +50,7 @@ class Arrival:
     at: float
     kind: Kind = "wheel"
     declaration: Declaration | None = None
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,7 @@ class ArtifactStore:
             uploaded_by=arrival.by,
             kind=arrival.kind,
             declaration=arrival.declaration,
+            signature=arrival.signature,
         )
         try:
             await self._adopt(spool, arrival.digest)

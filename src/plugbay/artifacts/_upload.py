@@ -44,17 +44,20 @@ class Uploader:
         expected: str | None = None,
         length: int | None = None,
         declaration: Declared | None = None,
+        signature: Callable[[], bytes | None] | None = None,
         progress: Progress | None = None,
     ) -> Upload:
         """Store the bytes durably and return the record; `duplicate` if they were known.
 
         `expected` is the SHA-256 in hex that the sender claims and `length` the size it
         announced; `declaration` returns the manifest that came along, and is asked when the
-        bytes have ended, with the kind that they seem to be; `progress` is told the bytes received so far. Raises `TooLarge`,
-        `Malformed` (empty, or another length than announced), `Invalid` (another digest than
-        expected, a wheel with a second manifest), `Conflict` (revoked before, or known with
-        another manifest) and `Unavailable` (disk full); then, and also if the sender goes away,
-        nothing is left behind.
+        bytes have ended, with the kind that they seem to be; so does `signature`, a DSSE
+        envelope; `progress` is told the bytes received so far.
+
+        Raises `TooLarge`, `Malformed` (empty, or another length than announced), `Invalid`
+        (another digest than expected, a wheel with a second manifest), `Conflict` (revoked
+        before, or known with another manifest) and `Unavailable` (disk full); then, and also if
+        the sender goes away, nothing is left behind.
         """
         self._refuse_above(length or 0)
         spool = Spool(self._store.tmp)
@@ -73,6 +76,7 @@ class Uploader:
                 at=self._clock.time(),
                 kind=kind,
                 declaration=declared,
+                signature=_text(signature() if signature else None),
             )
             return await self._store.admit(spool, arrival)
         finally:
@@ -108,6 +112,10 @@ class Uploader:
             raise TooLarge(
                 f"an artifact may have {self.max_bytes} bytes at most; the limit is a setting"
             )
+
+
+def _text(signature: bytes | None) -> str:
+    return "" if signature is None else signature.decode("utf-8", "replace")
 
 
 def _check(size: int, length: int | None, digest: str, expected: str | None) -> None:

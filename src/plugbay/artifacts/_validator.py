@@ -85,6 +85,8 @@ class Validator:
             filename=artifact.filename,
             kind=artifact.kind,
             declaration=artifact.declaration,
+            by=artifact.uploaded_by,
+            signature=artifact.signature,
         )
         layers = self._layers if isinstance(self._layers, Sequence) else self._layers[artifact.kind]
         reports: list[LayerReport] = []
@@ -160,6 +162,7 @@ def _learned(artifact: Artifact, subject: Subject, reports: list[LayerReport]) -
         manifest=manifest,
         metadata=subject.metadata,
         go=subject.go,
+        provenance=subject.provenance,
         config_schema=None if schema is None else dict(schema),
         hooks=subject.hooks,
         timings=dict(subject.timings),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from plugbay.cli._options import URL, Output, Token, Url
 from plugbay.cli._output import Format, print_facts, print_json, print_rows
 from plugbay.cli._session import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 COLUMNS = ("plugin", "version", "kind", "state", "size", "digest")
 DataDir = Annotated[Path, typer.Option(help="The gateway's data directory.")]
@@ -40,7 +43,8 @@ def check(
     """Compare every stored byte with its digest; exit with 1 if something is missing or damaged."""
     path = f"/artifacts/check?mend={str(mend).lower()}"
     report = Target(url, token).client().call("POST", path).json
-    local, backing = report["local"], report["backing"] or {}
+    local: dict[str, Any] = report["local"]
+    backing: dict[str, Any] = report["backing"] or {}
     facts = {**local, **backing, "unkept": report["unkept"], "unknown": report["unknown"]}
     _print(report, facts, output)
     if local["missing"] or local["corrupt"] or backing.get("incomplete") or report["unkept"]:
@@ -80,13 +84,13 @@ def restore(
     print_facts({"restored": data_dir, "files": contents.files, "bytes": contents.size}, output)
 
 
-def _print(whole: Any, facts: dict[str, Any], output: Format) -> None:
+def _print(whole: Any, facts: Mapping[str, Any], output: Format) -> None:
     if output is Format.JSON:
         print_json(whole)
         return
     for name, value in facts.items():
-        items = value.items() if isinstance(value, dict) else ((one, "") for one in value)
-        lines = [f"{key[:12]} {why}".rstrip() for key, why in items]
+        why = cast("dict[str, str]", value if isinstance(value, dict) else dict.fromkeys(value, ""))
+        lines = [f"{key[:12]} {text}".rstrip() for key, text in why.items()]
         print(f"{name:10}  {len(lines)}", *lines, sep="\n            " if lines else "")
 
 

@@ -78,16 +78,23 @@ class AdminClient:
         return self._send(method, _target(path, query), body, fields)
 
     def upload(
-        self, path: Path, *, manifest: bytes = b"", progress: Callable[[int], None] | None = None
+        self,
+        path: Path,
+        *,
+        manifest: bytes = b"",
+        signature: bytes = b"",
+        progress: Callable[[int], None] | None = None,
     ) -> Reply:
-        """Stream a file to the artifact store, with the manifest that a binary needs.
+        """Stream a file to the artifact store, with the manifest that a binary needs and the
+        signature, if there is one.
 
         `progress` gets the bytes sent so far.
         """
         target = _target("/artifacts", {"filename": path.name})
         with path.open("rb") as file:
             size = path.stat().st_size
-            head, tail, kind = _form(manifest) if manifest else (b"", b"", _BINARY)
+            about = {"manifest": manifest, "signature": signature}
+            head, tail, kind = _form(about) if any(about.values()) else (b"", b"", _BINARY)
             fields = {"content-type": kind, "content-length": str(len(head) + size + len(tail))}
             return self._send("POST", target, _Progress(file, progress, head, tail), fields)
 
@@ -180,13 +187,21 @@ class _Progress:
         return data
 
 
-def _form(manifest: bytes) -> tuple[bytes, bytes, str]:
-    """Return what comes before and behind the file in a form with a manifest, and its type."""
+def _form(about: Mapping[str, bytes]) -> tuple[bytes, bytes, str]:
+    """Return what comes before and behind the file in a form with these fields, and its type."""
     mark = secrets.token_hex(16)
     part = f'--{mark}\r\ncontent-disposition: form-data; name="'
     file = f'{part}file"; filename="plugin"\r\ncontent-type: {_BINARY}\r\n\r\n'
-    head = f'{part}manifest"\r\n\r\n'.encode() + manifest + f"\r\n{file}".encode()
-    return head, f"\r\n--{mark}--\r\n".encode(), f"multipart/form-data; boundary={mark}"
+    fields = (
+        f'{part}{name}"\r\n\r\n'.encode() + value + b"\r\n"
+        for name, value in about.items()
+        if value
+    )
+    return (
+        b"".join(fields) + file.encode(),
+        f"\r\n--{mark}--\r\n".encode(),
+        f"multipart/form-data; boundary={mark}",
+    )
 
 
 def segment(text: str) -> str:

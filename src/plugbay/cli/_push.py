@@ -76,6 +76,7 @@ def _upload(client: AdminClient, wheel: Path, manifest: Path | None) -> dict[str
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
+    signature = wheel.with_name(f"{wheel.name}.sig")  # what `plugbay sign` has written
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
     # On standard error and only for people: what is piped stays clean.
     console = Console(stderr=True)
@@ -86,6 +87,7 @@ def _upload(client: AdminClient, wheel: Path, manifest: Path | None) -> dict[str
         artifact: dict[str, Any] = client.upload(
             wheel,
             manifest=manifest.read_bytes() if manifest else b"",
+            signature=signature.read_bytes() if signature.is_file() else b"",
             progress=lambda sent: bar.update(task, completed=sent),
         ).json
     return artifact

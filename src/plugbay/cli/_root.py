@@ -17,6 +17,7 @@ from plugbay.cli import (
     _monitor,
     _plugin,
     _serve,
+    _sign,
     _sign_in,
     _token,
     _user,
@@ -48,6 +49,9 @@ def build() -> typer.Typer:
     root.command("apply")(_declare.apply)
     root.command("bench")(_bench.bench)
     root.command("backup")(_artifacts.backup)
+    root.command("keygen")(_sign.keygen)
+    root.command("sign")(_sign.sign)
+    root.command("verify")(_sign.verify)
     root.command("restore")(_artifacts.restore)
     root.command("monitor", context_settings=_monitor.CONTEXT)(_monitor.monitor)
     root.add_typer(_plugin.build(), name="plugin")

@@ -11,7 +11,11 @@ from plugbay.settings._model import MetricsSettings as MetricsSettings
 from plugbay.settings._model import OidcSettings as OidcSettings
 from plugbay.settings._model import PluginEntry as PluginEntry
 from plugbay.settings._model import PolicySettings as PolicySettings
+from plugbay.settings._model import PublisherSettings as PublisherSettings
 from plugbay.settings._model import Settings as Settings
+from plugbay.settings._model import SigningPolicy as SigningPolicy
+from plugbay.settings._model import SigningRule as SigningRule
+from plugbay.settings._model import SigningSettings as SigningSettings
 from plugbay.settings._model import TlsSettings as TlsSettings
 from plugbay.settings._model import TraceSettings as TraceSettings
 from plugbay.settings._model import UploadSettings as UploadSettings

@@ -111,6 +111,43 @@ class ArtifactSettings:
     gridfs: GridFsSettings = field(default_factory=GridFsSettings)
 
 
+SigningPolicy = Literal["off", "warn", "enforce"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherSettings:
+    """Somebody who signs artifacts. `keys` are PEM files of his public keys, `roots` of the
+    authorities that may certify one for him; `subjects` the common names they may certify, none:
+    any."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningRule:
+    """What is asked of the plugins with these ids (`acme-*`) when one of these users uploads
+    them; none: anybody. `publishers`: who must have signed; none: any that is known."""
+
+    plugins: tuple[str, ...] = ("*",)
+    users: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()
+    policy: SigningPolicy = "enforce"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningSettings:
+    """Signatures of artifacts. The first rule that applies counts, else `policy` does. `revoked`
+    has key ids, certificate serial numbers in hex, and digests of artifacts."""
+
+    policy: SigningPolicy = "off"
+    publishers: tuple[PublisherSettings, ...] = ()
+    rules: tuple[SigningRule, ...] = ()
+    revoked: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
     """What happens to plugins that misbehave. Durations in seconds."""
@@ -182,6 +219,7 @@ class Settings:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     uploads: UploadSettings = field(default_factory=UploadSettings)
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
+    signing: SigningSettings = field(default_factory=SigningSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     log: LogSettings = field(default_factory=LogSettings)
     tracing: TraceSettings = field(default_factory=TraceSettings)

@@ -11,6 +11,7 @@ from plugbay.artifacts.signing._keys import key_id as key_id
 from plugbay.artifacts.signing._keys import load_chain as load_chain
 from plugbay.artifacts.signing._keys import load_private_key as load_private_key
 from plugbay.artifacts.signing._keys import load_public_key as load_public_key
+from plugbay.artifacts.signing._keys import public_pem as public_pem
 from plugbay.artifacts.signing._sign import sign as sign
 from plugbay.artifacts.signing._trust import Publisher as Publisher
 from plugbay.artifacts.signing._trust import Rule as Rule

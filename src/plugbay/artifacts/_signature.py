@@ -1,0 +1,64 @@
+"""The layer `signature`: is the artifact by somebody whom the operator trusts with this plugin?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._threads import in_thread
+from plugbay.artifacts.signing import Envelope, Provenance, verify
+from plugbay.kernel import Malformed
+
+if TYPE_CHECKING:
+    from plugbay.artifacts._layer import Subject
+    from plugbay.artifacts.signing import Rule, Trust
+    from plugbay.kernel import Clock
+
+REMEDY = "plugbay sign FILE --key KEY, then push it again: the signature FILE.sig goes with it"
+
+
+class SignatureLayer:
+    """Verifies the signature that came along. What is not trusted is refused or warned of, as
+    the rule for the plugin and its uploader says; without one it is only written down."""
+
+    name = "signature"
+    eager = False
+
+    def __init__(self, trust: Trust, clock: Clock) -> None:
+        self._trust, self._clock = trust, clock
+
+    async def inspect(self, subject: Subject) -> list[Finding]:
+        """Return one finding if the artifact is not by whom it should be."""
+        rule = self._trust.rule(subject.declared().id, subject.by)
+        found = await in_thread(self._verify, subject)
+        subject.provenance = found
+        if rule.policy == "off":
+            return []
+        if found is None:
+            return [_finding(rule, "the artifact is not signed", "none")]
+        if not found.publisher:
+            return [_finding(rule, f"the signature does not count: {found.problems[0]}", "one")]
+        if rule.publishers and found.publisher not in rule.publishers:
+            return [_finding(rule, "it is signed by another publisher", found.publisher)]
+        return []
+
+    def _verify(self, subject: Subject) -> Provenance | None:
+        if not subject.signature:
+            return None
+        try:
+            envelope = Envelope.parse(subject.signature.encode())
+        except Malformed as error:
+            return Provenance(problems=(error.detail,))
+        return verify(envelope, subject.digest, self._trust, now=self._clock.time())
+
+
+def _finding(rule: Rule, detail: str, found: str) -> Finding:
+    by = " or ".join(rule.publishers) or "a trusted publisher"
+    return Finding(
+        "/signature",
+        detail,
+        expected=f"a signature by {by}",
+        found=found,
+        remedy=REMEDY,
+        severity="error" if rule.policy == "enforce" else "warning",
+    )

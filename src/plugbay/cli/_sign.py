@@ -1,0 +1,119 @@
+"""`plugbay keygen`, `sign` and `verify`: who has made an artifact."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plugbay.cli._options import Output
+from plugbay.cli._output import Format, print_facts
+from plugbay.kernel import Conflict, NotFound
+
+File = Annotated[Path, typer.Argument(help="The wheel or binary.")]
+PASSWORD = "PLUGBAY_KEY_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+def keygen(
+    key: Annotated[Path, typer.Argument(help="Where to write the private key.")],
+    output: Output = Format.TABLE,
+) -> None:
+    """Make an Ed25519 key: KEY for its owner only, and KEY.pub for those who trust it."""
+    from plugbay.artifacts.signing import generate_key, key_id, load_private_key, public_pem
+
+    if key.exists():
+        raise Conflict(f"{key} exists already; give another name")
+    pem = generate_key()
+    public = load_private_key(pem).public_key()
+    with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)
+    public_path = key.with_name(f"{key.name}.pub")
+    public_path.write_bytes(public_pem(public))
+    print_facts({"private": key, "public": public_path, "key_id": key_id(public)}, output)
+
+
+def sign(
+    file: File,
+    key: Annotated[Path, typer.Option(help="The private key, PEM: Ed25519 or RSA.")],
+    chain: Annotated[
+        Path | None, typer.Option(help="The key's certificates, PEM, its own first.")
+    ] = None,
+    days: Annotated[float, typer.Option(help="How long it counts; 0: for ever.", min=0)] = 0,
+    output: Output = Format.TABLE,
+) -> None:
+    """Sign an artifact into FILE.sig, which `plugin push` sends along.
+
+    An encrypted key's password is read from the variable PLUGBAY_KEY_PASSWORD.
+    """
+    from plugbay.artifacts.signing import load_chain, load_private_key
+    from plugbay.artifacts.signing import sign as make
+
+    password = os.environ.get(PASSWORD, "").encode() or None
+    now = time.time()
+    envelope = make(
+        file.name,
+        _digest(file),
+        load_private_key(_bytes(key), password),
+        chain=load_chain(_bytes(chain)) if chain else (),
+        now=now,
+        expires=now + days * 86400 if days else None,
+    )
+    path = file.with_name(f"{file.name}.sig")
+    path.write_bytes(envelope.encode())
+    print_facts({"signature": path, "key_id": envelope.signatures[0].keyid}, output)
+
+
+def verify(
+    file: File,
+    signature: Annotated[
+        Path | None, typer.Option(help="The signature; by default FILE.sig.")
+    ] = None,
+    key: Annotated[
+        list[Path] | None, typer.Option(help="A public key that is trusted. Repeatable.")
+    ] = None,
+    root: Annotated[
+        list[Path] | None, typer.Option(help="Certificates of a trusted authority. Repeatable.")
+    ] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Verify an artifact's signature by keys and authorities; exit with 1 if it does not count."""
+    from plugbay.artifacts.signing import (
+        Envelope,
+        Publisher,
+        Trust,
+        load_chain,
+        load_public_key,
+    )
+    from plugbay.artifacts.signing import verify as check
+
+    keys = tuple(load_public_key(_bytes(path)) for path in key or ())
+    roots = tuple(one for path in root or () for one in load_chain(_bytes(path)))
+    trust = Trust(publishers=(Publisher.of("given", keys, roots),))
+    envelope = Envelope.parse(_bytes(signature or file.with_name(f"{file.name}.sig")))
+    found = check(envelope, _digest(file), trust, now=time.time())
+    if not found.publisher:
+        for problem in found.problems:
+            print(f"plugbay: {file.name}: {problem}", file=sys.stderr)
+        raise typer.Exit(1)
+    facts = {"verified": file, "key_id": found.keyid, "signed_at": found.signed_at}
+    print_facts({**facts, "expires": found.expires or "never"}, output)
+
+
+def _digest(file: Path) -> str:
+    import hashlib
+
+    if not file.is_file():
+        raise NotFound(f"there is no file {file}")
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,46 @@
+"""`plugbay keygen`, `sign` and `verify` on real files."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+
+@pytest.fixture
+def signed(cli, tmp_path):
+    """A key and a signed file."""
+    file, key = tmp_path / "x.whl", tmp_path / "key"
+    file.write_bytes(b"content")
+    assert cli("keygen", str(key)).code == 0
+    assert cli("sign", str(file), "--key", str(key), "--days", "1").code == 0
+    return file, key
+
+
+def test_what_is_signed_verifies(cli, signed):
+    file, key = signed
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    outcome = cli("verify", str(file), "--key", f"{key}.pub", "-o", "json")
+    assert outcome.code == 0
+    assert outcome.json["signed_at"] < outcome.json["expires"]
+    envelope = json.loads(file.with_name("x.whl.sig").read_text())
+    assert envelope["payloadType"] == "application/vnd.in-toto+json"
+
+
+def test_what_does_not_verify(cli, signed, tmp_path):
+    file, key = signed
+    assert cli("keygen", str(tmp_path / "other")).code == 0
+    foreign = cli("verify", str(file), "--key", str(tmp_path / "other.pub"))
+    assert (foreign.code, "no signature is by" in foreign.err) == (1, True)
+    file.write_bytes(b"changed")
+    changed = cli("verify", str(file), "--key", f"{key}.pub")
+    assert (changed.code, "another artifact" in changed.err) == (1, True)
+
+
+def test_nothing_is_overwritten_and_what_is_missing_is_named(cli, signed, tmp_path):
+    file, key = signed
+    assert "exists already" in cli("keygen", str(key)).err
+    assert "no file" in cli("sign", str(tmp_path / "nowhere"), "--key", str(key)).err
+    assert "cannot be read" in cli("sign", str(file), "--key", str(tmp_path / "nokey")).err
+    assert "private key" in cli("sign", str(file), "--key", f"{key}.pub").err
