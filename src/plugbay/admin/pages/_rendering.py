@@ -11,7 +11,6 @@ from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from plugbay import __version__
 from plugbay.admin._problems import headers_of, problem_of
 from plugbay.admin.pages._assets import Assets
 from plugbay.admin.pages._format import FILTERS
@@ -68,7 +67,7 @@ class Pages:
             auto_reload=False,
         )
         self._templates.filters.update(FILTERS)
-        own: dict[str, object] = {"asset": self.assets.url, "version": __version__}
+        own: dict[str, object] = {"asset": self.assets.url}
         self._templates.globals.update(own)
 
     def show(

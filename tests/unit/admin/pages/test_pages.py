@@ -180,6 +180,7 @@ def test_the_list_is_searched_and_filtered(world: World) -> None:
     world.run("other")
     world.change("POST", "/plugins/other/disable")
     world.sign_in()
+
     def rows(query: str) -> list[str]:
         page = text(world, f"/admin/plugins{query}")
         return re.findall(r'<tr id="plugin-([a-z]+)"', page)
@@ -209,6 +210,20 @@ def test_a_failed_change_stands_on_the_overview_and_in_its_operation(world: Worl
     assert "it would not start" in page
     listed = text(world, "/admin/operations")
     assert "configure hello" in listed
+
+
+def test_workers_that_are_gone_or_behind_need_attention(world: World) -> None:
+    world.run()
+    world.sign_in()
+    assert "all workers agree" in text(world, "/admin")
+    world.cluster.coordinator.roster.sessions["w1"].revision = 0
+    assert "worker w1" in text(world, "/admin")
+    assert world.client.blocking_portal is not None
+    for name in ("w0", "w1"):
+        world.client.blocking_portal.call(world.cluster.end, name)
+    assert "no worker is connected" in text(world, "/admin")
+    assert "No worker is connected" in text(world, "/admin/workers")
+    assert "unknown" in text(world, "/admin/plugins")
 
 
 def test_a_rejected_upload_needs_attention(world: World) -> None:
