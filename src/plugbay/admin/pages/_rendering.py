@@ -67,7 +67,7 @@ class Pages:
             auto_reload=False,
         )
         self._templates.filters.update(FILTERS)
-        own: dict[str, object] = {"asset": self.assets.url}
+        own: dict[str, Any] = {"asset": self.assets.url}
         self._templates.globals.update(own)
 
     def show(
