@@ -53,3 +53,9 @@ def _sources(module: Path) -> list[tuple[str, str]]:
         (str(path.relative_to(module)), hashlib.sha256(path.read_bytes()).hexdigest())
         for path in files
     ]
+
+
+if __name__ == "__main__":
+    for folder in ("go/examples", "tests/servers"):
+        for found in sorted((ROOT / folder).glob("*/go.mod")):
+            print(build_go(found.parent))

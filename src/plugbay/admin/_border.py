@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ import msgspec
 
 from plugbay.admin._page_paths import is_page, send_to_sign_in
 from plugbay.admin._problems import BASE, MEDIA_TYPE, headers_of, problem_of
+from plugbay.admin._visit import Visit
 from plugbay.admin.access import network
 from plugbay.admin.audit import AuditRecord
 from plugbay.kernel import (
@@ -65,35 +66,6 @@ class Gates:
     audit: AuditLog
     clock: Clock
     public: PublicRoutes
-
-
-@dataclass(slots=True)
-class Visit:
-    """One request as the border sees it."""
-
-    id: str
-    address: str
-    limited_as: str
-    principal: Principal | None = None
-    status: int = 0
-    location: str = ""
-    limits: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """A tighter limit than the general one, told instead of it."""
-    act: str = ""
-    """What the route is called; the routes also set what follows, for the audit log."""
-    actor: str = ""
-    """Of a request whose sender is only known in the end, such as a sign-in."""
-    kind: str = ""
-    target: str = ""
-    before: str = ""
-    after: str = ""
-    operation: str = ""
-    detail: str = ""
-    audited: bool = False
-    """It is an act though its method is safe."""
-    recorded: bool = False
-    muted: bool = False
-    """The answer has been replaced."""
 
 
 class Border:

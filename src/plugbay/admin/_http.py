@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
 
     from plugbay.admin._access import Permission, Principal
-    from plugbay.admin._border import Visit
     from plugbay.admin._limits import RateLimit
+    from plugbay.admin._visit import Visit
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from plugbay.artifacts._artifact import WheelMetadata as WheelMetadata
 from plugbay.artifacts._backing import Backing as Backing
 from plugbay.artifacts._backing import BackingReport as BackingReport
 from plugbay.artifacts._backing import Stranger as Stranger
-from plugbay.artifacts._binary._inspect import inspect_go as inspect_go
 from plugbay.artifacts._build import build_wheel as build_wheel
 from plugbay.artifacts._check import StoreReport as StoreReport
 from plugbay.artifacts._check import check as check
@@ -31,6 +30,7 @@ from plugbay.artifacts._layers import binary_layers as binary_layers
 from plugbay.artifacts._layers import layers_by_kind as layers_by_kind
 from plugbay.artifacts._layers import validation_layers as validation_layers
 from plugbay.artifacts._manifest import ManifestLayer as ManifestLayer
+from plugbay.artifacts._native._inspect import inspect_go as inspect_go
 from plugbay.artifacts._platform import Platform as Platform
 from plugbay.artifacts._signature import SignatureLayer as SignatureLayer
 from plugbay.artifacts._static import Static as Static

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from plugbay.artifacts._binary import _elf
-from plugbay.artifacts._binary._inspect import mapped
+from plugbay.artifacts._native import _elf
+from plugbay.artifacts._native._inspect import mapped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from plugbay.artifacts._binary._elf import Buffer
+    from plugbay.artifacts._native._elf import Buffer
 
 Kind = Literal["wheel", "executable", "shared-object", "wasm"]
 KINDS: tuple[Kind, ...] = ("wheel", "executable", "shared-object", "wasm")

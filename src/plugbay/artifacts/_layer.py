@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from plugbay.artifacts._artifact import WheelMetadata
-    from plugbay.artifacts._binary._elf import Elf
     from plugbay.artifacts._declaration import Declaration
     from plugbay.artifacts._go_build import GoBuild
     from plugbay.artifacts._kind import Kind
+    from plugbay.artifacts._native._elf import Elf
     from plugbay.artifacts.signing import Provenance
     from plugbay.kernel import Problem
     from plugbay.sdk import Manifest

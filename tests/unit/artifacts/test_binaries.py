@@ -449,8 +449,8 @@ def test_kinds_by_content(binaries: Binaries, tmp_path: Path) -> None:
 
 def test_what_is_read_is_what_another_reader_reads(binaries: Binaries) -> None:
     """pyelftools, an independent reader, sees the same sections, and the same symbols."""
-    from plugbay.artifacts._binary._elf import read_elf
-    from plugbay.artifacts._binary._symbols import Symbols, package_hashes
+    from plugbay.artifacts._native._elf import read_elf
+    from plugbay.artifacts._native._symbols import Symbols, package_hashes
 
     data = binaries.plugin.read_bytes()
     elf = read_elf(data)

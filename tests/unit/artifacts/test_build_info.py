@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from plugbay.artifacts import GoBuild, GoModule
-from plugbay.artifacts._binary._build_info import read_go_build
-from plugbay.artifacts._binary._elf import Elf, ElfError, Section
+from plugbay.artifacts._native._build_info import read_go_build
+from plugbay.artifacts._native._elf import Elf, ElfError, Section
 
 MARK = b"0123456789abcdef"
 LINES = (

@@ -11,8 +11,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from plugbay.artifacts import Finding, layers_by_kind
-from plugbay.artifacts._binary._elf import read_elf
 from plugbay.artifacts._layer import Subject
+from plugbay.artifacts._native._elf import read_elf
 from plugbay.kernel import ArtifactState
 
 from .binaries import GOSO, PROCESS, Binaries, edited

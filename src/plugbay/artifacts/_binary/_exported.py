@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._binary._elf import ElfError
 from plugbay.artifacts._binary._finding import finding, unreadable
-from plugbay.artifacts._binary._inspect import completed, exports, mapped
-from plugbay.artifacts._binary._symbols import Symbols
+from plugbay.artifacts._native._elf import ElfError
+from plugbay.artifacts._native._inspect import completed, exports, mapped
+from plugbay.artifacts._native._symbols import Symbols
 from plugbay.artifacts._threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from plugbay.artifacts._binary._inspect import Exports
     from plugbay.artifacts._layer import Subject
+    from plugbay.artifacts._native._inspect import Exports
     from plugbay.kernel import Problem
 
 DEFAULT = "New"

@@ -8,7 +8,7 @@ from plugbay.artifacts._artifact import Finding
 
 if TYPE_CHECKING:
     from plugbay.artifacts._artifact import Severity
-    from plugbay.artifacts._binary._elf import ElfError
+    from plugbay.artifacts._native._elf import ElfError
 
 AGAIN = "build the file again, or upload it again if it was damaged on the way"
 _LONGEST = 300

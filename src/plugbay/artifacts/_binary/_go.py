@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._binary._build_info import read_go_build
-from plugbay.artifacts._binary._elf import ElfError
 from plugbay.artifacts._binary._finding import finding, unreadable
 from plugbay.artifacts._binary._host import Host
-from plugbay.artifacts._binary._inspect import mapped
+from plugbay.artifacts._native._build_info import read_go_build
+from plugbay.artifacts._native._elf import ElfError
+from plugbay.artifacts._native._inspect import mapped
 from plugbay.artifacts._threads import in_thread
 
 if TYPE_CHECKING:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._binary._elf import (
+from plugbay.artifacts._binary._finding import finding, unreadable
+from plugbay.artifacts._binary._host import Host, machine_name
+from plugbay.artifacts._native._elf import (
     ET_DYN,
     ET_EXEC,
     PT_INTERP,
@@ -14,16 +16,14 @@ from plugbay.artifacts._binary._elf import (
     read_elf,
     read_header,
 )
-from plugbay.artifacts._binary._finding import finding, unreadable
-from plugbay.artifacts._binary._host import Host, machine_name
-from plugbay.artifacts._binary._inspect import mapped
+from plugbay.artifacts._native._inspect import mapped
 from plugbay.artifacts._threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from plugbay.artifacts._binary._elf import Buffer, Elf, Header
     from plugbay.artifacts._layer import Subject
+    from plugbay.artifacts._native._elf import Buffer, Elf, Header
     from plugbay.kernel import Problem
 
 _TYPES = {0: "no type", 1: "an object file", ET_EXEC: "a program", ET_DYN: "shared", 4: "a core"}

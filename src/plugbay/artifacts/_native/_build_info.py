@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._binary._elf import ElfError
 from plugbay.artifacts._go_build import GoBuild, GoModule
+from plugbay.artifacts._native._elf import ElfError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from plugbay.artifacts._binary._elf import Buffer, Elf
+    from plugbay.artifacts._native._elf import Buffer, Elf
 
 SECTION = ".go.buildinfo"
 _MAGIC = b"\xff Go buildinf:"

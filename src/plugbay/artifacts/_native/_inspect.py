@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._binary._build_info import read_go_build
-from plugbay.artifacts._binary._elf import ElfError, read_elf
-from plugbay.artifacts._binary._symbols import Symbols, package_hashes
+from plugbay.artifacts._native._build_info import read_go_build
+from plugbay.artifacts._native._elf import ElfError, read_elf
+from plugbay.artifacts._native._symbols import Symbols, package_hashes
 from plugbay.kernel import ArtifactRejected, Problem
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from plugbay.artifacts._binary._elf import Buffer
     from plugbay.artifacts._go_build import GoBuild
+    from plugbay.artifacts._native._elf import Buffer
 
 _UNNAMED = re.compile(r"plugin/unnamed-[0-9a-f]{40}")
 SINGLE_FILES = "command-line-arguments"

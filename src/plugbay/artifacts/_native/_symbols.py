@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._binary._elf import ElfError
+from plugbay.artifacts._native._elf import ElfError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from plugbay.artifacts._binary._elf import Buffer, Elf
+    from plugbay.artifacts._native._elf import Buffer, Elf
 
 _SIZE = 24
 _NAMES = struct.Struct("<I20x")
