@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,8 @@ class _Player:
 
     async def _send(self, body: Any) -> None:
         self._child.stdin.write(encode({k: v for k, v in body.items() if k != REDACTED}) + b"\n")
-        await self._child.stdin.drain()
+        with contextlib.suppress(OSError):  # it has ended; what it has said may still be there
+            await self._child.stdin.drain()
 
     def _compare(self, record: Record, body: Any) -> str:
         for other in self._records:

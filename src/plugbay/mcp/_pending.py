@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 LOOSE = 1024
 """Cancelled requests whose late responses can still be told."""
+ASKED = 10_000
+"""Requests of a server that may wait for a client's answer; of more the oldest is given up."""
 
 
 class Exchange:
@@ -77,10 +79,13 @@ class Exchanges:
     def put(self, exchange: Exchange) -> None:
         """A request was sent on. One of the same id that waited is waited for no longer."""
         first = exchange.first
-        before = self._waiting[first.direction].pop(first.id, None)
+        waiting = self._waiting[first.direction]
+        before = waiting.pop(first.id, None)
         if before is not None:
             before.end()
-        self._waiting[first.direction][first.id] = exchange
+        elif first.direction == "to-client" and len(waiting) >= ASKED:
+            waiting.pop(next(iter(waiting))).end()
+        waiting[first.id] = exchange
 
     def take(self, direction: Direction, id: Id) -> Exchange | None:
         """Return what a response in `direction` with this id answers, and wait no longer."""

@@ -467,3 +467,17 @@ def test_calls_wait_while_a_plugin_is_stopped_for_an_exclusive_swap():
         assert (await note).forward
 
     run(main)
+
+
+def test_a_server_that_asks_without_end_holds_no_memory():
+    async def main():
+        talk = Talk(member("p", on_message=lambda m: None))
+        for id in range(10_050):
+            await talk.pass_("to-client", {"jsonrpc": "2.0", "id": id, "method": "roots/list"})
+        assert talk.chain.in_flight == 10_000
+        answer = {"jsonrpc": "2.0", "id": 10_049, "result": {}}
+        assert (await talk.pass_("to-server", answer)).forward
+        talk.conversation.close()
+        assert talk.chain.in_flight == 0
+
+    run(main)
