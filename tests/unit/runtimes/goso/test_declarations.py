@@ -77,7 +77,7 @@ def test_a_wrong_declaration_is_refused_with_what_to_write(
         ({"new": "error"}, "New: it was told to fail", ""),
         ({"new": "nil"}, "New gives nil", ""),
         ({"new": "exit"}, "its process ended in its constructor", "exit code 3"),
-        ({"new": "memory"}, "its process ended in its constructor", "out of memory"),
+        ({"new": "memory"}, "its process ended in its constructor", "exit code 2"),
     ],
 )
 def test_a_constructor_that_fails_is_told(config: dict[str, Any], detail: str, found: str) -> None:
