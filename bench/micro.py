@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import os
 import random
 import re
@@ -66,8 +67,12 @@ class Wire(asyncio.Transport):
         """It never fills."""
 
 
-def gateway(hooks: int) -> Callable[[int], None]:
-    """Return a function that takes so many requests through a plane with `hooks` plugins."""
+def gateway(hooks: int, *, varied: bool = False) -> Callable[[int], None]:
+    """Return a function that takes so many requests through a plane with `hooks` plugins.
+
+    `varied`: no two heads are alike, neither of the requests nor of the responses; they are more
+    than anything remembers.
+    """
     clock, registry = SystemClock(), Registry()
     plane = HttpDataPlane(ListenerLimits(), clock, meter=registry)
     pools = UpstreamPools(clock, random.Random(1), registry)
@@ -90,15 +95,29 @@ def gateway(hooks: int) -> Callable[[int], None]:
     up.connection_made(server)
     target.spare.append(up)
 
+    numbers = range(5 * BATCH if varied else 1)
+    mark = b"x-number: %d\r\n\r\n" if varied else b"\r\n"
+    line = b"GET /hello?%d " if varied else b"GET /hello "
+    requests = [_numbered(REQUEST.replace(b"GET /hello ", line), mark, n) for n in numbers]
+    responses = [_numbered(RESPONSE, mark, n) for n in numbers]
+    source = itertools.cycle(zip(requests, responses, strict=True))
+
     def run(count: int) -> None:
         for _ in range(count):
-            down.data_received(REQUEST)
-            up.data_received(RESPONSE)
+            request, response = next(source)
+            down.data_received(request)
+            up.data_received(response)
 
     run(1)
-    if not server.last.startswith(b"GET /hello HTTP/1.1\r\n") or b"200 OK" not in client.last:
+    if not server.last.startswith(b"GET /hello") or b"200 OK" not in client.last:
         raise RuntimeError(f"the gateway does not work: {client.last!r}")
     return run
+
+
+def _numbered(message: bytes, mark: bytes, number: int) -> bytes:
+    head, _, body = message.partition(b"\r\n\r\n")
+    head = head + b"\r\n" + mark
+    return (head % ((number,) * head.count(b"%d"))) + body
 
 
 class Copy:
@@ -132,6 +151,7 @@ CASES: dict[str, Callable[[], Callable[[int], None]]] = {
     "baseline": baseline,
     "0 plugins": lambda: gateway(0),
     "3 plugins": lambda: gateway(3),
+    "3 plugins, no two heads alike": lambda: gateway(3, varied=True),
 }
 
 

@@ -208,11 +208,12 @@ class FastExchange:
     def answered(self, upstream: Upstream, data: bytes) -> None:
         """The upstream has sent something."""
         target = upstream.target
-        section: ResponseSection | None = target.last
+        section: ResponseSection | None
+        section = last = target.last
         head, end, body = data.partition(_END) if len(data) <= MOST else _MORE
-        if end and section.head != head:
+        if end and last.head != head:
             section = target.reader.read(head, data, len(body))
-            target.last = section or target.last
+            target.last = section or last
         if section is None or not end or section.length != len(body) or self.plane.draining:
             self.promote()
             upstream.data_received(data)

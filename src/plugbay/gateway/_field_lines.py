@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _ENTRIES = 2048
 _LENGTH = 256
+_BEHIND = frozenset(b" \t\r\n")
 SECRET = frozenset((b"authorization", b"cookie", b"set-cookie"))
 """Fields with credentials, which are not kept."""
 
@@ -41,8 +42,9 @@ class FieldLines(dict[bytes, "Field | None"]):
         name, colon, value = line.partition(b":")
         name = name.lower()
         value = value.lstrip(b" \t")
-        # The lines were cut at CR LF; a bare one of the two is for the parser to refuse.
-        if not name or not colon or line[-1] in b" \t" or b"\r" in line or b"\n" in line:
+        # The lines were cut at CR LF; a bare one of the two is for the parser to refuse. (`in`
+        # would first try its operand as a number, by way of an exception.)
+        if not name or not colon or line[-1] in _BEHIND or len(line.splitlines()) > 1:
             raise OddLine
         field = name, value
         special = self._is_special(name)

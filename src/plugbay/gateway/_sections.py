@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._spec import ListenerLimits
     from plugbay.gateway._wire import Field, Fields
 
-_LINE = b": ".join
+_ENTRIES = 1024
 
 
 class Section:
@@ -59,12 +59,14 @@ class SectionReader:
     again; where it may not, it is replaced.
     """
 
-    __slots__ = ("_forwarded", "_limits", "_lines", "_parser")
+    __slots__ = ("_forwarded", "_limits", "_lines", "_own", "_parser")
 
     def __init__(self, limits: ListenerLimits, forwarded: ForwardedPolicy) -> None:
         self._limits, self._forwarded = limits, forwarded
         self._lines = FieldLines(is_special)
         self._parser: Any = httptools.HttpRequestParser(self)
+        self._own: dict[tuple[Field, ...], bytes] = {}
+        """Lines of what the gateway says of clients."""
 
     def read(
         self, data: bytes, block: bytes, size: int, peer: str, scheme: bytes
@@ -98,16 +100,19 @@ class SectionReader:
         if len(lines) > self._limits.max_headers:
             raise Unusual
         forwarding: Fields = []
+        kept = [b""]
         length: Field | None = None
         for line in lines:
             field = known[line]
             if field is not None:
                 fields.append(field)
+                kept.append(line)
                 continue
             name, value = field = known.special[line]
             if name == b"host" and not section.host:
                 section.host = value
                 fields.insert(0, field)
+                kept[0] = line
             elif name == b"connection" and value in USUAL_CONNECTION:
                 section.keep = section.keep and value.lower() != b"close"
             elif name == b"content-length" and length is None:
@@ -122,12 +127,19 @@ class SectionReader:
                 raise Unusual
         if not is_host(section.host):
             raise Unusual
+        kept.append(section.sized)
         if length is not None:
             fields.append(length)
+        section.forward = b"\r\n".join(kept)
         return forwarding
 
     def _complete(self, section: Section, forwarding: Fields, peer: str, scheme: bytes) -> None:
         section.client, own = self._forwarded.tell(peer, scheme, section.host, forwarding)
         section.fields += own
         section.authority = section.host.decode("ascii")
-        section.forward = b"\r\n".join(map(_LINE, section.fields)) + b"\r\n"
+        lines = self._own.get(own)
+        if lines is None:
+            if len(self._own) >= _ENTRIES:
+                self._own.clear()
+            lines = self._own[own] = b"".join(b"%b: %b\r\n" % field for field in own)
+        section.forward += lines

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.gateway.core.rig import GET, OK, RawUpstream, generation, member, rig, until
+from unit.gateway.core.rig import GET, OK, RawUpstream, generation, member, rig, until
 
 from plugbay.gateway import ListenerLimits
 from plugbay.sdk import Headers, Response
@@ -14,7 +14,7 @@ from plugbay.sdk import Headers, Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.unit.gateway.core.rig import Rig
+    from unit.gateway.core.rig import Rig
 
     from plugbay.gateway import Member
     from plugbay.sdk import Request
