@@ -124,6 +124,7 @@ class Lent:
     """Implements `Lent`; these plugins use nothing of their host."""
 
     host: Any = None
+    tasks: tuple[str, ...] = ()
 
     async def close(self) -> None:
         return None

@@ -27,6 +27,11 @@ class Lent:
     def __init__(self, host: PluginHost, closed: Closed) -> None:
         self.host, self._closed = host, closed
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of the background tasks that run now."""
+        return tuple(sorted(task.get_name() for task in self.host.tasks))
+
     async def close(self) -> None:
         """End the background tasks, and say that the generation is over."""
         await self.host.close()

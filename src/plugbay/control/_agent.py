@@ -17,6 +17,7 @@ from plugbay.control._applier import Applier
 from plugbay.control._ask_plugin import carry_out
 from plugbay.control._caretaker import CarePolicy, Caretaker
 from plugbay.control._errand import Errands
+from plugbay.control._slot_report import slot_report
 from plugbay.control._tasks import Tasks
 from plugbay.kernel import Backoff, PlugbayError, Unavailable
 
@@ -84,6 +85,7 @@ class Agent:
         self._link: Link | None = None
         self._drained: deque[say.Drained] = deque(maxlen=REPORTS)
         self._draining: list[str] = []
+        self._told: tuple[say.SlotReport, ...] = ()
         self._ticket = ""
         self._preparing: asyncio.Task[None] | None = None
         self._pending: Pending | None = None
@@ -128,7 +130,8 @@ class Agent:
 
     def status(self) -> tuple[say.SlotReport, ...]:
         """What can be seen of every wanted slot now."""
-        return tuple(self._slot_report(id) for id in sorted(self.applier.desired.plugins))
+        applier, care = self.applier, self.caretaker
+        return tuple(slot_report(id, applier, care) for id in sorted(applier.desired.plugins))
 
     def report(self, event: say.PluginEvent) -> None:
         """Tell the supervisor what happened to a plugin; it is lost if it cannot be reached."""
@@ -175,6 +178,7 @@ class Agent:
                 self.tasks.spawn(self._ask(message), name=f"ask {message.plugin}")
             case say.CollectMetrics():
                 self._tell(say.Metrics(id=message.id, snapshot=self._metrics()))
+                self._refresh()
             case say.Drain():
                 self.drain_seconds = message.seconds
                 self.stopping.set()
@@ -267,7 +271,13 @@ class Agent:
         self._changed()
 
     def _changed(self) -> None:
-        self._tell(say.Status(revision=self.applier.desired.revision, slots=self.status()))
+        self._told = self.status()
+        self._tell(say.Status(revision=self.applier.desired.revision, slots=self._told))
+
+    def _refresh(self) -> None:
+        """Tell the slots' figures, such as the requests inside, if they are others than told."""
+        if self.status() != self._told:
+            self._changed()
 
     def _tell(self, message: say.Message) -> None:
         """Send if it can be: what is lost with the link is told again by the next hello."""
@@ -278,23 +288,3 @@ class Agent:
         if self._link is None:
             raise Unavailable("the supervisor cannot be reached now")
         self._link.send(message)
-
-    def _slot_report(self, id: str) -> say.SlotReport:
-        slot = self.applier.slots.ensure(id)
-        status, watched = slot.status(), self.caretaker.watches.get(id)
-        verdict = watched.watch.verdict() if watched else None
-        vitals = slot.current.vitals if slot.current else None
-        return say.SlotReport(
-            plugin=id,
-            state=status.state.value,
-            generation=status.generation,
-            instance=self.applier.instance(id) or ("", 0, 0),
-            in_flight=status.in_flight,
-            draining=status.draining,
-            reason=status.reason,
-            watch=verdict.outcome.value if verdict else "",
-            watch_reason=verdict.reason if verdict else "",
-            quarantined=self.caretaker.quarantined(id),
-            calls=vitals.calls if vitals else 0,
-            failures=vitals.failures if vitals else 0,
-        )

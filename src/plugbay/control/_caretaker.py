@@ -64,6 +64,7 @@ class _Care:
     policy: RestartPolicy
     checks: asyncio.Task[None] | None = None
     restart: asyncio.Task[None] | None = None
+    checked: float = 0.0
 
     def end(self) -> None:
         for task in (self.checks, self.restart):
@@ -116,6 +117,11 @@ class Caretaker:
         care = self._cares.get(id)
         return care.policy.quarantined.reason if care and care.policy.quarantined else ""
 
+    def checked(self, id: str) -> float:
+        """When the plugin was last asked for its health, at its start too; 0: never."""
+        care = self._cares.get(id)
+        return care.checked if care else 0.0
+
     def revised(self, slot: Slot) -> None:
         """A slot's generation failed, or was started again after a change was undone."""
         care = self._cares.get(slot.plugin)
@@ -150,6 +156,7 @@ class Caretaker:
 
     def _attend(self, id: str, generation: Generation, probation: float) -> None:
         care = self._cares[id]
+        care.checked = self._clock.time()  # a generation must be well before it serves
         if probation > 0:
             watch = Watch(self._clock, generation.vitals, seconds=probation)
             self.watches[id] = Watched(care.instance, generation, watch)
@@ -181,6 +188,8 @@ class Caretaker:
             if slot.current is not generation or slot.changing or generation.instance is None:
                 continue
             reason = await self._ask(generation)
+            if id in self._cares:
+                self._cares[id].checked = self._clock.time()
             if slot.current is not generation or slot.changing:
                 continue
             if not reason:

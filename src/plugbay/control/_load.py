@@ -54,13 +54,13 @@ class Loader:
             generation=number,
         )
         try:
-            return _Hosted(await runtime.load(request), lent)
+            return Hosted(await runtime.load(request), lent)
         except BaseException:
             await lent.close()
             raise
 
 
-class _Hosted:
+class Hosted:
     """An instance whose host is closed when it has stopped."""
 
     def __init__(self, instance: Instance, lent: Lent) -> None:
@@ -72,6 +72,11 @@ class _Hosted:
     def hooks(self) -> Mapping[str, Hook]:
         """The instance's own callables: a request passes nothing of this class."""
         return self._instance.hooks
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of the background tasks that it has started and that run now."""
+        return self._lent.tasks
 
     async def stop(self) -> None:
         """Stop the instance, then take back what it was lent, whatever `stop` did."""

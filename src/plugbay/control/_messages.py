@@ -29,7 +29,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One slot as its worker sees it. `instance` is digest, config version, reloads."""
+    """One slot as its worker sees it. `instance` is digest, config version, reloads.
+
+    It is sent when something has changed the slot, and about each second while its figures do.
+    """
 
     plugin: str
     state: str
@@ -43,6 +46,14 @@ class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: str = ""
     calls: int = 0
     failures: int = 0
+    hooks: tuple[str, ...] = ()
+    """What the current generation takes part in."""
+    tasks: tuple[str, ...] = ()
+    """Its background tasks that run now, by name."""
+    draining_requests: int = 0
+    """Requests inside the generations that drain."""
+    checked: float = 0.0
+    """When the current generation was last found well, or asked: seconds since 1970."""
 
 
 # From workers ---------------------------------------------------------------------------------

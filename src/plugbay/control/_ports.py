@@ -72,6 +72,11 @@ class Lent(Protocol):
 
     @property
     def host(self) -> Host: ...
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of its background tasks that run now."""
+        ...
+
     async def close(self) -> None:
         """Cancel its tasks, end its subscriptions, close what it left open."""
         ...

@@ -136,6 +136,11 @@ class PluginRuntime:
 class LentHost:
     host: Host
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        assert isinstance(self.host, FakeHost)
+        return tuple(sorted(task.get_name() for task in self.host.tasks))
+
     async def close(self) -> None:
         assert isinstance(self.host, FakeHost)
         await self.host.close()
