@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import itertools
 import os
 import random
@@ -171,6 +172,7 @@ async def time_all(rounds: int) -> dict[str, list[float]]:
 
 async def loop(name: str, count: int) -> None:
     """Run one case, for valgrind."""
+    gc.disable()  # when it runs depends on what was remembered before
     CASES[name]()(count)
 
 
