@@ -29,6 +29,7 @@ HOOKS = {
     "console-logger": {"on_message", "on_exit"},
     "hello": {"on_request", "on_response"},
     "maintenance": {"on_request"},
+    "mlabuse": {"on_request", "on_event", "on_operation"},
     "pins": {"on_list", "on_tool_call"},
     "ratelimit": {"on_request"},
     "tarpit": {"on_request", "on_event", "on_operation"},
