@@ -128,6 +128,20 @@ def test_a_binary_is_asked_for_its_manifest_first(rig: Rig) -> None:
     shoot(page, "upload-binary-refused")
 
 
+def test_an_upload_is_cancelled(rig: Rig) -> None:
+    page = rig.visitor("admin")
+    page.goto("/admin/upload")
+    page.route("**/api/v1/artifacts?*", lambda route: None)  # it does not come to an end
+    drop(page, rig.wheel("cancelled"))
+    expect(page.locator("#sending")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    toast(page, "cancelled")
+    expect(page.locator("#sending")).to_be_hidden()
+    expect(page.locator("#explain")).to_be_visible()
+    names = [one["plugin"] for one in rig.gateway.client.call("GET", "/artifacts").json["items"]]
+    assert "cancelled" not in names
+
+
 def test_an_empty_file_is_not_even_sent(rig: Rig) -> None:
     page = rig.visitor("admin")
     page.goto("/admin/upload")
