@@ -1,7 +1,8 @@
 """What the protection plugins cost: microseconds, memory, exactness, and held connections.
 
-`python -m bench.protection [part ...]`; parts: hits, shared, lookups, memory, held. The threat data
-is read from the directory in PLUGBAY_THREAT_DATA if it is set, else made up.
+`python -m bench.protection [part ...]`; parts: hits, places, shared, lookups, memory, held. The
+threat data is read from the directory in PLUGBAY_THREAT_DATA if it is set, else made up.
+PLUGBAY_GEO_DATABASES names databases, separated by colons, instead of the small ones of the tests.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[1]
-for _name in ("antiabuse", "threat", "tarpit"):
+for _name in ("antiabuse", "geo", "threat", "tarpit"):
     sys.path.append(str(ROOT / "plugins" / "protection" / _name / "src"))
 
 from plugbay.gateway import (  # noqa: E402
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 # Plugins are no packages of this project: they are found by the path above.
 antiabuse: Any = import_module("plugbay_antiabuse")
 gcra: Any = import_module("plugbay_antiabuse._gcra")
+geo: Any = import_module("plugbay_geo")
 tarpit: Any = import_module("plugbay_tarpit")
 threat: Any = import_module("plugbay_threat")
 job: Any = import_module("plugbay_threat._job")
@@ -120,6 +122,49 @@ async def _hooks() -> None:
         print(f"{cls.__name__}.on_request:".ljust(22), microseconds(ask))
         await plugin.stop()
         await host.close()
+
+
+# --- places ---------------------------------------------------------------------------------------
+
+
+def places() -> None:
+    """What geo costs, with policy, rate and journeys."""
+    asyncio.run(_places())
+
+
+async def _places() -> None:
+    data = ROOT / "plugins/protection/geo/tests/data"
+    default = f"{data}/GeoLite2-City-Test.mmdb:{data}/GeoLite2-ASN-Test.mmdb"
+    files = tuple(os.environ.get("PLUGBAY_GEO_DATABASES", default).split(":"))
+    rates = {"*": geo.Rate(limit=1_000_000)}
+    known = [f"89.160.20.{112 + n % 16}" for n in range(1000)]
+    host = FakeHost()
+    config = geo.Config(
+        mode="enforce",
+        databases=files,
+        deny_countries=("ZZ",),
+        country_rates=rates,
+        key_header="x-key",
+    )
+    plugin = geo.Geo(config, host)
+    await plugin.start()
+    strangers = iter(addresses(5000 * ROUNDS))
+
+    def look(count: int) -> None:
+        for _ in range(count):
+            plugin.databases.find(next(strangers))
+
+    print("lookup, stranger:     ", microseconds(look))
+    for name, fields in (("address", {}), ("key", {"x-key": "abc"})):
+        requests = [Request("GET", "/", headers=fields, client=client) for client in known]
+
+        def ask(count: int, requests: list[Request] = requests) -> None:
+            for n in range(count):
+                plugin.on_request(requests[n % 1000])
+
+        print(f"Geo.on_request, {name}:".ljust(22), microseconds(ask))
+    await plugin.stop()
+    await host.close()
 
 
 # --- one limit over several processes -------------------------------------------------------------
@@ -337,6 +382,7 @@ def _member(on_request: Callable[[Request], Response]) -> Member:
 
 PARTS = {
     "hits": hits,
+    "places": places,
     "shared": exactness,
     "lookups": lookups,
     "memory": memory,

@@ -27,6 +27,7 @@ HOOKS = {
     "counter-app": {"app"},
     "budget": {"on_tool_call"},
     "console-logger": {"on_message", "on_exit"},
+    "geo": {"on_request", "on_event", "on_operation"},
     "hello": {"on_request", "on_response"},
     "maintenance": {"on_request"},
     "mlabuse": {"on_request", "on_event", "on_operation"},
