@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugbay.sdk import AsgiApp, Plugin
-from plugbay_keyserver._certificate import BadKey, read_certificates
-from plugbay_keyserver._lookup import Lookup, parse_lookup
-from plugbay_keyserver._pages import Answer, armored, index_page, machine_index, problem, text
-from plugbay_keyserver._store import KeyStore
-from plugbay_keyserver._submission import TooMuch, keytext
+
+from ._certificate import BadKey, read_certificates
+from ._lookup import Lookup, parse_lookup
+from ._pages import Answer, armored, index_page, machine_index, problem, text
+from ._store import KeyStore
+from ._submission import TooMuch, keytext
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from pysequoia import ArmorKind, armor
 
-from plugbay_keyserver._certificate import Certificate, Key, day
+from ._certificate import Certificate, Key, day
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from typing import Literal
 
-from plugbay_keyserver._certificate import Certificate, describe, exportable, merged
+from ._certificate import Certificate, describe, exportable, merged
 
 Change = Literal["added", "replaced", "not_changed"]
 _SCHEMA = """

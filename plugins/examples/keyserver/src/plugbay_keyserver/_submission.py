@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from plugbay_keyserver._certificate import BadKey
+from ._certificate import BadKey
 
 
 class TooMuch(Exception):
