@@ -59,6 +59,23 @@ class LocalSlots:
                 raise Invalid(f"the plugin {ready.manifest.id} was named twice")
             await self._change(plugin, ready)
 
+    async def attach(self, manifest: Manifest, instance: Instance) -> None:
+        """Put a part of the host itself among the plugins, which is never swapped."""
+
+        async def load(_: int) -> Instance:
+            return instance
+
+        slot = self.slots.ensure(manifest.id)
+        fresh = Generation(
+            plugin=manifest.id,
+            number=slot.take_number(),
+            digest="",
+            config_version=1,
+            manifest=manifest,
+            load=load,
+        )
+        await self._install(slot, fresh)
+
     async def reload(self, id: str) -> None:
         """Swap one plugin for what its files are now. Raises `PlugbayError`; the old one stays."""
         plugin = self._sources[id]
@@ -105,7 +122,12 @@ class LocalSlots:
             provides = ", ".join(manifest.provides) or "nothing"
             raise Invalid(f"{manifest.id} is no mcp-filter: it provides {provides}")
         slot = self.slots.ensure(manifest.id)
-        fresh = self._generation(slot.take_number(), plugin, ready)
+        await self._install(slot, self._generation(slot.take_number(), plugin, ready))
+        self._sources[manifest.id] = plugin
+        self._stamps[manifest.id] = stamp(plugin.path)
+
+    async def _install(self, slot: Slot, fresh: Generation) -> None:
+        """Let messages pass a generation. Raises `PlugbayError`; then all is as before."""
         known = slot.current is not None
         change = await (slot.prepare_swap(fresh) if known else slot.prepare_enable(fresh))
         try:
@@ -115,8 +137,6 @@ class LocalSlots:
             raise
         change.commit()
         self.current.install(chain)
-        self._sources[manifest.id] = plugin
-        self._stamps[manifest.id] = stamp(plugin.path)
         drain = asyncio.create_task(change.drain(DRAIN))
         self._drains.add(drain)
         drain.add_done_callback(self._drains.discard)

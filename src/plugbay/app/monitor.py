@@ -16,6 +16,7 @@ import uvloop
 
 from plugbay.app._clock import SystemClock
 from plugbay.app._local_host import LocalHosts
+from plugbay.app._local_km import MANIFEST, KmObserver, activity, find_km, open_km, open_voice
 from plugbay.app._local_kv import state_directory
 from plugbay.app._local_slots import LocalSlots
 from plugbay.kernel import EventBus
@@ -65,15 +66,31 @@ async def _monitor(options: MonitorOptions) -> int:
     bus = EventBus(clock)
     hosts = LocalHosts(state_directory(os.environ), logs, bus, clock)
     slots = LocalSlots({"python": PythonRuntime(), **options.runtimes}, hosts, clock)
+    km: KmObserver | None = None
     try:
         await slots.load(options.plugins)
+        km = await _attach_km(options, slots, fd)
         return await _serve(options, slots)
     finally:
+        if km is not None:
+            await km.stop()
         await slots.close()
         bus.close()
         logs.close()
         if fd != 2:
             os.close(fd)
+
+
+async def _attach_km(options: MonitorOptions, slots: LocalSlots, fd: int) -> KmObserver | None:
+    """Let plugins of Kilometers look on, if there are any."""
+    voice = open_voice(fd)
+    found, config = find_km(voice)
+    if not found:
+        return None
+    system = open_km(found, config, voice, SystemClock())
+    observer = KmObserver(system, options.command, activity())
+    await slots.attach(MANIFEST, observer)
+    return observer
 
 
 async def _serve(options: MonitorOptions, slots: LocalSlots) -> int:

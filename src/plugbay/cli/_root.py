@@ -13,6 +13,8 @@ from plugbay.cli import (
     _audit,
     _bench,
     _declare,
+    _doctor,
+    _km,
     _mcp,
     _monitor,
     _plugin,
@@ -53,8 +55,10 @@ def build() -> typer.Typer:
     root.command("sign")(_sign.sign)
     root.command("verify")(_sign.verify)
     root.command("restore")(_artifacts.restore)
+    root.command("doctor")(_doctor.doctor)
     root.command("monitor", context_settings=_monitor.CONTEXT)(_monitor.monitor)
     root.add_typer(_plugin.build(), name="plugin")
+    root.add_typer(_km.build(), name="plugins")
     root.add_typer(_mcp.build(), name="mcp")
     root.add_typer(_artifacts.build(), name="artifacts")
     root.add_typer(_user.build(), name="user")
@@ -71,9 +75,19 @@ def _version(wanted: bool) -> None:
 
 def run() -> None:
     """Run the command; end the process with its exit code."""
+    # Said, not guessed: it is called by other names too, such as `python -m plugbay`.
+    _run(build(), "plugbay")
+
+
+def run_km() -> None:
+    """The same for the command `km`."""
+    _run(_km.build_km(), "km")
+
+
+def _run(application: typer.Typer, name: str) -> None:
+    _km.use_utf8()
     try:
-        # Said, not guessed: it is called by other names too, such as `python -m plugbay`.
-        build()(prog_name="plugbay")
+        application(prog_name=name)
     except ApiError as error:
         remedy = {"detail": "plugbay login, or give --token"} if error.status == 401 else {}
         print_problem({**error.problem, **remedy})

@@ -102,6 +102,11 @@ class KmPlugin:
         return cls(process, folder, name)
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def ended(self) -> asyncio.Future[int]:
         """Done when the process has ended, with its exit code."""
         return self._process.child.ended

@@ -1,0 +1,145 @@
+"""The steps from a program to a plugin that takes messages."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from plugbay.kernel import HookFailed, PluginError, StartFailed
+from plugbay.km._config import KmConfig
+from plugbay.km._tiers import permits, spelled, stricter
+from plugbay.km._validation import validate
+from plugbay.km._voice import printable
+
+if TYPE_CHECKING:
+    from plugbay.km._authorization import Authorizations, Grant
+    from plugbay.km._discovery import Found
+    from plugbay.km._status import Status
+    from plugbay.km._voice import Voice
+    from plugbay.runtimes.process import Cage, KmPlugin
+
+
+class Denied(Exception):
+    """The user may not use the plugin, which is no error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms plugins are run."""
+
+    authorizations: Authorizations
+    voice: Voice
+    api_key: str = ""
+    config: KmConfig = field(default_factory=KmConfig)
+
+
+class Starter:
+    """Starts one plugin, as often as needed."""
+
+    def __init__(self, found: Found, status: Status, terms: Terms) -> None:
+        self._found, self._status, self._terms = found, status, terms
+
+    async def start(self) -> tuple[KmPlugin, Grant]:
+        """Validate, start, authenticate, compare tiers and initialize.
+
+        Raises `Denied`, `Invalid` if the file may not be run, other `PlugbayError`s if it does
+        not work. Then nothing of it is left.
+        """
+        found, voice = self._found, self._terms.voice
+        verdict = await asyncio.to_thread(validate, found, self._terms.config)
+        self._status.digest, self._status.publisher = verdict.digest, verdict.publisher
+        self._status.warnings = [verdict.warning] if verdict.warning else []
+        voice.debug(f"{found.name}: valid, sha256 {verdict.digest[:16]}, {found.path}")
+        await asyncio.to_thread(_import)
+        from plugbay.runtimes.process import KmPlugin
+
+        plugin = await KmPlugin.open(
+            found.path, self._line, digest=verdict.digest, name=found.name, cage=self._cage()
+        )
+        try:
+            voice.debug(f"{found.name}: its process runs")
+            return plugin, await self._admit(plugin)
+        except BaseException:
+            await plugin.close()
+            raise
+
+    async def _admit(self, plugin: KmPlugin) -> Grant:
+        terms, status, name = self._terms, self._status, self._found.name
+        info = await plugin.info()
+        status.version = printable(info.version)[:64] or status.version
+        status.tier = spelled(stricter(printable(info.tier)[:32] or "Free", self._found.tier))
+        if printable(info.name) != name:
+            terms.voice.debug(f"{name}: calls itself {info.name}")
+        grant = await self.authorize(plugin)
+        await plugin.initialize(
+            api_endpoint=terms.config.api_endpoint,
+            api_key=terms.api_key,
+            debug=terms.voice.debugging,
+        )
+        terms.voice.debug(f"{name}: initialized")
+        return grant
+
+    async def authorize(self, plugin: KmPlugin) -> Grant:
+        """Let the plugin itself say whether the user may use it. Raises `Denied`, `HookFailed`."""
+        terms, status, name = self._terms, self._status, self._found.name
+        try:
+            said = await plugin.authenticate(terms.api_key)
+        except StartFailed as refused:
+            terms.authorizations.drop(name, terms.api_key)
+            raise Denied(printable(refused.detail)) from None
+        status.user_tier = spelled(printable(said.user_tier)[:32])
+        status.features = tuple(printable(one)[:64] for one in said.features[:32])
+        problem = ""
+        if not said.authorized:
+            problem = "it does not authorise this user"
+        elif not permits(status.tier, said.user_tier):
+            problem = f"it needs the tier {status.tier}, the user has {status.user_tier or 'none'}"
+        if problem:
+            terms.authorizations.drop(name, terms.api_key)
+            raise Denied(problem)
+        grant = terms.authorizations.put(name, terms.api_key, said)
+        if grant.until <= grant.renew:
+            terms.authorizations.drop(name, terms.api_key)
+            raise Denied("its authorisation has expired")
+        terms.voice.debug(f"{name}: authorised, tier {status.user_tier}, until {said.expires_at}")
+        return grant
+
+    async def renew(self, plugin: KmPlugin) -> Grant:
+        """Authorise again; where the plugin cannot be asked, what counts still counts on.
+
+        Raises `Denied`, and `HookFailed` if nothing counts any more.
+        """
+        name, key = self._found.name, self._terms.api_key
+        try:
+            return await self.authorize(plugin)
+        except HookFailed as error:
+            kept = self._terms.authorizations.get(name, key)
+            if kept is None:
+                raise
+            self._terms.voice.debug(f"{name}: cannot be asked again now: {error.detail}")
+            return kept
+
+    def _cage(self) -> Cage:
+        from plugbay.runtimes.process import Cage
+
+        limits = self._terms.config.limits
+        own = self._terms.config.plugin(self._found.name)
+        return Cage(
+            data_mb=limits.memory_mb if own.memory_mb is None else own.memory_mb,
+            files=limits.open_files,
+            cpu_seconds=limits.cpu_seconds,
+            network=limits.network if own.network is None else own.network,
+        )
+
+    def _line(self, level: int, text: str, fields: dict[str, object]) -> None:
+        self._terms.voice.line(self._found.name, level, text, fields)
+
+
+def _import() -> None:
+    """Import what only plugins need, off the event loop: most sessions have none."""
+
+
+def failure(error: BaseException) -> str:
+    """Say what went wrong, without the plugin's name."""
+    return printable(error.detail if isinstance(error, PluginError) else str(error))

@@ -1,0 +1,197 @@
+"""One plugin, kept running, and told everything in order from behind the stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from typing import TYPE_CHECKING
+
+from plugbay.kernel import Backoff, Invalid, PlugbayError, PluginError, RestartBudget
+from plugbay.km._queue import Backlog
+from plugbay.km._start import Denied, Starter, failure
+from plugbay.km._status import State, Status
+from plugbay.km._tiers import spelled
+
+if TYPE_CHECKING:
+    from plugbay.kernel import Clock
+    from plugbay.km._authorization import Grant
+    from plugbay.km._discovery import Found
+    from plugbay.km._queue import Call
+    from plugbay.km._start import Terms
+    from plugbay.runtimes.process import KmPlugin
+
+RESTARTS, WINDOW = 5, 60.0
+STALLED = 3
+"""Calls in a row that may be answered too late, before its process is ended."""
+SECONDS = 5.0
+"""How long a plugin may take for a message."""
+AGAIN = 15.0
+"""Seconds until a plugin is asked again that could not be asked to authorise."""
+
+
+class Supervised:
+    """A plugin from its discovery to its end. `status` says at any time how it is."""
+
+    def __init__(self, found: Found, terms: Terms, clock: Clock) -> None:
+        self.status = Status(
+            name=found.name,
+            version=found.version,
+            tier=spelled(found.tier),
+            path=found.path,
+            description=found.description,
+            author=found.author,
+        )
+        self._terms, self._clock, self._voice = terms, clock, terms.voice
+        self._starter = Starter(found, self.status, terms)
+        self._plugin: KmPlugin | None = None
+        self._backlog = Backlog()
+        self._wake = asyncio.Event()
+        self._closing = self._over = False
+        self._renew_at = 0.0
+        self._late = 0
+        self._task: asyncio.Task[None] | None = None
+        self._budget = RestartBudget(clock, restarts=RESTARTS, window=WINDOW)
+        # Jitter for its restarts; nothing secret.
+        self._backoff = Backoff(random.Random(), first=0.05, factor=4, ceiling=10.0)  # noqa: S311
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, while it has a process."""
+        return None if self._plugin is None else self._plugin.pid
+
+    async def load(self) -> None:
+        """Start it, and tell it from now on what it is to be told; `status` says whether."""
+        if not self._terms.config.plugin(self.status.name).enabled:
+            self._end(State.DISABLED, "km.toml says so")
+        elif await self._start():
+            self._task = asyncio.create_task(self._serve(), name=f"km {self.status.name}")
+
+    def put(self, call: Call, size: int = 0) -> None:
+        """Tell it soon; a plugin that is over is told nothing."""
+        if not self._over:
+            self._backlog.put(call, size)
+            self._wake.set()
+
+    async def close(self, seconds: float) -> None:
+        """Tell it what is left, for so long, and end it."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await asyncio.wait((self._task,), timeout=seconds)
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        self.status.lost += self._backlog.clear()
+        plugin, self._plugin = self._plugin, None
+        if plugin is not None:
+            await plugin.close()
+            self._voice.debug(f"{self.status.name}: ended")
+
+    # --- its process
+
+    async def _start(self) -> bool:
+        status = self.status
+        try:
+            plugin, grant = await self._starter.start()
+        except Denied as error:
+            self._end(State.UNAUTHORIZED, str(error))
+        except PluginError as error:
+            self._trouble(failure(error))
+        except Invalid as error:
+            self._end(State.REFUSED, failure(error))
+        except (PlugbayError, OSError) as error:
+            self._trouble(failure(error))
+        else:
+            self._plugin, self._late = plugin, 0
+            plugin.ended.add_done_callback(lambda _: self._wake.set())
+            self._keep(grant)
+            status.state, status.reason = State.ACTIVE, ""
+            status.last_activity = self._clock.time()
+            return True
+        return False
+
+    def _end(self, state: State, reason: str) -> None:
+        self.status.state, self.status.reason = state, reason
+        self._over = True
+        self.status.lost += self._backlog.clear()
+        self._voice.debug(f"{self.status.name}: {state.lower()}: {reason}")
+
+    def _trouble(self, reason: str) -> None:
+        """It has failed; it is over unless it is being restarted."""
+        self.status.reason = reason
+        if self.status.state is not State.RESTARTING:
+            self._end(State.FAILED, reason)
+        else:
+            self._voice.debug(f"{self.status.name}: {reason}")
+
+    def _keep(self, grant: Grant) -> None:
+        soon = self._clock.monotonic()
+        self._renew_at = grant.renew if grant.renew > soon else min(grant.until, soon + AGAIN)
+
+    async def _restart(self, plugin: KmPlugin) -> None:
+        status = self.status
+        status.state, self._plugin = State.RESTARTING, None
+        self._voice.say(f"{status.name} has ended unexpectedly and is started again")
+        await plugin.close()
+        attempt = 0
+        while not self._over:
+            if not self._budget.spend():
+                self._end(State.FAILED, f"it ended too often; the last time: {status.reason}")
+                self._voice.say(f"✗ {status.name} ended too often and stays away")
+                return
+            await asyncio.sleep(self._backoff.delay(attempt))
+            attempt += 1
+            if await self._start():
+                status.restarts += 1
+                self._voice.say(f"✓ {status.name} v{status.version} runs again")
+                return
+
+    # --- what it is told
+
+    async def _serve(self) -> None:
+        while not self._over and (plugin := self._plugin) is not None:
+            if plugin.ended.done():
+                if self._closing:
+                    return
+                await self._restart(plugin)
+            elif self._clock.monotonic() >= self._renew_at:
+                await self._renew(plugin)
+            elif self._backlog:
+                await self._tell(plugin, self._backlog.take())
+            elif self._closing:
+                return
+            else:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._renew_at - self._clock.monotonic())):
+                await self._wake.wait()
+
+    async def _tell(self, plugin: KmPlugin, call: Call) -> None:
+        status, began = self.status, self._clock.monotonic()
+        try:
+            await call(plugin)
+        except PluginError as error:
+            status.lost += 1
+            self._voice.debug(f"{status.name}: {failure(error)}")
+            late = self._clock.monotonic() - began >= SECONDS
+            self._late = self._late + 1 if late else 0
+            if self._late >= STALLED and not plugin.ended.done():
+                status.reason = "it does not answer"
+                await plugin.close()  # which ends it, and so begins a restart
+        else:
+            self._late = 0
+            status.told += 1
+            status.last_activity = self._clock.time()
+
+    async def _renew(self, plugin: KmPlugin) -> None:
+        try:
+            self._keep(await self._starter.renew(plugin))
+        except (Denied, PluginError) as error:
+            if plugin.ended.done():
+                return  # it is started again, and asked then
+            self._end(State.UNAUTHORIZED, failure(error))
+            self._plugin = None
+            await plugin.close()

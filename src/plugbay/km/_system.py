@@ -1,0 +1,103 @@
+"""All plugins of Kilometers that there are, before one stream of messages."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+from plugbay.km._authorization import Authorizations
+from plugbay.km._start import Terms
+from plugbay.km._status import State
+from plugbay.km._supervised import SECONDS, Supervised
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping, Sequence
+
+    from plugbay.kernel import Clock
+    from plugbay.km._config import KmConfig
+    from plugbay.km._discovery import Found
+    from plugbay.km._status import Status
+    from plugbay.km._voice import Voice
+    from plugbay.runtimes.process import KmPlugin
+
+DRAIN, LOADING = 1.0, 10.0
+"""Seconds at the end for what was not told yet, and for plugins that are still being loaded."""
+
+
+class KmSystem:
+    """Loads plugins all at once while messages flow already, and tells them of every message."""
+
+    def __init__(
+        self, found: Sequence[Found], voice: Voice, clock: Clock, api_key: str, config: KmConfig
+    ) -> None:
+        terms = Terms(
+            authorizations=Authorizations(clock), voice=voice, api_key=api_key, config=config
+        )
+        self._voice, self._clock = voice, clock
+        self.plugins = [Supervised(one, terms, clock) for one in found]
+        self._loading: asyncio.Task[None] | None = None
+
+    @property
+    def statuses(self) -> list[Status]:
+        """How each of them is."""
+        return [plugin.status for plugin in self.plugins]
+
+    def begin(self) -> None:
+        """Begin to load, without waiting for it."""
+        self._loading = asyncio.create_task(self.load(), name="km loading")
+
+    async def load(self, *, quiet: bool = False) -> None:
+        """Load them all at once, and say which are there, unless `quiet`."""
+        await asyncio.gather(*(plugin.load() for plugin in self.plugins))
+        if not quiet:
+            self._tell()
+
+    def _tell(self) -> None:
+        active = [one for one in self.statuses if one.state is State.ACTIVE]
+        listed = ", ".join(f"✓ {one.name} v{one.version} ({one.tier} tier)" for one in active)
+        self._voice.say(f"Loaded {len(active)} plugins{': ' if listed else ''}{listed}")
+        for status in self.statuses:
+            for warning in status.warnings:
+                self._voice.say(f"⚠ {status.name}: {warning}")
+            if status.state in (State.REFUSED, State.FAILED):
+                self._voice.say(f"✗ {status.name}: {status.reason}")
+
+    # --- what they are told; none of it waits
+
+    def message(
+        self, data: bytes, direction: Literal["request", "response"], correlation: str
+    ) -> None:
+        """Tell of a message."""
+
+        def call(plugin: KmPlugin) -> Awaitable[None]:
+            return plugin.handle_message(data, direction, correlation, timeout=SECONDS)
+
+        for one in self.plugins:
+            one.put(call, len(data))
+
+    def error(self, text: str) -> None:
+        """Tell of an error that is not a message."""
+
+        def call(plugin: KmPlugin) -> Awaitable[None]:
+            return plugin.handle_error(text, timeout=SECONDS)
+
+        for one in self.plugins:
+            one.put(call)
+
+    def stream(self, kind: Literal["start", "end", "error"], data: Mapping[str, str]) -> None:
+        """Tell of the start or the end of the stream."""
+        at = self._clock.time()
+
+        def call(plugin: KmPlugin) -> Awaitable[None]:
+            return plugin.handle_stream_event(kind, at, data, timeout=SECONDS)
+
+        for one in self.plugins:
+            one.put(call)
+
+    async def close(self) -> None:
+        """Let what is being loaded come up, tell what is left, and end them all."""
+        if self._loading is not None:
+            await asyncio.wait((self._loading,), timeout=LOADING)
+            self._loading.cancel()
+            await asyncio.wait((self._loading,))
+        await asyncio.gather(*(plugin.close(DRAIN) for plugin in self.plugins))

@@ -1,0 +1,115 @@
+"""Whether a program may be started: whose file it is, and who has signed it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from plugbay.kernel import Invalid, PlugbayError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from plugbay.artifacts.signing import Trust
+    from plugbay.km._config import KmConfig
+    from plugbay.km._discovery import Found
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What may be started: exactly the content with this SHA-256. `warning` is for the user."""
+
+    digest: str
+    publisher: str = ""
+    warning: str = ""
+
+
+def validate(found: Found, config: KmConfig) -> Verdict:
+    """Look at a program before it is started. Raises `Invalid`, which says why it may not be."""
+    if found.problem:
+        raise Invalid(found.problem)
+    try:
+        _check_file(found.path)
+        with found.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Invalid(f"it cannot be read: {error.strerror}") from error
+    if digest in config.revoked:
+        raise Invalid("it was revoked")
+    needed = found.working and not config.working_directory
+    if config.signatures == "off" and not needed:
+        return Verdict(digest)
+    publisher, problem = verified(found.path, digest, config)
+    if publisher:
+        return Verdict(digest, publisher)
+    if needed:
+        raise Invalid(
+            f"it lies in the working directory and {problem}; install it in ~/.km/plugins, or"
+            " say working_directory = true in km.toml"
+        )
+    if config.signatures == "enforce":
+        raise Invalid(problem)
+    return Verdict(digest, warning=problem)
+
+
+def verified(path: Path, digest: str, config: KmConfig) -> tuple[str, str]:
+    """Return who has signed the content of this digest, and if nobody, why not.
+
+    Raises `Invalid` if a key that the configuration names cannot be read.
+    """
+    # Imported here: most plugins are not signed, and it takes its time to load.
+    from plugbay.artifacts.signing import Envelope, verify
+
+    trust = read_trust(config)
+    signature = path.with_name(f"{path.name}.sig")
+    try:
+        envelope = Envelope.parse(signature.read_bytes())
+    except FileNotFoundError:
+        return "", "it is not signed"
+    except OSError as error:
+        return "", f"its signature cannot be read: {error.strerror}"
+    except PlugbayError as error:
+        return "", error.detail
+    found = verify(envelope, digest, trust, now=time.time())
+    return found.publisher, "; ".join(found.problems)
+
+
+def read_trust(config: KmConfig) -> Trust:
+    """Read the keys that the configuration names. Raises `Invalid`."""
+    from plugbay.artifacts.signing import Publisher, Trust, load_chain, load_public_key
+
+    publishers: list[Publisher] = []
+    for one in config.publishers:
+        keys = tuple(_read(path, load_public_key) for path in one.keys)
+        roots = tuple(cert for path in one.roots for cert in _read(path, load_chain))
+        publishers.append(Publisher.of(one.name, keys, roots))
+    revoked = frozenset(word.lower().replace(":", "") for word in config.revoked)
+    return Trust(policy=config.signatures, publishers=tuple(publishers), revoked=revoked)
+
+
+def _read(path: str, load: Callable[[bytes], _Read]) -> _Read:
+    try:
+        return load(Path(path).expanduser().read_bytes())
+    except (OSError, PlugbayError) as error:
+        raise Invalid(f"km.toml names {path}, which is no key: {error}") from error
+
+
+def _check_file(path: Path) -> None:
+    """What others can change is not ours to run. Raises `OSError`, `Invalid`."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise Invalid("it is no regular file")
+    if not os.access(path, os.X_OK):
+        raise Invalid(f"it is not executable: chmod +x {path}")
+    for what, place in (("it", about), ("its directory", path.resolve().parent.stat())):
+        if place.st_uid not in (os.geteuid(), 0):
+            raise Invalid(f"{what} belongs to another user")
+        if place.st_mode & stat.S_IWOTH:
+            raise Invalid(f"everybody may write to {what}")
