@@ -18,6 +18,7 @@ from plugbay.admin._authentication import authentication
 from plugbay.admin._background import Background
 from plugbay.admin._border import Border, Gates
 from plugbay.admin._context import Context
+from plugbay.admin._hkp import hkp_router
 from plugbay.admin._http import Ask, Permit, visit
 from plugbay.admin._limits import RateLimit
 from plugbay.admin._listings import Listings
@@ -29,6 +30,7 @@ from plugbay.admin._problems import BASE, MEDIA_TYPE, headers_of, problem_of
 from plugbay.admin._public import PublicRoutes
 from plugbay.admin._status import StatusBoard
 from plugbay.admin.pages import Pages, page_router
+from plugbay.artifacts.sbom import Bills
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
     from plugbay.admin._services import Services
+    from plugbay.kernel import Clock
 
 LOOK = 1.0
 """Seconds; how exact the times of conditions are."""
@@ -55,12 +58,13 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
         background=background,
         board=board,
         listings=Listings(),
+        bills=Bills(services.artifacts),
         document=functools.cache(lambda: describe(_routes(), __version__)),
     )
     pages = Pages(context)
     answer = functools.partial(_answer, pages)
     app = Litestar(
-        route_handlers=[*_routes(Notes(services.database)), *page_router(pages)],
+        route_handlers=[*_routes(Notes(services.database), clock), *page_router(pages)],
         dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
         guards=[Permit(RateLimit(clock, "uploads", quota=chosen.uploads_per_minute))],
         lifespan=[lambda app: _running(background, board)],
@@ -98,9 +102,16 @@ async def _look(board: StatusBoard) -> None:
         await asyncio.sleep(LOOK)
 
 
-def _routes(notes: Notes | None = None) -> list[ControllerRouterHandler]:
+def _routes(
+    notes: Notes | None = None, clock: Clock | None = None
+) -> list[ControllerRouterHandler]:
     v1 = Router("/admin/api/v1", route_handlers=list(API))
-    return [v1, Router("/admin/api", route_handlers=list(DOCS)), odin_router(notes)]
+    return [
+        v1,
+        Router("/admin/api", route_handlers=list(DOCS)),
+        odin_router(notes),
+        hkp_router(clock),
+    ]
 
 
 def _answer(pages: Pages, request: Ask, error: Exception) -> Response[Any]:

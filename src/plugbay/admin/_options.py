@@ -21,6 +21,8 @@ class AdminOptions:
 
     hosts: tuple[str, ...] = ()
     node: str = "local"
+    plugin_dir: str = ""
+    """Where the unpacked plugins are, for people to know; nothing is read there by the API."""
     secure_cookies: bool = False
     requests_per_minute: int = 600
     uploads_per_minute: int = 60

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from plugbay.settings import AdminSettings, OidcSettings, Settings
 
 CALLBACK = "/admin/api/v1/oidc/callback"
+UNPACKED = "unpacked"
+"""Below the data directory: what the workers load plugins from."""
 
 
 def admin_options(settings: Settings, trace_key: bytes, revoked: RevokedTraces) -> AdminOptions:
@@ -23,6 +25,7 @@ def admin_options(settings: Settings, trace_key: bytes, revoked: RevokedTraces) 
     named = (public.hostname,) if public.hostname else ()
     return AdminOptions(
         hosts=(*admin.hosts, *named),
+        plugin_dir=str(Path(settings.data_dir).absolute() / UNPACKED),
         secure_cookies=public.scheme == "https",
         requests_per_minute=admin.requests_per_minute,
         uploads_per_minute=admin.uploads_per_minute,

@@ -29,8 +29,10 @@ class Lent:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The names of the background tasks that run now."""
-        return tuple(sorted(task.get_name() for task in self.host.tasks))
+        """The names that the author gave to the background tasks that run now."""
+        prefix = f"{self.host.plugin}:"
+        names = (task.get_name().removeprefix(prefix) for task in self.host.tasks)
+        return tuple(sorted(names))
 
     async def close(self) -> None:
         """End the background tasks, and say that the generation is over."""

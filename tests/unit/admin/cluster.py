@@ -94,7 +94,7 @@ class Plugin(AdminOperations):
     )
 
     def __init__(self, request: LoadRequest) -> None:
-        self.config = request.config
+        self.config, self.host = request.config, request.host
         self.asked: list[str] = []
         self.hooks: Mapping[str, Hook] = {"on_operation": Hook(self.on_operation, coroutine=False)}
 
@@ -111,6 +111,8 @@ class Plugin(AdminOperations):
     async def start(self) -> None:
         if self.config.get("fail") == "start":
             raise RuntimeError("it would not start")
+        if self.config.get("greeting") == "spawn":
+            self.host.spawn(asyncio.Event().wait(), name="chores")  # type: ignore[arg-type]  # it waits for ever
 
     async def stop(self) -> None:
         self.config = {}
@@ -239,6 +241,10 @@ class Cluster:
             asyncio.create_task(self.coordinator.attach(here)),
         ]
         self._running[name] = (agent, tasks)
+
+    def agent(self, name: str) -> Agent:
+        """The worker with this name."""
+        return self._running[name][0]
 
     async def end(self, name: str) -> None:
         agent, tasks = self._running.pop(name)
