@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plugbay.admin._services import Services
     from plugbay.admin._status import StatusBoard
     from plugbay.admin.access import Credentials, Users
+    from plugbay.artifacts.sbom import Bills
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Context:
     background: Background
     board: StatusBoard
     listings: Listings
+    bills: Bills
     document: Callable[[], dict[str, Any]]
 
     @property

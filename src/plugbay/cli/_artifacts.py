@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from plugbay.cli._client import segment
 from plugbay.cli._options import URL, Output, Token, Url
 from plugbay.cli._output import Format, print_facts, print_json, print_rows
 from plugbay.cli._session import Target
+from plugbay.kernel import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from plugbay.cli._client import AdminClient
+
 COLUMNS = ("plugin", "version", "kind", "state", "size", "digest")
+PARTS = ("name", "version", "ecosystem", "plugin", "plugin_version", "enabled", "certain")
 DataDir = Annotated[Path, typer.Option(help="The gateway's data directory.")]
 DATA_DIR = Path(".plugbay")
+_SETTLED = ("validated", "revoked")
+_WHOLE, _SHORTEST = 64, 6
+"""How long a digest in hex is, and its shortest abbreviation."""
 
 
 def list_(
@@ -60,6 +68,37 @@ def migrate(url: Url = URL, token: Token = "", output: Output = Format.TABLE) ->
         raise typer.Exit(1)
 
 
+def sbom(
+    artifact: Annotated[
+        str,
+        typer.Argument(
+            help="A digest, or its first characters; or a plugin's id.", metavar="DIGEST|PLUGIN"
+        ),
+    ],
+    url: Url = URL,
+    token: Token = "",
+) -> None:
+    """Print what an artifact is made of (CycloneDX). Of a plugin: what it runs, else the newest."""
+    client = Target(url, token).client()
+    digest = _digest(client, artifact)
+    print(client.call("GET", f"/artifacts/{segment(digest)}/sbom").body.decode())
+
+
+def components(
+    name: Annotated[str, typer.Argument(help="E.g. requests, golang.org/x/net, or acme-*.")],
+    version: Annotated[
+        str, typer.Option(help="Only these, e.g. '<2.32' or '>=v1.2.0,<v1.4.0'.")
+    ] = "",
+    url: Url = URL,
+    token: Token = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """List the artifacts that ship a component; enabled ones are what runs now."""
+    query: dict[str, object] = {"name": name, "version": version or None, "limit": 500}
+    rows = list(Target(url, token).client().items("/components", **query))
+    print_rows(rows, PARTS, output, empty="no artifact ships that")
+
+
 def backup(
     target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
     data_dir: DataDir = DATA_DIR,
@@ -94,10 +133,31 @@ def _print(whole: Any, facts: Mapping[str, Any], output: Format) -> None:
         print(f"{name:10}  {len(lines)}", *lines, sep="\n            " if lines else "")
 
 
+def _digest(client: AdminClient, artifact: str) -> str:
+    """Find the digest that is meant: whole, abbreviated, or by plugin. Raises `NotFound`."""
+    if len(artifact) == _WHOLE:
+        return artifact
+    running = ""
+    for plugin in client.items("/plugins"):
+        if plugin["id"] == artifact:
+            running = plugin["desired"]["digest"]
+    known = [item for item in client.items("/artifacts", limit=500) if item["state"] in _SETTLED]
+    of_plugin: list[str] = [item["digest"] for item in known if item["plugin"] == artifact]
+    alike: list[str] = [item["digest"] for item in known if item["digest"].startswith(artifact)]
+    if running or of_plugin:
+        return running or of_plugin[0]
+    if len(alike) != 1 or len(artifact) < _SHORTEST:
+        what = "several artifacts begin so" if alike else "there is no such artifact or plugin"
+        raise NotFound(f"{artifact}: {what}; `plugbay artifacts list` shows all")
+    return alike[0]
+
+
 def build() -> typer.Typer:
     """Return the commands of `plugbay artifacts`."""
     commands = typer.Typer(help="The stored bytes of plugins.", no_args_is_help=True)
     commands.command("list")(list_)
     commands.command("check")(check)
     commands.command("migrate")(migrate)
+    commands.command("sbom")(sbom)
+    commands.command("components")(components)
     return commands

@@ -3,6 +3,7 @@
 from plugbay.admin._api._access_tokens import AccessTokenRoutes, SigningKeyRoutes
 from plugbay.admin._api._artifacts import ArtifactRoutes
 from plugbay.admin._api._audit import AuditRoutes
+from plugbay.admin._api._bills import BillRoutes
 from plugbay.admin._api._config import ConfigRoutes
 from plugbay.admin._api._docs import DocsRoutes
 from plugbay.admin._api._events import EventRoutes, WorkerRoutes
@@ -31,6 +32,7 @@ API = (
     RoleRoutes,
     ArtifactRoutes,
     AuditRoutes,
+    BillRoutes,
     ConfigRoutes,
     EventRoutes,
     OperationRoutes,
