@@ -1,0 +1,130 @@
+"""A home with plugins: the Go console logger, and Python programs of the same contract."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench._go import ROOT, build_go
+
+from plugbay.app._clock import SystemClock
+from plugbay.km import KmConfig, KmSystem, Voice, discover
+
+PROGRAM = Path(__file__).with_name("program.py.txt")
+KEY = "test-api-key-1234567890"
+
+
+@dataclass
+class Told:
+    """What a Python plugin was told."""
+
+    path: Path
+
+    def __call__(self, what: str = "") -> list[dict[str, Any]]:
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        found = [json.loads(line) for line in lines]
+        return [one for one in found if what in ("", one["what"])]
+
+    def beside(self, name: str) -> Path:
+        return self.path.with_name(self.path.name + name)
+
+
+@dataclass
+class Home:
+    """A user's home directory."""
+
+    path: Path
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def plugins(self) -> Path:
+        folder = self.path / ".km" / "plugins"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def install(self, program: Path, name: str = "console-logger", **manifest: Any) -> Path:
+        target = self.plugins / f"km-plugin-{name}"
+        shutil.copy(program, target)
+        target.chmod(0o755)
+        if manifest:
+            (self.plugins / f"{name}.manifest.json").write_text(json.dumps(manifest))
+        return target
+
+    def write(self, name: str = "watcher", folder: Path | None = None, **about: Any) -> Told:
+        """Install a Python plugin."""
+        told = Told(self.path / f"{name}.jsonl")
+        known = {
+            "name": name,
+            "version": "2.1.0",
+            "tier": "Free",
+            "user_tier": "Free",
+            "authorized": True,
+            "key": KEY,
+            "lasts": 3600,
+            "dies": False,
+            "record": str(told.path),
+        }
+        text = PROGRAM.read_text().format(python=sys.executable, about=json.dumps(known | about))
+        target = (folder or self.plugins) / f"km-plugin-{name}"
+        target.write_text(text)
+        target.chmod(0o755)
+        return told
+
+    def configure(self, text: str) -> None:
+        (self.path / ".plugbay").mkdir(exist_ok=True)
+        (self.path / ".plugbay" / "km.toml").write_text(text)
+
+    def system(self, config: KmConfig | None = None, key: str = KEY) -> KmSystem:
+        voice = Voice(self.lines.append, debugging=True)
+        found, _ = discover([self.plugins])
+        return KmSystem(found, voice, SystemClock(), key, config or KmConfig())
+
+    def environment(self, **more: str) -> dict[str, str]:
+        own = {"HOME": str(self.path), "PLUGBAY_STATE_DIR": str(self.path / "state")}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("KM_")}
+        return {**kept, **own, "KM_API_KEY": KEY, **more}
+
+    def km(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run the command `km` to its end."""
+        return subprocess.run(
+            [*KM, *arguments],
+            env=self.environment(**more),
+            cwd=self.path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=45,
+        )
+
+
+KM = (sys.executable, "-c", "from plugbay.cli import km; km()")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return Home(folder)
+
+
+@pytest.fixture(scope="session")
+def console_logger() -> Path:
+    return build_go(ROOT / "go/examples/km")
+
+
+async def until(condition: Any, patience: float = 20.0) -> None:
+    """Wait for a condition, with a deadline."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "it has not come true"
+        await asyncio.sleep(0.02)
