@@ -141,15 +141,17 @@ class Rig:
                 call("DELETE", path, headers={"if-match": tag})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """For one module and no longer: meanwhile the thread has an event loop that runs, and the
+    tests of others could not start theirs."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def started(chromium: Browser) -> Iterator[Rig]:
     with Gateway(workers=2) as gateway:
         for name, password in PASSWORDS.items():
