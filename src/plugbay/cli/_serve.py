@@ -35,7 +35,12 @@ def serve(
         settings = replace(settings, data_dir=str(data_dir))
     if demo and path is None:
         settings = replace(settings, log=replace(settings.log, format="console", level="warning"))
-    run(settings, config=path, demo=demo, ready_file=ready_file, say=print)
+    run(settings, config=path, demo=demo, ready_file=ready_file, say=_say)
+
+
+def _say(text: str) -> None:
+    """Print at once, also when a file or a log is written."""
+    print(text, flush=True)
 
 
 def check(
