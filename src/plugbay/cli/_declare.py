@@ -41,7 +41,7 @@ def plan(
     if output is Format.JSON:
         print_json(found)
     else:
-        _print_steps(found["steps"])
+        print_steps(found["steps"])
     if check and found["steps"]:
         raise typer.Exit(1)
 
@@ -60,7 +60,7 @@ def apply(
     planned = client.call("POST", "/plan", content)
     steps = planned.json["steps"]
     if output is Format.TABLE:
-        _print_steps(steps)
+        print_steps(steps)
         if not steps:
             return
     operation = make_change(
@@ -69,7 +69,8 @@ def apply(
     finish(operation, output, wait=wait)
 
 
-def _print_steps(steps: Iterable[Mapping[str, Any]]) -> None:
+def print_steps(steps: Iterable[Mapping[str, Any]]) -> None:
+    """Print what a plan would change, for people."""
     rows = [{**step, "changes": _changes(step["differences"])} for step in steps]
     print_rows(rows, COLUMNS, Format.TABLE, empty=NOTHING)
 

@@ -12,8 +12,10 @@ from plugbay.cli import (
     _artifacts,
     _audit,
     _bench,
+    _bundle,
     _declare,
     _doctor,
+    _interchange,
     _km,
     _mcp,
     _monitor,
@@ -59,8 +61,11 @@ def build() -> typer.Typer:
     root.command("monitor", context_settings=_monitor.CONTEXT)(_monitor.monitor)
     root.add_typer(_plugin.build(), name="plugin")
     root.add_typer(_km.build(), name="plugins")
+    root.add_typer(_bundle.build(), name="bundle")
     root.add_typer(_mcp.build(), name="mcp")
     root.add_typer(_artifacts.build(), name="artifacts")
+    root.add_typer(_interchange.build_import(), name="import")
+    root.add_typer(_interchange.build_export(), name="export")
     root.add_typer(_user.build(), name="user")
     root.add_typer(_token.build(), name="token")
     root.add_typer(_audit.build(), name="audit")
