@@ -5,11 +5,13 @@ restarted, and told of every message without the message waiting for them.
 
 from plugbay.km._config import FILE as FILE
 from plugbay.km._config import KmConfig as KmConfig
+from plugbay.km._config import PublisherConfig as PublisherConfig
 from plugbay.km._config import read_config as read_config
 from plugbay.km._discovery import DIRECTORIES as DIRECTORIES
 from plugbay.km._discovery import PREFIX as PREFIX
 from plugbay.km._discovery import WORKING as WORKING
 from plugbay.km._discovery import Found as Found
+from plugbay.km._discovery import choose as choose
 from plugbay.km._discovery import discover as discover
 from plugbay.km._status import State as State
 from plugbay.km._status import Status as Status

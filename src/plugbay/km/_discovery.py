@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from plugbay.kernel import NotFound
 from plugbay.km._voice import printable
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ DIRECTORIES = (
     WORKING,
 )
 """In this order; of two plugins with one name the first counts."""
-_BESIDE = (".sig", ".manifest", ".json", ".pub", ".pem", ".kmpkg")
+BUNDLED = ".bundle"
+"""The end of the name of the mark beside a plugin that came in a bundle."""
+_BESIDE = (".sig", BUNDLED, ".manifest", ".json", ".pub", ".pem", ".kmpkg")
 _CUSTOMER = re.compile(r"-[0-9a-f]{8}$")
 """The end of a program's name that was built for one customer."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -44,6 +47,11 @@ class Found:
     problem: str = ""
 
 
+def is_name(name: str) -> bool:
+    """Whether a plugin may have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def discover(directories: Iterable[Path] = DIRECTORIES) -> tuple[list[Found], list[Found]]:
     """Return the plugins there are, and those that an earlier one of the same name hides."""
     found: dict[str, Found] = {}
@@ -55,6 +63,18 @@ def discover(directories: Iterable[Path] = DIRECTORIES) -> tuple[list[Found], li
             else:
                 found[one.name] = one
     return list(found.values()), hidden
+
+
+def choose(name: str) -> Found:
+    """Return the program at a path, or the installed plugin of that name. Raises `NotFound`."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return read(path.absolute())
+    found, _ = discover()
+    known = {one.name: one for one in found}
+    if name not in known:
+        raise NotFound(f"there is no plugin {name!r}, neither a file nor installed")
+    return known[name]
 
 
 def _in(directory: Path, *, working: bool) -> Iterator[Found]:
@@ -71,7 +91,7 @@ def read(path: Path, *, working: bool = False) -> Found:
     """Say what lies there, by its name and its manifest."""
     stem = path.name.removeprefix(PREFIX)
     plain = _CUSTOMER.sub("", stem)
-    fallback = plain if _NAME.fullmatch(plain) else printable(plain) or "?"
+    fallback = plain if is_name(plain) else printable(plain) or "?"
     for name in dict.fromkeys((path.name, stem, plain)):
         manifest = path.with_name(f"{name}.manifest.json")
         if manifest.is_file():
@@ -91,7 +111,7 @@ def _described(path: Path, fallback: str, manifest: Path, working: bool) -> Foun
         return Found(path=path, name=fallback, working=working, problem=problem)
     fields = cast("dict[str, Any]", raw)
     name = str(fields.get("name") or fallback)
-    known = _NAME.fullmatch(name) is not None
+    known = is_name(name)
     return Found(
         path=path,
         name=name if known else fallback,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from plugbay.kernel import Invalid, PlugbayError
+from plugbay.km._discovery import BUNDLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,8 @@ def validate(found: Found, config: KmConfig) -> Verdict:
     if digest in config.revoked:
         raise Invalid("it was revoked")
     needed = found.working and not config.working_directory
-    if config.signatures == "off" and not needed:
+    bundled = found.path.with_name(f"{found.path.name}{BUNDLED}").exists()
+    if config.signatures == "off" and not needed and not bundled:
         return Verdict(digest)
     publisher, problem = verified(found.path, digest, config)
     if publisher:
@@ -54,7 +56,7 @@ def validate(found: Found, config: KmConfig) -> Verdict:
             f"it lies in the working directory and {problem}; install it in ~/.km/plugins, or"
             " say working_directory = true in km.toml"
         )
-    if config.signatures == "enforce":
+    if config.signatures == "enforce" or bundled:
         raise Invalid(problem)
     return Verdict(digest, warning=problem)
 
