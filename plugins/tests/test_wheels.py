@@ -47,6 +47,7 @@ HOOKS = {
     },
     "tool-policy": {"on_list", "on_message"},
     "upper": {"response_body"},
+    "zerotrust": {"on_request", "on_event", "on_operation"},
 }
 
 
