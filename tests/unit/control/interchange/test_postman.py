@@ -62,8 +62,8 @@ def test_nothing_is_left_out_without_a_word() -> None:
             " that varies"
         ),
         (
-            "requests: queries, headers and bodies of 2 requests are the clients': routes do not ask"
-            " for them"
+            "requests: queries, headers and bodies of 2 requests are the clients': routes do not"
+            " ask for them"
         ),
         (
             "/v1/orders: takes everything under /v1/orders, for DELETE /v1/orders/*,"
