@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from plugbay.control import FileSet, OperationState, PluginSpec
 from plugbay.kernel import Conflict, PlugbayError
-from plugbay.settings import load, watch
+from plugbay.settings import load, settings_files, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,8 +64,11 @@ class FileManaged:
             _log.error("the settings were not taken, the last good state serves: %s", error)
 
     async def follow(self, path: Path) -> None:
-        """Apply the file whenever it changes; a bad one changes nothing, and the log says why."""
-        async for _ in watch(path):
+        """Apply the file, and that of the environment, whenever one changes.
+
+        A bad one changes nothing, and the log says why.
+        """
+        async for _ in watch(*settings_files(path, os.environ)):
             try:
                 settings = await asyncio.to_thread(load, path, os.environ)
                 await self.apply(settings, f"{path.name} changed")

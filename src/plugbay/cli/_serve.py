@@ -16,6 +16,9 @@ def serve(
     config: Annotated[
         Path | None, typer.Option(help="Settings; default: ./gateway.toml if it is there.")
     ] = None,
+    env: Annotated[
+        str, typer.Option(help="Read gateway.ENV.toml over gateway.toml.", envvar="PLUGBAY_ENV")
+    ] = "",
     data_dir: Annotated[Path | None, typer.Option(help="Where state and plugins are kept.")] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Add a sample upstream and the example plugins.")
@@ -27,8 +30,10 @@ def serve(
     """Run the gateway until Ctrl-C; then requests in flight end first."""
     # Imported here, as in `check`: no other command needs the whole gateway.
     from plugbay.app.serve import serve as run
-    from plugbay.settings import load
+    from plugbay.settings import VARIABLE, load
 
+    if env:
+        os.environ[VARIABLE] = env  # also for when the files are read again
     path = config or (CONFIG if CONFIG.exists() else None)
     settings = load(path, os.environ)
     if data_dir is not None:
@@ -45,12 +50,15 @@ def _say(text: str) -> None:
 
 def check(
     config: Annotated[Path, typer.Argument(help="The settings file.")] = CONFIG,
+    env: Annotated[
+        str, typer.Option(help="Read gateway.ENV.toml over it.", envvar="PLUGBAY_ENV")
+    ] = "",
 ) -> None:
     """Check a settings file, as `serve` would read it; exit with 1 if it is wrong."""
     from plugbay.app.check import check_extras
-    from plugbay.settings import load
+    from plugbay.settings import VARIABLE, load
 
-    settings = load(config, os.environ)
+    settings = load(config, {**os.environ, VARIABLE: env})
     check_extras(settings)
     print(
         f"{config}: good: {len(settings.listeners)} listeners, {len(settings.upstreams)} upstreams,"

@@ -19,4 +19,6 @@ from plugbay.settings._model import SigningSettings as SigningSettings
 from plugbay.settings._model import TlsSettings as TlsSettings
 from plugbay.settings._model import TraceSettings as TraceSettings
 from plugbay.settings._model import UploadSettings as UploadSettings
+from plugbay.settings._overlay import VARIABLE as VARIABLE
+from plugbay.settings._overlay import settings_files as settings_files
 from plugbay.settings._watch import watch as watch

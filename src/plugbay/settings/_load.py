@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from plugbay.kernel import Invalid, NotFound, Problem, convert
 from plugbay.settings._model import Settings
+from plugbay.settings._overlay import merged, settings_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,22 +18,23 @@ if TYPE_CHECKING:
     from plugbay.settings._model import AdminSettings
 
 PREFIX = "PLUGBAY_"
-OTHERS = re.compile(r"PLUGBAY_(ADMIN_URL|TOKEN|SECRET_.*)")
-"""Variables of the commands and of secrets, which are no settings."""
+OTHERS = re.compile(r"PLUGBAY_(ADMIN_URL|TOKEN|ENV|SECRET_.*)")
+"""Variables of the commands, of secrets and of the environment's name: no settings."""
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     """Read `path` (None: defaults only) and the environment.
 
-    Raises `NotFound` if the file is not there and `Invalid` if it is wrong.
+    With `PLUGBAY_ENV=staging`, what `gateway.staging.toml` says comes over `gateway.toml`.
+    Raises `NotFound` if a file is not there and `Invalid` if it is wrong.
     """
     if path is None:
         return parse("", environment)
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise NotFound(f"the settings file {path} cannot be read: {error.strerror}") from error
-    return parse(text, environment, what=str(path))
+    files = settings_files(path, environment)
+    raw: dict[str, Any] = {}
+    for file in files:
+        raw = merged(raw, _toml(_read(file), str(file)))
+    return _settings(raw, environment, " + ".join(map(str, files)))
 
 
 def parse(text: str, environment: Mapping[str, str], *, what: str = "settings") -> Settings:
@@ -40,10 +42,24 @@ def parse(text: str, environment: Mapping[str, str], *, what: str = "settings") 
 
     Raises `Invalid`, whose problems point at the keys that are wrong.
     """
+    return _settings(_toml(text, what), environment, what)
+
+
+def _read(path: Path) -> str:
     try:
-        raw = tomllib.loads(text)
+        return path.read_text()
+    except OSError as error:
+        raise NotFound(f"the settings file {path} cannot be read: {error.strerror}") from error
+
+
+def _toml(text: str, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"{what}: not valid TOML: {error}") from error
+
+
+def _settings(raw: dict[str, Any], environment: Mapping[str, str], what: str) -> Settings:
     for name, value in environment.items():
         if name.startswith(PREFIX) and not OTHERS.fullmatch(name):
             _override(raw, name, value)

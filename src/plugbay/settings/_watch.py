@@ -1,4 +1,4 @@
-"""Noticing that a file has changed, without polling its content."""
+"""Noticing that files have changed, without polling their content."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 Stamp = tuple[int, int, int] | None
 
 
-async def watch(path: Path, *, interval: float = 1.0) -> AsyncGenerator[None]:
-    """Yield each time `path` was written, replaced or came back, looked at every `interval` s.
+async def watch(*paths: Path, interval: float = 1.0) -> AsyncGenerator[None]:
+    """Yield each time one was written, replaced or came back, looked at every `interval` s, and
+    all of them are there.
 
     A stat a second instead of inotify: it sees renames over the file, symbolic links that are
     turned (as Kubernetes turns a ConfigMap's) and network file systems alike.
     """
-    last = _stamp(path)
+    last = [_stamp(path) for path in paths]
     while True:
         await asyncio.sleep(interval)
-        now = _stamp(path)
-        if now != last and now is not None:
+        now = [_stamp(path) for path in paths]
+        if now != last and None not in now:
             yield
         last = now
 
