@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from plugbay.kernel import Instance
+    from plugbay.sdk import Phase
 
 
 class SystemClock:
@@ -94,13 +95,13 @@ class Loaded:
         """It takes no state."""
 
 
-def members(*plugins: object) -> list[Member]:
+def members(*plugins: object, phase: Phase = "post-routing") -> list[Member]:
     """Return one member for each plugin, with a circuit breaker each, as a worker has them."""
-    return [_member(f"bench-{number}", plugin) for number, plugin in enumerate(plugins)]
+    return [_member(f"bench-{number}", plugin, phase) for number, plugin in enumerate(plugins)]
 
 
-def _member(id: str, plugin: object) -> Member:
-    order = Order()
+def _member(id: str, plugin: object, phase: Phase) -> Member:
+    order = Order(phase=phase)
     entry = f"{type(plugin).__module__}:{type(plugin).__name__}"
     manifest = Manifest(id=id, version="1.0", api=1, runtime="python", entry=entry, order=order)
     loaded = Loaded(plugin)

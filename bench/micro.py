@@ -40,6 +40,8 @@ from plugbay.observability import Registry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from plugbay.sdk import Phase
+
 BATCH = 1_000
 REQUEST = b"GET /hello HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nx-api-key: k1\r\n\r\n"
 RESPONSE = (
@@ -68,8 +70,10 @@ class Wire(asyncio.Transport):
         """It never fills."""
 
 
-def gateway(hooks: int, *, varied: bool = False) -> Callable[[int], None]:
-    """Return a function that takes so many requests through a plane with `hooks` plugins.
+def gateway(
+    hooks: int, *, varied: bool = False, phase: Phase = "post-routing"
+) -> Callable[[int], None]:
+    """Return a function that takes so many requests through a plane with so many hooks.
 
     `varied`: no two heads are alike, neither of the requests nor of the responses; they are more
     than anything remembers.
@@ -82,7 +86,7 @@ def gateway(hooks: int, *, varied: bool = False) -> Callable[[int], None]:
         build_table(
             [RouteSpec(name="all", upstream="sample")],
             [sample],
-            members(*(ApiKey(), Mark(), Count())[:hooks]),
+            members(*(ApiKey(), Mark(), Count())[:hooks], phase=phase),
             pools,
             meter=registry,
             monotonic=clock.monotonic,
@@ -152,6 +156,7 @@ CASES: dict[str, Callable[[], Callable[[int], None]]] = {
     "baseline": baseline,
     "0 plugins": lambda: gateway(0),
     "3 plugins": lambda: gateway(3),
+    "3 plugins before the route": lambda: gateway(3, phase="pre-routing"),
     "3 plugins, no two heads alike": lambda: gateway(3, varied=True),
 }
 

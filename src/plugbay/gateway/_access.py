@@ -22,7 +22,7 @@ class AccessLines:
 
     def write_fast(self, fast: FastExchange, status: int, seconds: float, size: int) -> None:
         """An exchange on the fast path is over."""
-        way, section = fast.way, fast.section
+        way, section, route = fast.asked, fast.section, fast.way.route
         target = way.target if self._query else way.target.partition(b"?")[0]
         self._log.write(
             AccessLine(
@@ -36,8 +36,8 @@ class AccessLines:
                 ms=round(seconds * 1e3, 3),
                 bytes_in=len(fast.body),
                 bytes_out=size,
-                route=way.route.name,
-                upstream=way.route.spec.upstream,
+                route=route.name,
+                upstream=route.spec.upstream,
                 outcome="ok",
             )
         )

@@ -48,6 +48,7 @@ class FastExchange:
     """The request of a connection that is on the fast path, if one is."""
 
     __slots__ = (
+        "asked",
         "began",
         "body",
         "connection",
@@ -56,7 +57,10 @@ class FastExchange:
         "now",
         "plane",
         "plugin_seconds",
+        "pre",
+        "pre_entered",
         "request",
+        "routed",
         "scheme",
         "section",
         "sent",
@@ -68,13 +72,18 @@ class FastExchange:
     cancelled = False
     """An attribute of those that leave a chain; what was cancelled is promoted before."""
 
+    asked: Way
+    """What the client's request line comes to."""
     way: Way
+    """The same, unless a plugin has changed the target before there was a route."""
+    pre: Chain | None
     body: bytes
     id: bytes
     began: float
     sent: float
     upstream_seconds: float
     entered: int
+    pre_entered: int
     plugin_seconds: float
 
     def __init__(self, connection: Downstream) -> None:
@@ -85,6 +94,8 @@ class FastExchange:
         self.section = _NOTHING
         self.request: Request | None = None
         self.upstream: Upstream | None = None
+        self.routed = True
+        """False while the plugins run that run before there is a route."""
 
     # --- the request
 
@@ -106,8 +117,10 @@ class FastExchange:
         way = ways[line, section.host]
         if way is None or (body and len(body) > (way.route.max_body or plane.most)):
             return False
-        chain = way.chain
+        chain, pre = way.chain, ways.pre
         if chain is not None and not (chain.fast and (section.sized or not way.wants_length)):
+            return False
+        if pre is not None and not (pre.fast and (section.sized or not way.wants_length)):
             return False
         connection = self.connection
         connection.mode = WAITING
@@ -115,14 +128,21 @@ class FastExchange:
         connection.deadline = NEVER
         self.began = self.now()
         self.id = plane.next_id()
-        self.way = way
+        self.asked = self.way = way
+        self.pre = pre
         self.body = body
         self.plugin_seconds = 0.0
         self.entered = 0
+        if pre is not None:
+            found = self._before(pre, section, way)
+            if found is None:
+                return True
+            self.way = way = found
+            chain = way.chain
         way.series.in_flight += 1
         if way.route.total_timeout:
             connection.total = plane.ticker.after(way.route.total_timeout)
-        if chain is None:
+        if chain is None and pre is None:
             self._send(way, line, section.forward)
         else:
             self._through(chain, section, way, line)
@@ -136,15 +156,46 @@ class FastExchange:
             self.section = read
         return read
 
-    def _through(self, chain: Chain, section: Section, way: Way, line: bytes) -> None:
-        """Pass the request hooks."""
-        chain.tally.entered += 1
-        chain.inside.add(self)
-        fields = section.fields
+    def _before(self, pre: Chain, section: Section, way: Way) -> Way | None:
+        """Pass the request hooks before the match, and find the way; None: it is promoted."""
+        pre.tally.entered += 1
+        pre.inside.add(self)
+        self.routed = False
+        request = self.received(section, way)
+        answer = pre.on_request(request, self)
+        self.pre_entered, self.entered = self.entered, 0
+        if answer is not None:
+            self.promote().answer(answer)
+            return None
+        found: Way | None = way
+        if request.method is not way.name:
+            found = None
+        elif request.target is not way.target:
+            found = self._elsewhere(section, way, request.target)
+        if found is None:
+            exchange = self.promote()
+            exchange.dispatch()
+            _count_body(exchange)
+        else:
+            self.routed = True
+        return found
+
+    def _elsewhere(self, section: Section, way: Way, target: bytes) -> Way | None:
+        """Return the way that a request has got by another target, if it is a fast one."""
+        ways, size = self.plane.ways, len(self.body)
+        if ways is None:
+            return None
+        found = ways[b"%b %b HTTP/1.1" % (way.method, target), section.host]
+        if found is None or (size and size > (found.route.max_body or self.plane.most)):
+            return None
+        return found if found.chain is None or found.chain.fast else None
+
+    def received(self, section: Section, way: Way) -> Request:
+        """Make the request as hooks see it."""
         self.request = request = Request.received(
             way.name,
             way.target,
-            fields.copy(),
+            section.fields.copy(),
             section.authority,
             self.scheme,
             section.client,
@@ -152,12 +203,20 @@ class FastExchange:
             "1.1",
             None,
         )
+        return request
+
+    def _through(self, chain: Chain | None, section: Section, way: Way, line: bytes) -> None:
+        """Pass the request hooks of the route, and send what they all have made of the request."""
+        request = self.request or self.received(section, way)
         request.route = way.route.name
-        answer = chain.on_request(request, self)
-        if answer is not None:
-            self.promote().answer(answer)
-            return
-        forward = section.forward
+        if chain is not None:
+            chain.tally.entered += 1
+            chain.inside.add(self)
+            answer = chain.on_request(request, self)
+            if answer is not None:
+                self.promote().answer(answer)
+                return
+        fields, forward = section.fields, section.forward
         try:
             if request.method is not way.name:
                 self._general()
@@ -201,7 +260,9 @@ class FastExchange:
 
     def _general(self, target: TargetPool | None = None) -> None:
         """Let the general path do what comes behind the request hooks."""
-        self.way.handler.start(self.promote(), target)
+        exchange = self.promote()
+        self.way.handler.start(exchange, target)
+        _count_body(exchange)
 
     # --- the response
 
@@ -225,24 +286,25 @@ class FastExchange:
         duration.total += seconds
         if target.state.failures:
             target.worked()
-        chain, request = self.way.chain, self.request
-        if chain is None or request is None or not chain.sees_response:
-            self._finish(upstream, section, section.status, section.forward, body, now)
+        chain, pre, request = self.way.chain, self.pre, self.request
+        if request is not None and (
+            (chain is not None and chain.sees_response) or (pre is not None and pre.sees_response)
+        ):
+            self._back(request, upstream, section, body)
         else:
-            self._back(chain, request, upstream, section, body)
+            self._finish(upstream, section, section.status, section.forward, body, now)
 
     def _back(
-        self,
-        chain: Chain,
-        request: Request,
-        upstream: Upstream,
-        section: ResponseSection,
-        body: bytes,
+        self, request: Request, upstream: Upstream, section: ResponseSection, body: bytes
     ) -> None:
         """Pass the response hooks."""
         fields, forward = section.fields, section.forward
-        response = Response.received(section.status, fields.copy())
-        after = chain.on_response(request, response, self.entered)
+        chain, pre = self.way.chain, self.pre
+        after = response = Response.received(section.status, fields.copy())
+        if chain is not None:
+            after = chain.on_response(request, after, self.entered)
+        if pre is not None:
+            after = pre.on_response(request, after, self.pre_entered)
         status = after.status
         if after is response and after.body is None and _plain(status):
             raw = after.headers.raw
@@ -287,12 +349,14 @@ class FastExchange:
         way.series.in_flight -= 1
         seconds = now - self.began
         way.series.count(way.name, status, seconds, len(self.body), len(body))
-        plane, chain = self.plane, way.chain
+        plane, chain, pre = self.plane, way.chain, self.pre
         if plane.access is not None:
             plane.access.write_fast(self, status, seconds, len(body))
+        self.request = None
         if chain is not None:
-            self.request = None
             chain.leave(self)
+        if pre is not None:
+            pre.leave(self)
         if keep and connection.writable and not (connection.backlog or connection.paused):
             connection.mode = IDLE
             connection.total = NEVER
@@ -306,11 +370,18 @@ class FastExchange:
         """Go on as a full exchange."""
         exchange = promote(self)
         self.request = self.upstream = None
+        self.routed = True
         return exchange
 
     def cancel(self) -> None:
         """The drain deadline is over."""
         self.promote().cancel()
+
+
+def _count_body(exchange: Exchange) -> None:
+    """Count what has come with the head, if somebody takes it: else it was thrown away."""
+    if not exchange.finished:
+        exchange.bytes_in = exchange.head.length
 
 
 def _plain(status: int) -> bool:

@@ -8,54 +8,54 @@ from plugbay.gateway._exchange import Exchange
 from plugbay.gateway._forwarding import Forwarding
 from plugbay.gateway._request_head import RequestHead
 from plugbay.gateway._upstream import HEAD
-from plugbay.sdk import Request
 
 if TYPE_CHECKING:
+    from plugbay.gateway._chain import Chain
     from plugbay.gateway._fast_exchange import FastExchange
+    from plugbay.gateway._table import Route
     from plugbay.gateway._upstream import Upstream
 
 
 def promote(fast: FastExchange) -> Exchange:
     """Return the exchange that goes on with the request of `fast`, in its place everywhere."""
-    connection, way, section = fast.connection, fast.way, fast.section
-    route = way.route
-    head = RequestHead(way.method, way.target, [])
+    connection, asked, section = fast.connection, fast.asked, fast.section
+    head = RequestHead(asked.method, asked.target, [])
     head.host, head.length, head.keep = section.host, section.length, section.keep
     exchange = Exchange(connection, head)
     exchange.id, exchange.began = fast.id, fast.began
-    exchange.table, exchange.route = fast.plane.table, route
-    exchange.limit = route.max_body or fast.plane.limits.max_body
+    exchange.table = fast.plane.table
     exchange.plugin_seconds, exchange.entered = fast.plugin_seconds, fast.entered
-    exchange.request_done, exchange.bytes_in = True, len(fast.body)
-    exchange.request = fast.request or _request(fast)
-    exchange.request.route = route.name
-    chain = route.chain
-    if chain is not None:
-        exchange.chain, exchange.hooked = chain, True
-        chain.inside.discard(fast)
-        chain.inside.add(exchange)
+    exchange.request_done = True
+    exchange.request = fast.request or fast.received(section, asked)
+    if fast.pre is not None:
+        exchange.pre, exchange.pre_entered = fast.pre, fast.pre_entered
+        _replace(fast, exchange, fast.pre)
+    if fast.routed:
+        _on_route(fast, exchange, fast.way.route)
     connection.exchange, connection.fast = exchange, None
     if fast.upstream is not None:
+        exchange.bytes_in = len(fast.body)
         _forward(exchange, fast, fast.upstream)
     elif fast.body:
         exchange.collect().put(fast.body)
     return exchange
 
 
-def _request(fast: FastExchange) -> Request:
-    """Return what a route without plugins has not needed so far."""
-    way, section = fast.way, fast.section
-    return Request.received(
-        way.name,
-        way.target,
-        section.fields.copy(),
-        section.authority,
-        fast.scheme,
-        section.client,
-        fast.id.decode(),
-        "1.1",
-        None,
-    )
+def _on_route(fast: FastExchange, exchange: Exchange, route: Route) -> None:
+    """Put the exchange on the route that was found."""
+    exchange.route = route
+    exchange.limit = route.max_body or fast.plane.limits.max_body
+    exchange.request.route = route.name
+    if route.chain is not None:
+        exchange.chain = route.chain
+        _replace(fast, exchange, route.chain)
+
+
+def _replace(fast: FastExchange, exchange: Exchange, chain: Chain) -> None:
+    """Let the exchange be inside the chain in the stead of `fast`."""
+    exchange.hooked = True
+    chain.inside.discard(fast)
+    chain.inside.add(exchange)
 
 
 def _forward(exchange: Exchange, fast: FastExchange, upstream: Upstream) -> None:

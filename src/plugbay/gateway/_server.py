@@ -131,8 +131,8 @@ class HttpDataPlane:
     def install(self, table: Table) -> None:
         """Make `table` current: one pointer. What is inside the old one ends there."""
         old, self.table = self.table, table
-        fast = table.pre is None and self.tracer is None
-        self.ways = Ways(table.router, self.limits.max_target) if fast else None
+        fast = self.tracer is None
+        self.ways = Ways(table.router, self.limits.max_target, table.pre) if fast else None
         if old is not None and old is not table:
             old.retire()
 

@@ -8,6 +8,7 @@ from plugbay.gateway._paths import is_plain
 from plugbay.gateway._wire import METHODS
 
 if TYPE_CHECKING:
+    from plugbay.gateway._chain import Chain
     from plugbay.gateway._handlers import ProxyHandler
     from plugbay.gateway._routes import Router
     from plugbay.gateway._table import Route
@@ -55,10 +56,12 @@ class Ways(dict[tuple[bytes, bytes], "Way | None"]):
     looked up after llhttp has accepted a head with such a line.
     """
 
-    __slots__ = ("_max_target", "_router")
+    __slots__ = ("_max_target", "_router", "pre")
 
-    def __init__(self, router: Router[Route], max_target: int) -> None:
+    def __init__(self, router: Router[Route], max_target: int, pre: Chain | None) -> None:
+        """`pre`: the chain that all requests pass before their line means anything."""
         super().__init__()
+        self.pre = pre
         self._router, self._max_target = router, max_target
 
     def __missing__(self, key: tuple[bytes, bytes]) -> Way | None:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
-from unit.gateway.core.rig import GET, OK, RawUpstream, generation, member, rig, until
 
-from plugbay.gateway import ListenerLimits
-from plugbay.sdk import Headers, Response
+from plugbay.gateway import ListenerLimits, RouteSpec, Target, UpstreamSpec
+from plugbay.kernel import CircuitBreaker
+from plugbay.sdk import PHASES, Headers, Order, Response
+from unit.gateway.core.rig import GET, OK, RawUpstream, generation, member, rig, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from unit.gateway.core.rig import Rig
-
     from plugbay.gateway import Member
     from plugbay.sdk import Request
+    from unit.gateway.core.rig import Rig
 
 Fields = list[tuple[bytes, bytes]]
 Seen = tuple[bytes, Fields, bytes]
+EARLY = Order(phase="pre-routing")
 
 
 def parsed(head: bytes) -> tuple[bytes, Fields]:
@@ -34,9 +36,11 @@ def parsed(head: bytes) -> tuple[bytes, Fields]:
 
 async def seen(
     data: bytes, response: bytes, members: Sequence[Member], *, fast: bool, count: int = 1
-) -> tuple[list[Seen], bytes, list[tuple[bytes, Fields]]]:
-    """Send `data` on a kept connection; return what the upstream and what the client saw."""
+) -> tuple[list[Seen], bytes, list[tuple[bytes, Fields]], list[object]]:
+    """Send `data` on a kept connection; return what the upstream and the client saw, and counts."""
     up = RawUpstream()
+    for each in members:
+        each.generation.breaker = CircuitBreaker(time)  # what the other path broke is mended
     async with up.running(), rig(up.address, members=members) as gate:
         client = await gate.connect()
         client.send(GET.replace(b"host: a\r\n", b"host: a\r\nx-first: 1\r\n"))
@@ -61,10 +65,32 @@ async def seen(
                 client = await gate.connect()
             assert len(up.heads) <= 1 + count * (number + 1)
         await settled(gate)
+        counts = counted(gate)
         heads_up = [parsed(head) for head in up.heads[1:]]
         bodies = up.bodies[1:]
         assert all(b"x-request-id: " in head for head in up.heads)
-    return [(*head, body) for head, body in zip(heads_up, bodies, strict=True)], answer, heads
+    return (
+        [(*head, body) for head, body in zip(heads_up, bodies, strict=True)],
+        answer,
+        heads,
+        counts,
+    )
+
+
+def counted(gate: Rig) -> list[object]:
+    """Return what was counted, but for times."""
+    table = gate.plane.table
+    assert table is not None
+    routes = [route.series for route in table.by_name.values()]
+    chains = [(chain.tally.entered, chain.tally.cancelled) for chain in table.chains]
+    links = [link for chain in table.chains for link in chain.links]
+    return [
+        *chains,
+        *((s.requests, s.bytes_in, s.bytes_out) for s in (*routes, gate.plane.unmatched)),
+        *((p.passed, p.answered, p.failed, p.skipped) for p in (link.series for link in links)),
+        *(sum(link.series.duration.counts) for link in links),
+        *(link.breaker and link.breaker.state for link in links),
+    ]
 
 
 async def settled(gate: Rig) -> None:
@@ -293,13 +319,15 @@ def _fail() -> None:
 
 @pytest.mark.parametrize("name", REQUEST_HOOKS)
 @pytest.mark.parametrize("closed", [True, False])
-def test_request_hooks(name: str, closed: bool) -> None:
-    plugin = member(generation("p", on_request=REQUEST_HOOKS[name]), closed=closed)
+@pytest.mark.parametrize("order", [None, EARLY])
+def test_request_hooks(name: str, closed: bool, order: Order | None) -> None:
+    plugin = member(generation("p", on_request=REQUEST_HOOKS[name]), closed=closed, order=order)
     both(b"POST / HTTP/1.1\r\nhost: a\r\nx-one: 1\r\ncontent-length: 2\r\n\r\nhi", OK, plugin)
 
 
-def test_a_post_without_a_length_gets_one_behind_hooks() -> None:
-    plugin = member(generation("p", on_request=lambda request: None))
+@pytest.mark.parametrize("order", [None, EARLY])
+def test_a_post_without_a_length_gets_one_behind_hooks(order: Order | None) -> None:
+    plugin = member(generation("p", on_request=lambda request: None), order=order)
     both(REQUESTS["sizeless post"], OK, plugin)
 
 
@@ -326,9 +354,118 @@ RESPONSE_HOOKS: dict[str, Callable[[Request, Response], Response | None]] = {
 
 
 @pytest.mark.parametrize("name", RESPONSE_HOOKS)
-def test_response_hooks(name: str) -> None:
-    plugin = member(generation("p", on_response=RESPONSE_HOOKS[name]))
+@pytest.mark.parametrize("order", [None, EARLY])
+def test_response_hooks(name: str, order: Order | None) -> None:
+    plugin = member(generation("p", on_response=RESPONSE_HOOKS[name]), order=order)
     both(GET, b"HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-length: 2\r\n\r\nok", plugin)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("order", [None, EARLY])
+def test_a_plugin_that_fails_all_the_time_is_called_no_more(
+    closed: bool, order: Order | None
+) -> None:
+    plugin = member(generation("p", on_request=lambda request: _fail()), closed=closed, order=order)
+    both(GET + GET + GET, OK, plugin, count=3)
+    assert plugin.generation.breaker is not None
+    assert not plugin.generation.breaker.closed
+
+
+class Recorder:
+    """Plugins whose hooks note that they were called; `odd` behaves in some way besides."""
+
+    def __init__(self, odd: str = "", hook: Callable[[Request], Response | None] | None = None):
+        self.calls: list[str] = []
+        self.odd, self.hook = odd, hook
+
+    def member(self, id: str, order: Order, *, closed: bool = True) -> Member:
+        def on_request(request: Request) -> Response | None:
+            self.calls.append(f"{id}>")
+            return self.hook(request) if id == self.odd and self.hook is not None else None
+
+        def on_response(request: Request, response: Response) -> None:
+            self.calls.append(f"{id}< {response.status} {request.route}")
+
+        made = generation(id, on_request=on_request, on_response=on_response)
+        return member(made, order=order, closed=closed)
+
+    def members(self, *, closed: bool) -> list[Member]:
+        """Two before the match and two behind it."""
+        phases = (PHASES[0], *PHASES)
+        return [
+            self.member(id, Order(phase=phase, priority=place), closed=closed)
+            for place, (id, phase) in enumerate(zip("abcd", phases, strict=True))
+        ]
+
+
+def _answer(request: Request) -> Response:
+    return Response.text("mine", 403)
+
+
+@pytest.mark.parametrize("odd", ["", "a", "b", "c", "d"])
+@pytest.mark.parametrize("hook", [_answer, lambda request: _fail(), _target, _method])
+@pytest.mark.parametrize("closed", [True, False])
+def test_hooks_before_the_match_and_behind_it(
+    odd: str, hook: Callable[[Request], Response | None], closed: bool
+) -> None:
+    """Responses pass, in reverse, those that the request has entered."""
+    calls: list[list[str]] = []
+    results: list[object] = []
+    for fast in (True, False):
+        recorder = Recorder(odd, hook)
+        members = recorder.members(closed=closed)
+        results.append(asyncio.run(seen(REQUESTS["post"], OK, members, fast=fast)))
+        calls.append(recorder.calls)
+    assert results[0] == results[1]
+    assert calls[0] == calls[1]
+    if not odd:
+        one = ["a>", "b>", "c>", "d>", "d< 200 r", "c< 200 r", "b< 200 r", "a< 200 r"]
+        assert calls[0] == one * 4
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [(b"/b/x", 200), (b"/b", 200), (b"/none", 404), (b"/small", 413), (b"/get", 405)],
+)
+@pytest.mark.parametrize("body", [b"", b"hello"])
+def test_the_route_is_looked_up_behind_the_first_plugins(
+    target: bytes, status: int, body: bytes
+) -> None:
+    def lead(request: Request) -> None:
+        if request.target == b"/a":
+            request.target = target
+
+    async def ask(fast: bool) -> tuple[list[int], list[Fields], list[object], list[str]]:
+        up, recorder = RawUpstream(), Recorder()
+        early = member(generation("p", on_request=lead), order=EARLY)
+        late = recorder.member("q", Order())
+        specs = [
+            RouteSpec(name="a", upstream="u", path="/a"),
+            RouteSpec(name="b", upstream="u", path="/b", total_timeout=9),
+            RouteSpec(name="small", upstream="u", path="/small", max_body=4),
+            RouteSpec(name="get", upstream="u", path="/get", methods=("GET",)),
+        ]
+        async with up.running(), rig(up.address, members=[early]) as gate:
+            upstream = UpstreamSpec(name="u", targets=(Target(address=up.address),))
+            gate.plane.install(gate.table(specs, [upstream], [early, late]))
+            if not fast:
+                gate.plane.ways = None
+            client = await gate.connect()
+            await client.get("/b")
+            statuses: list[int] = []
+            for _ in range(3):
+                size = b"content-length: %d\r\n" % len(body)
+                client.send(b"POST /a HTTP/1.1\r\nhost: a\r\n" + size + b"\r\n" + body)
+                statuses.append((await client.response())[0])
+            await settled(gate)
+            heads = [parsed(head)[1] for head in up.heads]
+            return statuses, heads, counted(gate), recorder.calls
+
+    one, other = asyncio.run(ask(True)), asyncio.run(ask(False))
+    assert one == other
+    expected = 200 if status == 413 and not body else status
+    assert one[0] == [expected] * 3
+    assert all(call in ("q>", "q< 200 b", "q< 200 small", "q< 200 a") for call in one[3])
 
 
 class Silent(RawUpstream):
@@ -346,11 +483,15 @@ class Silent(RawUpstream):
 
 
 @pytest.mark.parametrize("how", ["drain", "client", "upstream", "response", "total", "retire"])
-@pytest.mark.parametrize("hooked", [True, False])
-def test_what_happens_to_a_waiting_request(how: str, hooked: bool) -> None:
+@pytest.mark.parametrize("hooked", ["", "early", "late", "both"])
+def test_what_happens_to_a_waiting_request(how: str, hooked: str) -> None:
     async def main() -> None:
         up = Silent()
-        members = [member(generation("p", on_request=lambda request: None))] if hooked else []
+        members = [
+            member(generation(phase, on_request=lambda request: None), order=order)
+            for phase, order in (("early", EARLY), ("late", Order()))
+            if hooked in (phase, "both")
+        ]
         route = {"total_timeout": 0.05} if how == "total" else {}
         timeout = 0.05 if how == "response" else 60
         async with (
@@ -378,12 +519,12 @@ def test_what_happens_to_a_waiting_request(how: str, hooked: bool) -> None:
                 up.end.set()
                 assert (await client.response())[0] == 502
             elif how == "retire":
-                for chain in table.chains:
-                    assert chain.cancel() == 1
+                assert [chain.cancel() for chain in table.chains] == [1, 0][: len(table.chains)]
+                if hooked:
                     assert (await client.response())[0] == 503
-                    assert chain.tally.cancelled == 1
-                if not hooked:
+                else:
                     await client.close()
+                assert all(chain.tally.cancelled == 1 for chain in table.chains)
             else:
                 assert (await client.response())[0] == 504
             up.end.set()
