@@ -38,6 +38,7 @@ from plugbay.gateway import (
 from plugbay.kernel import EventBus, HealthPolicy, Runtime
 from plugbay.observability import (
     AccessLog,
+    EventMetrics,
     Logs,
     OtelTraces,
     ProcessCollector,
@@ -83,7 +84,7 @@ class Worker:
         self.registry.add(ProcessCollector(options.worker, started=self.clock.time()))
         self.slot_metrics = SlotMetrics(self.registry)
         self.logs = Logs(fd=2, format=options.log.format, level=options.log.level)
-        self.bus = EventBus(self.clock)
+        self.bus = EventBus(self.clock, meter=EventMetrics(self.registry))
         self._loop = asyncio.get_running_loop()
         self.serving = asyncio.Event()
         self.traces = _open_traces(options.tracing)

@@ -34,6 +34,7 @@ from plugbay.kernel._errors import Unauthenticated as Unauthenticated
 from plugbay.kernel._errors import Unavailable as Unavailable
 from plugbay.kernel._errors import Unhealthy as Unhealthy
 from plugbay.kernel._events import EventBus as EventBus
+from plugbay.kernel._events import EventMeter as EventMeter
 from plugbay.kernel._events import Subscription as Subscription
 from plugbay.kernel._generation import Generation as Generation
 from plugbay.kernel._generation import Holder as Holder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from plugbay.sdk import Event
 
@@ -14,15 +14,28 @@ if TYPE_CHECKING:
     from plugbay.kernel._ports import Clock
 
 
+class EventMeter(Protocol):
+    """Counts what became of events, by the listener's name: longer than one subscription lives."""
+
+    def delivered(self, listener: str) -> None:
+        """A listener has taken an event out of its queue."""
+        ...
+
+    def dropped(self, listener: str) -> None:
+        """The queue was full, and its oldest event is lost."""
+        ...
+
+
 class Subscription:
     """An async iterator over events, with a queue of its own that drops the oldest when full.
 
-    `dropped` counts those. It ends when it or the bus is closed and the queue is empty.
+    `dropped` counts those, and `delivered` what was taken out. It ends when it or the bus is
+    closed and the queue is empty.
     """
 
     def __init__(self, bus: EventBus, topics: tuple[str, ...], name: str, queue: int) -> None:
         self.name, self.topics = name, topics
-        self.dropped = 0
+        self.delivered = self.dropped = 0
         self._bus = bus
         self._queue: deque[Event] = deque()
         self._limit = queue
@@ -41,6 +54,9 @@ class Subscription:
                 raise StopAsyncIteration
             self._wake.clear()
             await self._wake.wait()
+        self.delivered += 1
+        if self._bus.meter is not None:
+            self._bus.meter.delivered(self.name)
         return self._queue.popleft()
 
     def deliver(self, event: Event) -> None:
@@ -50,6 +66,8 @@ class Subscription:
         if len(self._queue) >= self._limit:
             self._queue.popleft()
             self.dropped += 1
+            if self._bus.meter is not None:
+                self._bus.meter.dropped(self.name)
         self._queue.append(event)
         self._wake.set()
 
@@ -63,10 +81,10 @@ class Subscription:
 class EventBus:
     """Topics and their listeners. A topic is a dotted name, such as `slot.failed`."""
 
-    def __init__(self, clock: Clock, queue: int = 1000) -> None:
+    def __init__(self, clock: Clock, queue: int = 1000, *, meter: EventMeter | None = None) -> None:
         if queue < 1:
             raise ValueError("a queue holds at least one event")
-        self._clock, self._queue = clock, queue
+        self._clock, self._queue, self.meter = clock, queue, meter
         self._exact: dict[str, list[Subscription]] = {}
         self._prefixes: dict[str, list[Subscription]] = {}
         self._closed = False

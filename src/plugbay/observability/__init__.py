@@ -7,6 +7,7 @@ from plugbay.observability._active_trace import active_trace as active_trace
 from plugbay.observability._changes import ChangeMetrics as ChangeMetrics
 from plugbay.observability._changes import SlotMetrics as SlotMetrics
 from plugbay.observability._collectors import Collector as Collector
+from plugbay.observability._event_metrics import EventMetrics as EventMetrics
 from plugbay.observability._exposition import OPENMETRICS as OPENMETRICS
 from plugbay.observability._exposition import PROMETHEUS as PROMETHEUS
 from plugbay.observability._exposition import negotiate as negotiate

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from plugbay.kernel import EventBus
+from plugbay.observability import EventMetrics, Registry
 
 
 async def everything(subscription):
@@ -121,3 +122,24 @@ def test_senseless_topics_are_refused(clock, wrong):
 def test_a_queue_holds_something(clock):
     with pytest.raises(ValueError, match="at least one"):
         EventBus(clock, queue=0)
+
+
+def test_what_is_taken_and_what_is_lost_is_counted_beyond_a_subscription(clock, run):
+    async def scenario():
+        registry = Registry()
+        bus = EventBus(clock, queue=2, meter=EventMetrics(registry))
+        for _ in range(2):
+            heard = bus.subscribe("a", name="geo")
+            for number in range(3):
+                bus.publish("a", "me", {"n": number})
+            heard.close()
+            assert [event.data["n"] for event in await everything(heard)] == [1, 2]
+            assert (heard.delivered, heard.dropped) == (2, 1)
+        totals = {
+            family.definition.name: {one.labels: one.value for one in family.samples}
+            for family in registry.collect()
+        }
+        assert totals["plugbay_events_delivered_total"] == {("geo",): 4}
+        assert totals["plugbay_events_dropped_total"] == {("geo",): 2}
+
+    run(scenario())
