@@ -82,6 +82,8 @@ class Supervised:
             self._task.cancel()
             await asyncio.wait((self._task,))
         self.status.lost += self._backlog.clear()
+        if self.status.lost and self.status.state is not State.UNAUTHORIZED:
+            self._voice.say(f"{self.status.name} was not told of {self.status.lost} messages")
         plugin, self._plugin = self._plugin, None
         if plugin is not None:
             await plugin.close()

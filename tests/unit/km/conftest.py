@@ -15,8 +15,11 @@ from typing import Any
 
 import pytest
 from bench._go import ROOT, build_go
+from typer.testing import CliRunner, Result
 
 from plugbay.app._clock import SystemClock
+from plugbay.cli._km import build_km
+from plugbay.cli._root import build
 from plugbay.km import KmConfig, KmSystem, Voice, discover
 
 PROGRAM = Path(__file__).with_name("program.py.txt")
@@ -105,6 +108,12 @@ class Home:
             encoding="utf-8",
             timeout=45,
         )
+
+    def cli(self, *arguments: object, **more: str) -> Result:
+        """Run a command of `km` or `plugbay` in this process, which is faster."""
+        environment = {**self.environment(**more), "KM_DEBUG": None}
+        root = build() if arguments[0] in ("bundle", "keygen", "sign") else build_km()
+        return CliRunner().invoke(root, [str(one) for one in arguments], env=environment)
 
 
 KM = (sys.executable, "-c", "from plugbay.cli import km; km()")

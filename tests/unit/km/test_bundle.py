@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import os
-import subprocess
-import sys
 import tarfile
 import time
 from typing import TYPE_CHECKING, Any
@@ -169,29 +167,19 @@ def test_what_does_not_belong_into_one_is_refused(tmp_path: Path) -> None:
 
 
 def test_from_one_users_hands_into_anothers(home: Home, console_logger: Path) -> None:
-    def plugbay(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "plugbay", *map(str, arguments)],
-            env={**home.environment(), **more},
-            cwd=home.path,
-            capture_output=True,
-            text=True,
-            timeout=45,
-        )
-
     source = home.install(console_logger)
     moved = home.path / source.name
     os.rename(source, moved)
     key, file = home.path / "acme.key", home.path / "b.tar"
-    assert plugbay("keygen", key).returncode == 0
-    made = plugbay("bundle", "--customer", "Umbrella", "--key", key, moved, "-o", file)
-    assert made.returncode == 0, made.stderr
-    refused = plugbay("bundle", "install", file)
-    assert refused.returncode == 1
-    assert "no signature is by a publisher" in refused.stderr
+    assert home.cli("keygen", key).exit_code == 0
+    made = home.cli("bundle", "--customer", "Umbrella", "--key", key, moved, "-o", file)
+    assert made.exit_code == 0, made.output
+    refused = home.cli("bundle", "install", file)
+    assert isinstance(refused.exception, Invalid)
+    assert "no signature is by a publisher" in str(refused.exception)
     home.configure(f'[[publishers]]\nname = "acme"\nkeys = ["{key}.pub"]\n')
-    shown = plugbay("bundle", "show", file, "-o", "json")
+    shown = home.cli("bundle", "show", file, "-o", "json")
     assert json.loads(shown.stdout)["publisher"] == "acme"
-    assert plugbay("bundle", "install", file).returncode == 0
-    (row,) = json.loads(home.km("plugins", "list", "-o", "json").stdout)
+    assert home.cli("bundle", "install", file).exit_code == 0
+    (row,) = json.loads(home.cli("plugins", "list", "-o", "json").stdout)
     assert (row["state"], row["signed_by"]) == ("Active", "acme")

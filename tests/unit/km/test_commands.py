@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from plugbay.artifacts.signing import generate_key, load_private_key, public_pem
+from plugbay.kernel import NotFound
 
 from .conftest import KM, Home
 
@@ -54,16 +55,16 @@ def test_a_plugin_that_this_key_may_not_use_is_left_out_quietly(home: Home) -> N
     done = home.km("monitor", "--", "echo", TEST)
     assert done.stderr == "[PluginHandler] Loaded 0 plugins\n"
     assert (done.returncode, told("message")) == (0, [])
-    (row,) = json.loads(home.km("plugins", "list", "-o", "json").stdout)
+    (row,) = json.loads(home.cli("plugins", "list", "-o", "json").stdout)
     assert (row["state"], row["last_activity"]) == ("Unauthorized", "Never")
-    status = home.km("plugins", "status").stdout.splitlines()
+    status = home.cli("plugins", "status").stdout.splitlines()
     assert status[0] == "🔌 pro v2.1.0 (Unauthorized, Pro tier)"
     assert "needs the tier Pro" in status[1]
 
 
 def test_without_a_key_nobody_is_authorised(home: Home, console_logger: Path) -> None:
     home.install(console_logger)
-    (row,) = json.loads(home.km("plugins", "list", "-o", "json", KM_API_KEY="").stdout)
+    (row,) = json.loads(home.cli("plugins", "list", "-o", "json", KM_API_KEY="").stdout)
     assert row["state"] == "Unauthorized"
     assert "invalid API key format" in row["reason"]
 
@@ -79,34 +80,29 @@ def test_enforced_signatures(home: Home, console_logger: Path) -> None:
     done = home.km("monitor", "--", "echo", TEST)
     assert "[PluginHandler] ✗ console-logger: it is not signed" in done.stderr
     assert done.stdout == f"{TEST}\n"
-    doctor = home.km("doctor")
-    assert doctor.returncode == 1
+    doctor = home.cli("doctor")
+    assert doctor.exit_code == 1
     assert "console-logger: it is not signed" in doctor.stdout
-    subprocess.run(
-        [sys.executable, "-m", "plugbay", "sign", target, "--key", home.path / "acme.key"],
-        check=True,
-        capture_output=True,
-        env=home.environment(),
-    )
-    (row,) = json.loads(home.km("plugins", "status", "-o", "json").stdout)
+    assert home.cli("sign", target, "--key", home.path / "acme.key").exit_code == 0
+    (row,) = json.loads(home.cli("plugins", "status", "-o", "json").stdout)
     assert (row["state"], row["signed_by"]) == ("Active", "acme")
-    assert home.km("doctor").returncode == 0
+    assert home.cli("doctor").exit_code == 0
 
 
 def test_info_of_one_and_of_none(home: Home, console_logger: Path) -> None:
     home.install(console_logger, name="console-logger", version="1.0.0", author="us")
-    found = json.loads(home.km("plugins", "info", "console-logger", "-o", "json").stdout)
+    found = json.loads(home.cli("plugins", "info", "console-logger", "-o", "json").stdout)
     assert (found["author"], found["features"]) == ("us", ["console_logging"])
-    none = home.km("plugins", "info", "none")
-    assert none.returncode == 1
-    assert "there is no plugin 'none'" in none.stderr
+    none = home.cli("plugins", "info", "none")
+    assert isinstance(none.exception, NotFound)
+    assert "there is no plugin 'none'" in str(none.exception)
 
 
 def test_no_plugins_cost_and_say_nothing(home: Home) -> None:
     done = home.km("monitor", "--", "echo", TEST)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{TEST}\n", "")
-    assert "no plugins" in home.km("plugins", "list").stdout
-    assert "no plugins" in home.km("plugins", "status").stdout
+    assert "no plugins" in home.cli("plugins", "list").stdout
+    assert "no plugins" in home.cli("plugins", "status").stdout
 
 
 def test_a_configuration_that_is_wrong_stops_everything(home: Home) -> None:
@@ -115,7 +111,7 @@ def test_a_configuration_that_is_wrong_stops_everything(home: Home) -> None:
     done = home.km("monitor", "--", "echo", TEST)
     assert (done.returncode, done.stdout) == (1, "")
     assert "unknown key" in done.stderr
-    assert home.km("doctor").returncode == 1
+    assert home.cli("doctor").exit_code == 1
     home.configure("enabled = false")
     assert home.km("monitor", "--", "echo", TEST).returncode == 0
     assert not told()
@@ -131,8 +127,8 @@ def test_exit_codes_are_those_of_the_server(home: Home) -> None:
 
 def test_the_doctor_looks_at_folders_and_at_the_gateway(home: Home) -> None:
     home.plugins.chmod(0o777)
-    done = home.km("doctor", "--url", "http://127.0.0.1:9", "--gateway", "-o", "json")
-    assert done.returncode == 1
+    done = home.cli("doctor", "--url", "http://127.0.0.1:9", "--gateway", "-o", "json")
+    assert done.exit_code == 1
     failed = {one["check"] for one in json.loads(done.stdout) if one["result"] == "failed"}
     assert failed == {"folder", "gateway"}
 
