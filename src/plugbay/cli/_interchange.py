@@ -188,8 +188,17 @@ def _yaml(path: Path, text: str) -> Any:
 
 def _environment(path: Path | None) -> dict[str, str]:
     """Return the values of a Postman environment. Raises `Invalid`."""
-    values = _read(path).get("values", []) if path is not None else []
-    return {one["key"]: str(one.get("value", "")) for one in values if one.get("enabled", True)}
+    if path is None:
+        return {}
+    document = _read(path)
+    if not isinstance(document.get("values"), list):
+        raise Invalid(f"{path} is no Postman environment: it has no list of values")
+    found: dict[str, str] = {}
+    for value in cast("list[object]", document["values"]):
+        one = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        if one.get("key") and one.get("enabled", True):
+            found[str(one["key"])] = str(one.get("value", ""))
+    return found
 
 
 def _assigned(assignments: Iterable[str]) -> dict[str, str]:

@@ -134,6 +134,15 @@ def test_files_that_are_none(api, cli, file, content, name, why):
     assert why in refused.err
 
 
+def test_an_environment_has_values(api, cli, file):
+    refused = cli("import", "postman", file(shop()), "--environment", file({"name": "x"}, "e.json"))
+    assert "no Postman environment" in refused.err
+    planned(api, "add")
+    odd = file({"values": ["x", {"value": 1}, {"key": "host", "value": 8}]}, "odd.json")
+    assert cli("import", "postman", file(shop()), "--environment", odd, "--dry-run").code == 0
+    assert api.seen[-1].json["upstreams"][1]["targets"][0]["address"] == "8:443"
+
+
 def test_a_variable_has_a_value(cli, file):
     refused = cli("import", "postman", file(shop()), "--variable", "base")
     assert "expected NAME=VALUE" in refused.err

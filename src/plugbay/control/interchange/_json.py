@@ -15,7 +15,7 @@ def table(value: object) -> Mapping[str, Any]:
 
 def tables(value: object) -> list[Mapping[str, Any]]:
     """Return the objects of a list; none for anything else."""
-    return [table(one) for one in listed(value) if isinstance(one, dict)]
+    return [cast("Mapping[str, Any]", one) for one in listed(value) if isinstance(one, dict)]
 
 
 def listed(value: object) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -37,12 +38,13 @@ UPSTREAMS = (
 )
 
 
-def exported():
+def exported() -> dict[str, Any]:
     made = export_postman(ROUTES, UPSTREAMS, base_url="https://gw.example/", name="Mine")
-    return json.loads(json.dumps(made))
+    read: dict[str, Any] = json.loads(json.dumps(made))
+    return read
 
 
-def test_a_collection_that_postman_reads():
+def test_a_collection_that_postman_reads() -> None:
     made = exported()
     assert made["info"]["schema"].endswith("/v2.1.0/collection.json")
     assert [folder["name"] for folder in made["item"]] == ["app", "mcp", "shop"]
@@ -61,20 +63,20 @@ def test_a_collection_that_postman_reads():
     }
 
 
-def test_importing_it_again_gives_the_same():
+def test_importing_it_again_gives_the_same() -> None:
     found = import_postman(exported(), Options())
     assert (found.routes, found.upstreams) == (ROUTES, UPSTREAMS)
     assert [remark.where for remark in found.remarks] == ["requests"]
 
 
-def test_what_was_imported_comes_back_too():
+def test_what_was_imported_comes_back_too() -> None:
     first = import_postman(shop(), Options())
     made = export_postman(first.routes, first.upstreams, base_url="http://localhost:8080")
     again = import_postman(made, Options())
     assert (again.routes, again.upstreams) == (first.routes, first.upstreams)
 
 
-def test_what_was_changed_in_postman_counts():
+def test_what_was_changed_in_postman_counts() -> None:
     made = exported()
     del made["item"][1]
     made["item"][0]["item"].append(request("more", "http://other.example/elsewhere", "PUT"))
@@ -86,7 +88,7 @@ def test_what_was_changed_in_postman_counts():
 
 
 @pytest.mark.parametrize("value", ["{", '{"name": 3}', '{"name": "x", "pony": 1}'])
-def test_damaged_variables_are_refused(value):
+def test_damaged_variables_are_refused(value: str) -> None:
     made = exported()
     made["variable"][1]["value"] = value
     with pytest.raises(Invalid, match=r"plugbay\.route\.app"):
