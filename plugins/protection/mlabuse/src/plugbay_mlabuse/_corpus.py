@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINE = re.compile(r'"[A-Z]+ (\S+) HTTP/')
+_REFERER = re.compile(r'"https?://[^/" ?]+([/?][^"]*)?" "')
+_MARKUP = re.compile(r"[`*#|<>{}\[\]]+|-{2,}|\S{40,}")
 NAMES: Final = tuple(
     b"id q p name page search user file s query value lang email city address code ref x".split()
 )
@@ -45,6 +47,26 @@ def targets(path: Path) -> Iterator[bytes]:
             found = _LINE.search(line)
             if found is not None:
                 yield found[1].encode("utf-8", "replace")
+
+
+def referers(path: Path) -> Iterator[bytes]:
+    """Yield path and query of the pages that an access log's clients came from: searches, too."""
+    with _text(path) as file:
+        for line in file:
+            found = _REFERER.search(line)
+            if found is not None:
+                yield (found[1] or "/").encode("utf-8", "replace")
+
+
+def phrases(path: Path, chance: random.Random) -> Iterator[bytes]:
+    """Yield runs of one to forty words of a text, as people type them into forms."""
+    with _text(path) as file:
+        words = _MARKUP.sub(" ", file.read()).lower().encode("utf-8", "replace").split()
+    at = 0
+    while at < len(words):
+        size = chance.choice((1, 2, 3, 5, 8, 13, 25, 40))
+        yield b" ".join(words[at : at + size])
+        at += size
 
 
 def placed(values: Sequence[bytes], chance: random.Random) -> list[bytes]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ._corpus import httpparams, placed, queries, targets
+from ._corpus import httpparams, phrases, placed, queries, referers, targets
 from ._fit import Samples, fit
 from ._measures import limit, measure
 from ._model import Facts, Model
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE: Final = 0.001
-"""False alarms that the threshold is calibrated for, in each set of harmless requests."""
+"""False alarms that the threshold is calibrated for, of the harmless requests held back for it."""
 LEAST: Final = 1.0
 """The lowest threshold, whatever the calibration says: rare is not never."""
 PENALTY: Final = 1e-6
@@ -50,12 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--httpparams", type=Path, nargs=2, metavar=("TRAIN", "TEST"))
     parser.add_argument("--queries", type=Path, help="JSON list of hostile query strings")
     parser.add_argument("--log", type=Path, help="access log of harmless requests")
+    parser.add_argument("--text", type=Path, nargs="*", default=[], help="files of ordinary prose")
     parser.add_argument("--out", type=Path, help="where to write the model (.npz)")
     parser.add_argument("--version", default="1")
     parser.add_argument("--cross", action="store_true", help="also train on one set, test on other")
     parser.add_argument("--steps", type=int, default=STEPS)
     asked = parser.parse_args(arguments)
-    parts = list(read(asked.httpparams, asked.queries, asked.log))
+    parts = list(read(asked.httpparams, asked.queries, asked.log, asked.text))
     if len({part.hostile for part in parts}) < 2:
         parser.error("name files with both: harmless requests, and attacks")
     if asked.cross:
@@ -72,7 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read(params: Sequence[Path] | None, attacks: Path | None, log: Path | None) -> Iterable[Part]:
+def read(
+    params: Sequence[Path] | None,
+    attacks: Path | None,
+    log: Path | None,
+    prose: Sequence[Path] = (),
+) -> Iterable[Part]:
     """Yield the parts. Of a log the first 3/7 are learned from, 1/7 calibrates, 3/7 are tested."""
     chance = random.Random(SEED)  # noqa: S311 - to repeat it
     if params is not None:
@@ -83,12 +89,22 @@ def read(params: Sequence[Path] | None, attacks: Path | None, log: Path | None) 
         cut = len(values) * 3 // 4
         yield Part("queries", True, values[:cut], [], [[value] for value in values[cut:]])
     if log is not None:
-        found = list(targets(log))
-        learn, cut = len(found) * 3 // 7, len(found) * 4 // 7
-        known = list(dict.fromkeys(p for target in found[:learn] for p in pieces(target)))
-        yield Part("log", False, known, _each(found[learn:cut]), _each(found[cut:]))
-        unseen = set(found[cut:]) - set(found[:cut])
-        yield Part("log, unseen targets", False, [], [], _each(sorted(unseen)))
+        yield from _of_targets("log", list(targets(log)))
+        yield from _of_targets("log's referers", list(referers(log)))
+    if prose:
+        texts = placed([text for path in prose for text in phrases(path, chance)], chance)
+        chance.shuffle(texts)
+        learn, cut = len(texts) * 3 // 7, len(texts) * 4 // 7
+        held = [[text] for text in texts[learn:]]
+        yield Part("prose", False, texts[:learn], held[: cut - learn], held[cut - learn :])
+
+
+def _of_targets(name: str, found: Sequence[bytes]) -> Iterable[Part]:
+    learn, cut = len(found) * 3 // 7, len(found) * 4 // 7
+    known = list(dict.fromkeys(piece for target in found[:learn] for piece in pieces(target)))
+    yield Part(name, False, known, _each(found[learn:cut]), _each(found[cut:]))
+    unseen = set(found[cut:]) - set(found[:cut])
+    yield Part(f"{name}, unseen", False, [], [], _each(sorted(unseen)))
 
 
 def _of_params(train: Path, test: Path, chance: random.Random) -> Iterable[Part]:
@@ -121,9 +137,8 @@ def train(parts: Sequence[Part], *, version: str = "1", steps: int = STEPS) -> M
     found = fit(Samples(texts, hostile, weights), penalty=PENALTY, most=steps)
     names = ", ".join(part.name for part in parts if part.learn)
     model = Model(found, Facts(version, LEAST, names, {}))
-    threshold = max(
-        [LEAST] + [limit(scores(model, part.calibrate), RATE) for part in parts if part.calibrate]
-    )
+    held = [request for part in parts for request in part.calibrate]
+    threshold = max(LEAST, limit(scores(model, held), RATE)) if held else LEAST
     _say(f"learned from {len(texts)} texts in {time.perf_counter() - began:.0f} s: {names}")
     return Model(found, Facts(version, round(threshold, 3), names, {}))
 
