@@ -1,8 +1,8 @@
 """What the protection plugins cost: microseconds, memory, exactness, and held connections.
 
-`python -m bench.protection [part ...]`; parts: hits, places, shared, lookups, memory, held. The
-threat data is read from the directory in PLUGBAY_THREAT_DATA if it is set, else made up.
-PLUGBAY_GEO_DATABASES names databases, separated by colons, instead of the small ones of the tests.
+`python -m bench.protection [part ...]`; `PARTS` below has their names. The threat data is read from
+the directory in PLUGBAY_THREAT_DATA if it is set, else made up. PLUGBAY_GEO_DATABASES names
+databases, separated by colons, instead of the small ones of the tests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[1]
-for _name in ("antiabuse", "geo", "threat", "tarpit", "mlabuse", "ratelimit-ml"):
+for _name in ("antiabuse", "geo", "threat", "tarpit", "mlabuse", "ratelimit-ml", "zerotrust"):
     sys.path.append(str(ROOT / "plugins" / "protection" / _name / "src"))
 
 from plugbay.gateway import (  # noqa: E402
@@ -163,6 +163,51 @@ async def _places() -> None:
                 plugin.on_request(requests[n % 1000])
 
         print(f"Geo.on_request, {name}:".ljust(22), microseconds(ask))
+    await plugin.stop()
+    await host.close()
+
+
+# --- sign-ins -------------------------------------------------------------------------------------
+
+
+def signed_in() -> None:
+    """What zerotrust costs for each request of somebody who has signed in, and a sign-in."""
+    asyncio.run(_signed_in())
+
+
+async def _signed_in() -> None:
+    zerotrust: Any = import_module("plugbay_zerotrust")
+    host, password = FakeHost(), "correct horse battery"
+    policies = tuple(zerotrust.Policy(name=f"p{n}", paths=(f"/p{n}",)) for n in range(20))
+    plugin = zerotrust.ZeroTrust(zerotrust.Config(mode="enforce", policies=policies), host)
+    await plugin.start()
+    await plugin.on_operation("create", {"user": "alice", "password": password})
+    body = json.dumps({"username": "alice", "password": password, "deliver": "body"}).encode()
+
+    async def read(limit: int) -> bytes:
+        return body
+
+    fields = {"content-type": "application/json"}
+    token, began = "", time.perf_counter()
+    for _ in range(5):
+        login = Request("POST", "/ztna/login", headers=fields, client="192.0.2.1", reader=read)
+        answer = await plugin.on_request(login)
+        token = json.loads(answer.body)["session"]
+    print(f"sign-in (argon2id):    {(time.perf_counter() - began) / 5 * 1e3:.0f} ms")
+
+    async def ask(count: int) -> None:
+        for _ in range(count):
+            shown = {"x-ztna-session": token}
+            await plugin.on_request(Request("GET", "/a", headers=shown, client="192.0.2.1"))
+
+    took: list[float] = []
+    for _ in range(ROUNDS):
+        began = time.thread_time()
+        await ask(2000)
+        took.append((time.thread_time() - began) / 2000 * 1e6)
+    print(
+        f"ZeroTrust.on_request:  best {min(took):.2f} µs, median {statistics.median(took):.2f} µs"
+    )
     await plugin.stop()
     await host.close()
 
@@ -460,6 +505,7 @@ def _member(on_request: Callable[[Request], Response]) -> Member:
 PARTS = {
     "hits": hits,
     "places": places,
+    "sessions": signed_in,
     "shared": exactness,
     "lookups": lookups,
     "models": models,

@@ -393,7 +393,8 @@ def test_decisions_are_audited() -> None:
         await alice.get("/")
         records = [vars(r) for r in alice.host.records if r.getMessage() == "policy decision"]
         assert [(r["outcome"], r["user"]) for r in records] == [("sign-in", ""), ("allow", "alice")]
-        assert set(records[1]["factors"]) == set(Config().weights)
+        assert {f["factor"] for f in records[1]["factors"]} == set(Config().weights)
+        assert all(f["why"] for f in records[1]["factors"])
         assert alice.host.events.of("ztna.access.granted")[0].data["policy"] == "default"
         said = json.dumps([str(vars(r)) for r in alice.host.records])
         assert PASSWORD not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from plugbay.sdk import (
@@ -83,13 +84,15 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         )
         self._throttle = Throttle(host, config.attempts, config.attempts_window)
         self._passwords = Passwords()
+        # The library takes its time to be imported.
+        passkeys = await asyncio.to_thread(Passkeys, config.rp_id, config.rp_name, config.origins)
         self._desk = Desk(
             host,
             config,
             sessions=self._sessions,
             passwords=self._passwords,
             throttle=self._throttle,
-            passkeys=Passkeys(config.rp_id, config.rp_name, config.origins),
+            passkeys=passkeys,
             suspicions=self._suspicions,
         )
         self._office = Office(host, self._sessions, self._passwords, self._guard)
@@ -109,7 +112,8 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         try:
             principal = await self._principal(request, who)
         except HostUnavailable:
-            return self._unavailable()
+            away = Response.problem(503, "Service Unavailable", retry_after=5)
+            return away if self._guard.enforces else None
         policy = self._policies.of(request.method, path)
         if policy is None:
             decision, risk = Decision("deny", "default", "path"), None
@@ -191,11 +195,6 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         refused.headers.set("www-authenticate", "Bearer")
         return refused
 
-    def _unavailable(self) -> Response | None:
-        if not self._guard.enforces:
-            return None
-        return Response.problem(503, "Service Unavailable", retry_after=5)
-
     def _audit(
         self,
         request: Request,
@@ -222,7 +221,7 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
                 "method": request.method,
                 "path": request.path[:256],
                 "risk": risk.score if risk else None,
-                "factors": {f.name: f.value for f in risk.factors} if risk else {},
+                "factors": risk.explanation(self.config.weights) if risk else [],
                 "mode": self.config.mode,
             },
         )
