@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,8 +67,9 @@ class Bills:
     """
 
     def __init__(self, shelf: Shelf, environment: Installed = installed) -> None:
-        self._shelf, self._installed = shelf, environment
+        self._shelf = shelf
         # Bytes never change under a digest, nor does the environment while this process lives.
+        self._installed = functools.cache(environment)
         self._parts: dict[str, tuple[Part, ...]] = {}
 
     async def document(self, digest: str) -> Document:
