@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._link import PluginMeter
     from plugbay.gateway._member import Member
+    from plugbay.gateway._observed import Observed
     from plugbay.gateway._responding import Responding
     from plugbay.kernel import Generation, Hook
     from plugbay.sdk import Request, Response
@@ -48,7 +49,7 @@ class Chain:
         self.members = tuple(members)
         self.links = tuple(Link(member, meter) for member in members)
         self.tally = Tally()
-        self.inside: set[Responding | FastExchange] = set()
+        self.inside: set[Responding | FastExchange | Observed] = set()
         self.fast = False
         """Whether its requests may take the fast path now."""
         self.waits_on_request = self.waits_on_response = False
@@ -92,7 +93,6 @@ class Chain:
             or self.waits_on_response
             or self.filters_request
             or self.filters_response
-            or self.observers
         )
         self.fast = self._straight and not self._parked
 
@@ -130,7 +130,7 @@ class Chain:
         else:
             self.leave(exchange)
 
-    def leave(self, exchange: Responding | FastExchange) -> None:
+    def leave(self, exchange: Responding | FastExchange | Observed) -> None:
         """The request is over."""
         self.inside.discard(exchange)
         if exchange.cancelled:
@@ -233,7 +233,7 @@ class Chain:
                 chunks = link.guarded(hook.call(request, response, chunks), request)
         return chunks
 
-    async def observe(self, exchange: Responding) -> None:
+    async def observe(self, exchange: Responding | Observed) -> None:
         """Tell the observers."""
         timing = exchange.timing()
         for link, hook in self.observers:

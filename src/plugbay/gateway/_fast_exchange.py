@@ -15,12 +15,13 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from plugbay.gateway._connection import IDLE, WAITING
+from plugbay.gateway._observed import Observed
 from plugbay.gateway._promotion import promote
 from plugbay.gateway._sections import Section
 from plugbay.gateway._ticker import NEVER
 from plugbay.gateway._upstream import CLOSED
 from plugbay.gateway._wire import Unsendable, status_line
-from plugbay.sdk import Request, Response
+from plugbay.sdk import Request, Response, Timing
 
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
@@ -60,6 +61,7 @@ class FastExchange:
         "pre",
         "pre_entered",
         "request",
+        "response",
         "routed",
         "scheme",
         "section",
@@ -93,6 +95,7 @@ class FastExchange:
         self.scheme = _HTTPS if connection.scheme == b"https" else _HTTP
         self.section = _NOTHING
         self.request: Request | None = None
+        self.response: Response | None = None
         self.upstream: Upstream | None = None
         self.routed = True
         """False while the plugins run that run before there is a route."""
@@ -300,7 +303,7 @@ class FastExchange:
         """Pass the response hooks."""
         fields, forward = section.fields, section.forward
         chain, pre = self.way.chain, self.pre
-        after = response = Response.received(section.status, fields.copy())
+        self.response = after = response = Response.received(section.status, fields.copy())
         if chain is not None:
             after = chain.on_response(request, after, self.entered)
         if pre is not None:
@@ -352,11 +355,11 @@ class FastExchange:
         plane, chain, pre = self.plane, way.chain, self.pre
         if plane.access is not None:
             plane.access.write_fast(self, status, seconds, len(body))
-        self.request = None
-        if chain is not None:
+        if chain is not None and not (chain.observers and self._told(chain, seconds, len(body))):
             chain.leave(self)
-        if pre is not None:
+        if pre is not None and not (pre.observers and self._told(pre, seconds, len(body))):
             pre.leave(self)
+        self.request = self.response = None
         if keep and connection.writable and not (connection.backlog or connection.paused):
             connection.mode = IDLE
             connection.total = NEVER
@@ -364,12 +367,26 @@ class FastExchange:
         else:
             connection.response_done(keep)
 
+    def _told(self, chain: Chain, seconds: float, size: int) -> bool:
+        """Let the observers be told soon, who leave the chain then."""
+        request, response = self.request, self.response
+        if request is None or response is None:
+            return False
+        timing = Timing(
+            seconds, self.upstream_seconds, self.plugin_seconds, len(self.body), size, "ok"
+        )
+        done = Observed(request, response, timing)
+        chain.inside.discard(self)
+        chain.inside.add(done)
+        self.plane.observers.put(chain, done)
+        return True
+
     # --- what is not usual
 
     def promote(self) -> Exchange:
         """Go on as a full exchange."""
         exchange = promote(self)
-        self.request = self.upstream = None
+        self.request = self.response = self.upstream = None
         self.routed = True
         return exchange
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from plugbay.gateway import Member
-    from plugbay.sdk import Request
+    from plugbay.sdk import Request, Timing
     from unit.gateway.core.rig import Rig
 
 Fields = list[tuple[bytes, bytes]]
@@ -98,9 +98,9 @@ async def settled(gate: Rig) -> None:
     table = gate.plane.table
     assert table is not None
     await until(lambda: not any(route.series.in_flight for route in table.by_name.values()))
+    await until(lambda: not any(chain.in_flight for chain in table.chains))  # observers were told
     for chain in table.chains:
         tally = chain.tally
-        assert chain.in_flight == 0
         assert tally.entered == tally.finished + tally.cancelled
     for pool in gate.pools.pools:
         assert pool.in_flight == 0
@@ -396,6 +396,55 @@ class Recorder:
             self.member(id, Order(phase=phase, priority=place), closed=closed)
             for place, (id, phase) in enumerate(zip("abcd", phases, strict=True))
         ]
+
+
+@pytest.mark.parametrize("order", [None, EARLY])
+@pytest.mark.parametrize("how", ["plain", "coroutine", "raises"])
+@pytest.mark.parametrize("name", ["plain", "post"])
+def test_observers(name: str, how: str, order: Order | None) -> None:
+    """They are told the same on both paths, and on the fast one with nothing promoted."""
+    told: list[tuple[object, ...]] = []
+
+    def on_complete(request: Request, response: Response, timing: Timing) -> None:
+        sizes = (timing.request_bytes, timing.response_bytes, timing.outcome)
+        fields = sorted(response.headers.raw)
+        told.append((request.method, request.target, request.route, response.status, fields, sizes))
+        assert timing.total >= timing.upstream > 0
+        if how == "raises":
+            _fail()
+
+    async def coroutine(request: Request, response: Response, timing: Timing) -> None:
+        await asyncio.sleep(0)
+        on_complete(request, response, timing)
+
+    hook = coroutine if how == "coroutine" else on_complete
+    made = generation("p", on_complete=hook, on_response=_status(201))
+    watch = member(made, order=order)
+    fast = asyncio.run(seen(REQUESTS[name], OK, [watch], fast=True))
+    first = told.copy()
+    told.clear()
+    assert fast == asyncio.run(seen(REQUESTS[name], OK, [watch], fast=False))
+    assert first == told
+    assert len(told) == 4
+    assert made.vitals.failures == (8 if how == "raises" else 0)
+
+
+def test_a_watched_request_waits_on_the_fast_path() -> None:
+    async def main() -> None:
+        up = Silent()
+        watch = member(generation("p", on_complete=lambda request, response, timing: None))
+        async with up.running(), rig(up.address, members=[watch]) as gate:
+            client = await gate.connect()
+            await client.get()
+            client.send(GET)
+            (connection,) = gate.plane.connections
+            await until(lambda: connection.fast is not None)
+            assert connection.exchange is None
+            up.end.set()
+            assert (await client.response())[0] == 200  # GET goes again, by a fresh connection
+            await settled(gate)
+
+    asyncio.run(main())
 
 
 def _answer(request: Request) -> Response:
