@@ -128,12 +128,19 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.writable = True
-        if self.mode in (WAITING, TUNNEL):
+        if self.mode == WAITING:
             self.deadline = NEVER
+        elif self.mode == TUNNEL:
+            self.tunnelled()
         if self.exchange is not None:
             self.exchange.resume_response()
         elif self.mode == IDLE and self.backlog:
             self.take_backlog()
+
+    def tunnelled(self) -> None:
+        """Bytes have gone through the tunnel: its idle time begins again."""
+        if self.mode == TUNNEL and self.writable:
+            self.deadline = self.plane.ticker.now + self.plane.tunnel_span
 
     def pause(self, reason: int) -> None:
         """Stop reading for one more reason."""
@@ -154,7 +161,7 @@ class Connection(asyncio.Protocol):
                 self.deadline = self.plane.ticker.after(self.plane.limits.body_timeout)
 
     def expire(self) -> None:
-        """The deadline has passed: of the head, the body, the idle time or a slow reader."""
+        """The deadline has passed: of head, body, idle time, tunnel, or a slow reader."""
         if not self.writable:
             unsent = self.transport.get_write_buffer_size()
             if unsent < self.unsent:
@@ -166,6 +173,8 @@ class Connection(asyncio.Protocol):
             self.refuse(408, "the head of the request took too long")
         elif self.mode in (LENGTH, CHUNKED) and self.exchange is not None:
             self.exchange.late_body()
+        elif self.mode == TUNNEL and self.exchange is not None:
+            self.exchange.break_off()
         elif self.transport.is_closing():
             self.transport.abort()
         else:

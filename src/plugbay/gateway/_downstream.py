@@ -80,6 +80,7 @@ class Downstream(Connection):
             elif mode == LENGTH:
                 data = self._count(data)
             elif mode == TUNNEL and self.exchange is not None:
+                self.tunnelled()
                 self.exchange.request_data(data)
                 data = b""
             elif mode == WAITING:
@@ -338,6 +339,6 @@ class Downstream(Connection):
         """Hand on bytes as they are from now on, first what has come already."""
         if self.mode == WAITING:
             self.mode = TUNNEL
-            self.deadline = NEVER
+            self.tunnelled()
             keep_alive(self.transport)
             self.take_backlog()

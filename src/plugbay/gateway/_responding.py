@@ -263,6 +263,8 @@ class Responding(ExchangeState):
         elif not self.finished:
             self.bytes_out += len(data)
             self.connection.transport.write(data)
+            if self.status == 101:
+                self.connection.tunnelled()
 
     def _write(self, data: bytes) -> None:
         self.bytes_out += len(data)

@@ -90,6 +90,7 @@ class HttpDataPlane:
         self.trap = Trap()
         self.ticker = Ticker(tick, self._sweep)
         self.idle_span = self.ticker.span(limits.idle_timeout)
+        self.tunnel_span = self.ticker.span(limits.tunnel_idle)
         self.names = FieldNames(is_special)
         self.added = AddedLines()
         self.sections = SectionReader(limits, self.forwarded)

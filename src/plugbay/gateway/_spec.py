@@ -143,6 +143,8 @@ class ListenerLimits:
     """Between requests on a kept connection."""
     body_timeout: float = 30.0
     """Between any two bytes of a request body, and for a client that does not read."""
+    tunnel_idle: float = 3600.0
+    """Between any two bytes of a WebSocket, whichever side sends them; pings count too."""
     max_head: int = 65_536
     max_headers: int = 100
     max_target: int = 8_192
