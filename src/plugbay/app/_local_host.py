@@ -51,4 +51,6 @@ class LocalHosts:
 
 
 def _no_share(plugin: str, name: str, size: int, each: int) -> SharedMemory:
-    raise HostUnavailable(f"{plugin}: there are no workers here to share {name} ({size} + {each} B) with")
+    raise HostUnavailable(
+        f"{plugin}: there are no workers here to share {name} ({size} + {each} B) with"
+    )
