@@ -39,7 +39,7 @@ class Gpg:
     def __exit__(self, *_: object) -> None:
         # Its agent and dirmngr stay behind otherwise.
         subprocess.run(["gpgconf", "--kill", "all"], env=self._environment(), check=True)
-        shutil.rmtree(self.home)
+        shutil.rmtree(self.home, ignore_errors=True)  # while their sockets go too
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "GNUPGHOME": str(self.home), "LC_ALL": "C.UTF-8"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from litestar import Litestar, Response, Router
@@ -33,7 +33,7 @@ from plugbay.admin.pages import Pages, page_router
 from plugbay.artifacts.sbom import Bills
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     from litestar.types import ControllerRouterHandler
 
@@ -115,7 +115,8 @@ def _routes(
 
 
 def _answer(pages: Pages, request: Ask, error: Exception) -> Response[Any]:
-    if is_page(request.scope) and request.scope.get("user") is not None:
+    scope = cast("Mapping[str, Any]", request.scope)
+    if is_page(request.scope) and scope.get("user") is not None:
         return pages.fault(request, error, visit(request).id)
     details = problem_of(error, instance=request.url.path, request_id=visit(request).id)
     seen = visit(request)

@@ -102,7 +102,7 @@ class Permit:
         seen = cast("Visit", connection.scope["state"]["visit"])
         seen.act = getattr(handler, "operation_id", None) or handler.handler_name
         if wanted is None:
-            if connection.scope.get("method") != "OPTIONS":
+            if cast("Mapping[str, Any]", connection.scope).get("method") != "OPTIONS":
                 raise Forbidden("this route does not say who may call it")
             return
         if wanted.permission is None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
-
-import multipart  # type: ignore[import-untyped]  # it ships annotations, but no py.typed
 
 from plugbay.kernel import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+# By its name: another distribution, `python-multipart`, has a module of the same one, which leads
+# to this library but not to its types.
+multipart: Any = import_module("multipart")
 
 MOST_FIELDS = 24
 LONGEST_FIELD = 64 * 1024
@@ -92,5 +95,5 @@ class FilePart:
 
 def parse_options(value: str) -> tuple[str, dict[str, str]]:
     """Split a header value such as Content-Disposition into its value and parameters."""
-    parse = cast("Callable[[str], tuple[str, dict[str, str]]]", multipart.parse_options_header)  # pyright: ignore[reportUnknownMemberType]  # untyped
+    parse = cast("Callable[[str], tuple[str, dict[str, str]]]", multipart.parse_options_header)
     return parse(value)

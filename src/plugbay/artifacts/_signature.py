@@ -29,9 +29,11 @@ class SignatureLayer:
 
     async def inspect(self, subject: Subject) -> list[Finding]:
         """Return one finding if the artifact is not by whom it should be."""
-        rule = self._trust.rule(subject.declared().id, subject.by)
         found = await in_thread(self._verify, subject)
         subject.provenance = found
+        if subject.manifest is None:  # a program that says itself what it is, when it runs
+            return [_UNNAMED] if self._trust.enforces else []
+        rule = self._trust.rule(subject.manifest.id, subject.by)
         if rule.policy == "off":
             return []
         if found is None:
@@ -50,6 +52,15 @@ class SignatureLayer:
         except Malformed as error:
             return Provenance(problems=(error.detail,))
         return verify(envelope, subject.digest, self._trust, now=self._clock.time())
+
+
+_UNNAMED = Finding(
+    "/manifest",
+    "whose signature is asked for depends on the plugin, which must be known before it runs",
+    expected="a manifest with the upload",
+    found="none",
+    remedy="plugbay plugin push FILE --manifest plugbay.toml",
+)
 
 
 def _finding(rule: Rule, detail: str, found: str) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from plugbay.control._messages import Ask, Asked
 from plugbay.kernel import Invalid, NotFound, PluginError, Unavailable
@@ -133,8 +133,7 @@ async def carry_out(question: Ask, instance: Instance | None) -> Asked:
     if not isinstance(result, Mapping):
         detail = f"{question.name} returned {type(result).__name__}, not a mapping"
         return Asked(id=question.id, kind="failed", detail=detail)
-    said: Mapping[str, Any] = result
-    return Asked(id=question.id, result=dict(said))
+    return Asked(id=question.id, result=dict(cast("Mapping[str, Any]", result)))
 
 
 def _listing(owner: AdminOperations) -> dict[str, Any]:

@@ -67,6 +67,11 @@ class Trust:
     rules: tuple[Rule, ...] = ()
     revoked: frozenset[str] = frozenset()
 
+    @property
+    def enforces(self) -> bool:
+        """Whether there is anything that must be signed."""
+        return "enforce" in (self.policy, *(rule.policy for rule in self.rules))
+
     def rule(self, plugin: str, user: str) -> Rule:
         """Return the rule for an upload."""
         found = (rule for rule in self.rules if rule.applies(plugin, user))

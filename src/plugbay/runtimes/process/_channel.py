@@ -6,6 +6,7 @@ is started.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,11 +61,30 @@ async def call(
     *,
     timeout: float | None,
 ) -> _Answer:
-    """Make one unary call. Raises `grpc.aio.AioRpcError`."""
+    """Make one unary call. Raises `grpc.aio.AioRpcError`.
+
+    A call whose channel is closed meanwhile is cancelled by gRPC, and its caller is not: for him
+    the process was not available.
+    """
     method = channel.unary_unary(
         path, request_serializer=serialize, response_deserializer=answer.FromString
     )
-    return await method(request, timeout=timeout)
+    try:
+        return await method(request, timeout=timeout)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise _ended() from None
+
+
+def _ended() -> grpc.aio.AioRpcError:
+    from grpc import StatusCode
+    from grpc.aio import AioRpcError, Metadata
+
+    return AioRpcError(
+        StatusCode.UNAVAILABLE, Metadata(), Metadata(), details="the process has ended"
+    )
 
 
 def serialize(message: Message) -> bytes:

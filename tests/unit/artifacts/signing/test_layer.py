@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +12,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.unit.artifacts.conftest import WallClock, chunked
 from tests.unit.artifacts.wheels import make_wheel
 
-from plugbay.artifacts import Artifact, Form, ManifestLayer, SignatureLayer, Validator
+from plugbay.artifacts import (
+    Artifact,
+    Form,
+    ManifestLayer,
+    SignatureLayer,
+    Subject,
+    Validator,
+)
 from plugbay.artifacts.signing import Publisher, Rule, Trust, sign
 from plugbay.kernel import ArtifactState
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.artifacts.conftest import Bench
 
 ACME, OTHER, STRANGER = (Ed25519PrivateKey.generate() for _ in range(3))
@@ -85,3 +91,11 @@ def test_without_a_policy_it_is_only_written_down(bench: Bench, tmp_path: Path) 
     assert bad.provenance is not None
     assert "no DSSE envelope" in bad.provenance.problems[0]
     assert judged(bench, make_wheel(tmp_path, id="two"), None, trust).provenance is None
+
+
+@pytest.mark.parametrize(("rules", "refused"), [(RULES, True), ((), False)])
+def test_a_program_that_nobody_has_named_yet(rules: tuple[Rule, ...], refused: bool) -> None:
+    subject = Subject(digest="ab" * 32, path=Path("program"), filename="program")
+    layer = SignatureLayer(Trust(publishers=PUBLISHERS, rules=rules), WallClock())
+    findings = asyncio.run(layer.inspect(subject))
+    assert [finding.expected for finding in findings] == ["a manifest with the upload"] * refused

@@ -104,7 +104,7 @@ class Index:
                 raise ValueError(f"{path.name} is no index")
             view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         at = len(MAGIC) + 4
-        if view[: len(MAGIC)] != MAGIC:
+        if bytes(view[: len(MAGIC)]) != MAGIC:
             raise ValueError(f"{path.name} is no index")
         (length,) = struct.unpack_from("<I", view, len(MAGIC))
         header = json.loads(bytes(view[at : at + length]))

@@ -111,7 +111,7 @@ def _json(value: Any, key: str) -> Iterator[Indicator]:
     if isinstance(value, str):
         yield Indicator(value)
     elif isinstance(value, list):
-        for item in value:
+        for item in cast("list[Any]", value):
             yield from _json(item, key)
     elif isinstance(value, dict):
         yield from _json_object(cast("dict[str, Any]", value), key)
@@ -162,7 +162,7 @@ def _stix_indicator(entry: dict[str, Any]) -> Iterator[Indicator]:
 def _misp(value: Any) -> Iterator[Indicator]:
     """Yield from a MISP event or a list of them, or a warning list."""
     if isinstance(value, list):
-        for item in value:
+        for item in cast("list[Any]", value):
             yield from _misp(item)
         return
     if not isinstance(value, dict):
@@ -184,7 +184,8 @@ def _misp_event(event: dict[str, Any]) -> Iterator[Indicator]:
     severity = _THREAT_LEVELS.get(str(event.get("threat_level_id", "")))
     attributes: list[Any] = list(event.get("Attribute") or ())
     for thing in event.get("Object") or ():
-        attributes += thing.get("Attribute") or () if isinstance(thing, dict) else ()
+        if isinstance(thing, dict):
+            attributes += cast("dict[str, Any]", thing).get("Attribute") or ()
     for attribute in attributes:
         if not isinstance(attribute, dict):
             continue
