@@ -111,7 +111,8 @@ def _json(value: Any, key: str) -> Iterator[Indicator]:
     if isinstance(value, str):
         yield Indicator(value)
     elif isinstance(value, list):
-        for item in cast("list[Any]", value):
+        items: list[Any] = value
+        for item in items:
             yield from _json(item, key)
     elif isinstance(value, dict):
         yield from _json_object(cast("dict[str, Any]", value), key)
@@ -162,7 +163,8 @@ def _stix_indicator(entry: dict[str, Any]) -> Iterator[Indicator]:
 def _misp(value: Any) -> Iterator[Indicator]:
     """Yield from a MISP event or a list of them, or a warning list."""
     if isinstance(value, list):
-        for item in cast("list[Any]", value):
+        items: list[Any] = value
+        for item in items:
             yield from _misp(item)
         return
     if not isinstance(value, dict):
