@@ -111,8 +111,7 @@ def _json(value: Any, key: str) -> Iterator[Indicator]:
     if isinstance(value, str):
         yield Indicator(value)
     elif isinstance(value, list):
-        items: list[Any] = value
-        for item in items:
+        for item in cast("Iterable[Any]", value):
             yield from _json(item, key)
     elif isinstance(value, dict):
         yield from _json_object(cast("dict[str, Any]", value), key)
@@ -163,8 +162,7 @@ def _stix_indicator(entry: dict[str, Any]) -> Iterator[Indicator]:
 def _misp(value: Any) -> Iterator[Indicator]:
     """Yield from a MISP event or a list of them, or a warning list."""
     if isinstance(value, list):
-        items: list[Any] = value
-        for item in items:
+        for item in cast("Iterable[Any]", value):
             yield from _misp(item)
         return
     if not isinstance(value, dict):
