@@ -16,6 +16,7 @@ from plugbay.artifacts._check import StoreReport as StoreReport
 from plugbay.artifacts._check import check as check
 from plugbay.artifacts._check import sweep as sweep
 from plugbay.artifacts._declaration import Declaration as Declaration
+from plugbay.artifacts._declaration import plugin_id as plugin_id
 from plugbay.artifacts._digest import format_repr_digest as format_repr_digest
 from plugbay.artifacts._digest import parse_repr_digest as parse_repr_digest
 from plugbay.artifacts._form import Form as Form

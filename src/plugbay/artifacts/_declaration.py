@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from plugbay.sdk import Manifest
 
 LARGEST = 1 << 16
+_LONGEST_ID = 64
+
+
+def plugin_id(name: str) -> str:
+    """Return the id that a name for people becomes; empty if it has no letter or digit."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if plain and not plain[0].isalpha():
+        plain = f"plugin-{plain}"
+    return plain[:_LONGEST_ID].rstrip("-")
 
 
 @dataclass(frozen=True, slots=True)

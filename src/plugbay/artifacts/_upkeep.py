@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 # Not only for type checkers: the API reads the annotations of the report.
 from plugbay.artifacts._backing import BackingReport  # noqa: TC001 - see above
 from plugbay.artifacts._check import StoreReport, check
-from plugbay.artifacts._declaration import Declaration
+from plugbay.artifacts._declaration import Declaration, plugin_id
 from plugbay.artifacts._digest import CHUNK
 from plugbay.artifacts._threads import in_thread
 from plugbay.kernel import ArtifactState, Invalid, PlugbayError
@@ -133,7 +133,7 @@ def manifest_of(stranger: Stranger) -> Manifest:
     """Return the manifest that Odin's record amounts to; its plugins are Go `.so` files."""
     phase = PHASES[PHASES.index(stranger.phase)] if stranger.phase in PHASES else PHASES[0]
     return Manifest(
-        id=stranger.name.lower().replace("_", "-").replace(" ", "-"),
+        id=plugin_id(stranger.name),
         version=stranger.version.removeprefix("v"),
         api=API,
         runtime="goso",

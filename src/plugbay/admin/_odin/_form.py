@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from plugbay.admin._odin._errors import OdinError
 from plugbay.admin._odin._notes import Note
-from plugbay.artifacts import Declaration
+from plugbay.artifacts import Declaration, plugin_id
 from plugbay.sdk import API, Capability, Manifest, Order, Phase
 
 if TYPE_CHECKING:
@@ -104,10 +104,9 @@ class OdinForm:
 
 
 def _id_of(name: str) -> str:
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if not plain:
+    if not (found := plugin_id(name)):
         raise _invalid(f"{name!r} has no letter or digit")
-    return (plain if plain[0].isalpha() else f"plugin-{plain}")[:64].rstrip("-")
+    return found
 
 
 def _priority(text: str) -> int:

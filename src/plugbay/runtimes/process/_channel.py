@@ -10,7 +10,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from plugbay.kernel import Unavailable
+from plugbay.kernel import ExtraMissing
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,15 +35,13 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 
 
 def aio() -> ModuleType:
-    """Import `grpc.aio`. Raises `Unavailable` if the extra is not installed."""
+    """Import `grpc.aio`. Raises `ExtraMissing`."""
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         import grpc.aio
     except ImportError as error:
-        raise Unavailable(
-            "the runtime `process` needs `plugbay[grpc]`: pip install 'plugbay[grpc]'"
-        ) from error
+        raise ExtraMissing("the runtime `process`", "grpc") from error
     return grpc.aio
 
 
