@@ -35,6 +35,9 @@ unit: $(VENV)/.dev ## the quick tests only
 simulate: $(VENV)/.dev ## 20,000 seeds of the deterministic control-plane simulation
 	$(BIN)/python -m tests.simulation --seeds 20000
 
+fuzz: $(VENV)/.dev ## 1,000 damaged uploads to a whole gateway
+	bench/run upload_fuzz
+
 bench: $(VENV)/.dev ## every figure of docs/performance.md
 	bench/run
 
@@ -50,4 +53,4 @@ $(VENV)/.run: requirements/run.txt pyproject.toml
 $(VENV)/.dev: requirements/dev.txt pyproject.toml
 	@scripts/setup dev
 
-.PHONY: help run test setup fmt lint types imports unit simulate bench bench-mcp conformance-mcp
+.PHONY: help run test setup fmt lint types imports unit simulate fuzz bench bench-mcp conformance-mcp

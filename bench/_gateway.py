@@ -66,7 +66,8 @@ class Gateway:
         self.config.write_text(
             f'data_dir = "{self.data}"\nworkers = {workers}\n{settings}\n'
             '[[listeners]]\naddress = "127.0.0.1:0"\n'
-            '[admin]\naddress = "127.0.0.1:0"\nrequests_per_minute = 100000\n'
+            '[admin]\naddress = "127.0.0.1:0"\n'
+            "requests_per_minute = 100000\nuploads_per_minute = 100000\n"
             '[metrics]\naddress = "127.0.0.1:0"\n'
             '[[upstreams]]\nname = "sample"\n'
             f'[[upstreams.targets]]\naddress = "{self.upstream.address}"\n'
