@@ -14,25 +14,24 @@ from plugbay.kernel import (
     StartFailed,
     Unhealthy,
 )
-from plugbay.runtimes.process import _channel as rpc
 from plugbay.runtimes.process._pb import hook_pb2 as pb
+from plugbay.runtimes.process._plugin_process import CallBroken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from google.protobuf.message import Message
 
-    from plugbay.runtimes.process._goplugin import GoPluginProcess
+    from plugbay.runtimes.process._plugin_process import Hooked
 
 _Answer = TypeVar("_Answer", bound="Message")
 _Error = TypeVar("_Error", bound=PluginError)
-_SERVICE = "/plugbay.hook.v1.Hook/"
 
 
 class HookClient:
     """Calls one process of one generation. Every method raises the `PluginError` of its step."""
 
-    def __init__(self, process: GoPluginProcess, plugin: str, generation: int) -> None:
+    def __init__(self, process: Hooked, plugin: str, generation: int) -> None:
         self._process, self._plugin, self._generation = process, plugin, generation
 
     async def describe(self, timeout: float) -> pb.Description:
@@ -107,13 +106,10 @@ class HookClient:
         error: type[PluginError],
         timeout: float | None,
     ) -> _Answer:
-        process = self._process
         try:
-            return await rpc.call(
-                process.channel, _SERVICE + method, asked, answer, timeout=timeout
-            )
-        except rpc.aio().AioRpcError as broken:
-            said = await process.post_mortem(broken)
+            return await self._process.call(method, asked, answer, timeout)
+        except CallBroken as broken:
+            said = str(broken)
         raise error(self._plugin, f"{method}: {said}", generation=self._generation)
 
     def _check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plugbay.runtimes.process._goplugin import Dialect
+from plugbay.runtimes.process._plugin_process import Dialect
 
 PLUGBAY = Dialect(name="plugbay", cookie=("PLUGBAY_PLUGIN", "c0f2b7f1-hook-v1"))
 """Our own, `plugbay.hook.v1`; what plugbay.dev/sdk serves."""

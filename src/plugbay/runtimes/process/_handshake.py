@@ -36,7 +36,9 @@ class Handshake:
         return f"unix:{self.address}" if self.network == "unix" else f"ipv4:{self.address}"
 
 
-def parse_handshake(line: bytes, versions: Sequence[int], folder: str) -> Handshake:
+def parse_handshake(
+    line: bytes, versions: Sequence[int], folder: str, speaks: str = "grpc"
+) -> Handshake:
     """Read the line of a plugin that may listen in `folder`. Raises `Invalid`."""
     text = line.decode("utf-8", "replace").strip()
     parts = text.split("|")
@@ -57,9 +59,9 @@ def parse_handshake(line: bytes, versions: Sequence[int], folder: str) -> Handsh
         remedy = f"serve protocol version {wanted}: ServeConfig.HandshakeConfig.ProtocolVersion"
         raise _refused("incompatible API version with plugin", wanted, version, remedy)
     protocol = parts[4] if len(parts) > 4 else "netrpc"
-    if protocol != "grpc":
+    if protocol != speaks:
         remedy = "serve by gRPC: ServeConfig.GRPCServer = plugin.DefaultGRPCServer"
-        raise _refused("unsupported plugin protocol", "grpc", protocol, remedy)
+        raise _refused("unsupported plugin protocol", speaks, protocol, remedy)
     return Handshake(int(version), *_address(network, address, folder), _certificate(parts))
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from plugbay.kernel import LoadRequest, PluginError, Randomness
     from plugbay.runtimes.process._folder import Folder
-    from plugbay.runtimes.process._goplugin import Launch, Log
+    from plugbay.runtimes.process._plugin_process import Launch, Log
     from plugbay.sdk import Request
 
     _Answer = TypeVar("_Answer", bound=Message)

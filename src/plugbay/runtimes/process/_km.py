@@ -16,7 +16,8 @@ from plugbay.kernel import HookFailed, Invalid, LoadFailed, PluginError, StartFa
 from plugbay.runtimes.process import _channel as rpc
 from plugbay.runtimes.process._dialects import KM
 from plugbay.runtimes.process._folder import Folder
-from plugbay.runtimes.process._goplugin import GoPluginProcess, Launch
+from plugbay.runtimes.process._goplugin import GoPluginProcess
+from plugbay.runtimes.process._plugin_process import Launch
 from plugbay.runtimes.process._process import Cage
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from plugbay.runtimes.process._goplugin import Log
+    from plugbay.runtimes.process._plugin_process import Log
 
     _Answer = TypeVar("_Answer", bound=Message)
 

@@ -10,9 +10,10 @@ from plugbay.kernel import Invalid, LoadFailed, Problem, Unavailable
 from plugbay.runtimes.process._client import HookClient
 from plugbay.runtimes.process._dialects import PLUGBAY
 from plugbay.runtimes.process._folder import Folder
-from plugbay.runtimes.process._goplugin import GoPluginProcess, Launch
+from plugbay.runtimes.process._goplugin import GoPluginProcess
 from plugbay.runtimes.process._hkp import HkpInstance, HkpSession
 from plugbay.runtimes.process._instance import ProcessInstance
+from plugbay.runtimes.process._plugin_process import Launch
 from plugbay.runtimes.process._process import Cage
 from plugbay.runtimes.process._session import Session, provided
 

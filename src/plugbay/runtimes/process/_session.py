@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from plugbay.kernel import LoadRequest
-    from plugbay.runtimes.process._goplugin import GoPluginProcess
     from plugbay.runtimes.process._pb import hook_pb2 as pb
+    from plugbay.runtimes.process._plugin_process import Hooked
     from plugbay.sdk import Capability, Host, Manifest
 
 API = 1
@@ -48,14 +48,12 @@ class Description:
 class Session:
     """A process that is ready to be started. `end` it in any case."""
 
-    def __init__(
-        self, process: GoPluginProcess, client: HookClient, description: Description
-    ) -> None:
+    def __init__(self, process: Hooked, client: HookClient, description: Description) -> None:
         self.process, self.client, self.description = process, client, description
         self.stream: HookStream | None = None
 
     @classmethod
-    async def open(cls, process: GoPluginProcess, request: LoadRequest) -> Session:
+    async def open(cls, process: Hooked, request: LoadRequest) -> Session:
         """Describe and configure a fresh process. Raises `LoadFailed`; then it is ended."""
         manifest = request.manifest
         client = HookClient(process, manifest.id, request.generation)
@@ -78,7 +76,7 @@ class Session:
         """Start the plugin, and open the stream. Raises `StartFailed`."""
         if not self.description.unary:
             services = HostServices(host, self._frame)
-            self.stream = HookStream(self.process.channel, services.take)
+            self.stream = HookStream(self.process.carry, services.take)
         await self.client.start(seconds)
 
     def _frame(self, id: int) -> pb.Frame:

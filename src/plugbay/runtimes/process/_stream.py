@@ -11,18 +11,14 @@ import itertools
 from typing import TYPE_CHECKING, Protocol
 
 from plugbay.kernel import Unavailable
-from plugbay.runtimes.process import _channel as rpc
 from plugbay.runtimes.process._pb import hook_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import grpc.aio
-
     Reply = tuple[str, pb.Frame]
     Strange = Callable[[str, pb.Frame], None]
 
-_STREAM = "/plugbay.hook.v1.Hook/Stream"
 _OF_CALLS = frozenset(("proceed", "respond", "failure", "read_body", "chunk", "credit"))
 WAITING = 8192
 """Calls that may be open at once; the plugin does not keep up with more."""
@@ -60,24 +56,26 @@ class Answer:
         return reply
 
 
+class Carrier(Protocol):
+    """Takes a stream's frames to the process, and brings those of the process to the stream."""
+
+    def ready(self) -> None:
+        """There are frames to be sent: fetch them by `outgoing` when this turn is over."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 class HookStream:
     """The calls to one process. `strange` gets the frames that belong to no call."""
 
-    def __init__(self, channel: grpc.aio.Channel, strange: Strange) -> None:
-        self._call = channel.stream_stream(
-            _STREAM, request_serializer=rpc.serialize, response_deserializer=pb.Batch.FromString
-        )()
+    def __init__(self, carry: Callable[[HookStream], Carrier], strange: Strange) -> None:
         self._strange = strange
         self._batch = pb.Batch()
-        self._written = asyncio.Event()
         self._ids = itertools.count(1)
         self._sinks: dict[int, Sink] = {}
         self._closed: Exception | None = None
-        loop = asyncio.get_running_loop()
-        self._tasks = (
-            loop.create_task(self._write(), name="hook stream writer"),
-            loop.create_task(self._read(), name="hook stream reader"),
-        )
+        self._carrier = carry(self)
 
     @property
     def open_calls(self) -> int:
@@ -91,7 +89,7 @@ class HookStream:
         """
         if self._closed is not None:
             raise Unavailable(str(self._closed)) from None
-        self._written.set()
+        self._carrier.ready()
         frame = self._batch.frames.add()
         frame.id = id
         return frame
@@ -126,29 +124,17 @@ class HookStream:
     async def close(self) -> None:
         """End it. Calls that go on are broken off."""
         self.fail(Unavailable("the plugin is stopped"))
-        self._call.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._carrier.close()
 
-    async def _write(self) -> None:
-        try:
-            while True:
-                await self._written.wait()
-                self._written.clear()
-                batch, self._batch = self._batch, pb.Batch()
-                await self._call.write(batch)
-        except (rpc.aio().AioRpcError, asyncio.InvalidStateError) as error:
-            self.fail(Unavailable(f"the connection to the plugin broke: {_said(error)}"))
+    def outgoing(self) -> pb.Batch:
+        """Return what is to be sent, once."""
+        batch, self._batch = self._batch, pb.Batch()
+        return batch
 
-    async def _read(self) -> None:
-        try:
-            while isinstance(batch := await self._call.read(), pb.Batch):
-                for frame in batch.frames:
-                    self._take(frame)
-            self.fail(Unavailable("the plugin has closed the stream"))
-        except rpc.aio().AioRpcError as error:
-            self.fail(Unavailable(f"the connection to the plugin broke: {_said(error)}"))
+    def receive(self, batch: pb.Batch) -> None:
+        """Take what the process has sent."""
+        for frame in batch.frames:
+            self._take(frame)
 
     def _take(self, frame: pb.Frame) -> None:
         what = frame.WhichOneof("what")
@@ -158,8 +144,3 @@ class HookStream:
                 sink.take(what, frame)
         elif what is not None:
             self._strange(what, frame)
-
-
-def _said(error: BaseException) -> str:
-    code, details = getattr(error, "code", None), getattr(error, "details", None)
-    return f"{code().name}: {details()}" if code and details else str(error)

@@ -18,7 +18,8 @@ from plugbay.kernel import LoadRequest
 from plugbay.runtimes.process import ProcessRuntime
 from plugbay.runtimes.process._dialects import PLUGBAY
 from plugbay.runtimes.process._folder import Folder
-from plugbay.runtimes.process._goplugin import Dialect, GoPluginProcess, Launch
+from plugbay.runtimes.process._goplugin import GoPluginProcess
+from plugbay.runtimes.process._plugin_process import Dialect, Launch
 from plugbay.runtimes.process._process import Cage
 from plugbay.sdk import Manifest
 from plugbay.sdk.testing import FakeHost

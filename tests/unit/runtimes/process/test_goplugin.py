@@ -16,7 +16,7 @@ import pytest
 
 from plugbay.kernel import Invalid, Problem
 from plugbay.runtimes.process._folder import PREFIX, Folder, sweep
-from plugbay.runtimes.process._goplugin import Dialect
+from plugbay.runtimes.process._plugin_process import Dialect
 from plugbay.runtimes.process._process import Cage
 
 from .programs import Lines, script, socket_mode, started
