@@ -142,7 +142,8 @@ class Border:
     async def _record(self, scope: HTTPScope, visit: Visit) -> None:
         """Append to the audit log, durably, before the answer leaves. Raises `Unavailable`."""
         refused = visit.status == HTTPStatus.FORBIDDEN
-        wanted = scope["method"] not in SAFE or visit.audited or refused
+        acts = scope["method"] not in SAFE and not visit.reads
+        wanted = acts or visit.audited or refused
         if visit.recorded or not wanted:
             return
         visit.recorded = True

@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from plugbay.admin._access import Permission
 from plugbay.admin._context import Context
 from plugbay.admin.access import NO_PLUGIN
 from plugbay.kernel import Forbidden, Malformed, TooLarge, convert
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
 
-    from plugbay.admin._access import Permission, Principal
+    from plugbay.admin._access import Principal
     from plugbay.admin._limits import RateLimit
     from plugbay.admin._visit import Visit
 
@@ -95,9 +96,10 @@ class Permit:
     def __init__(self, uploads: RateLimit) -> None:
         self._uploads = uploads
 
-    def __call__(
+    async def __call__(
         self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
     ) -> None:
+        # A coroutine, for Litestar hands a plain guard to a thread: milliseconds when it is busy.
         wanted = cast("Rule | None", handler.opt.get("rule"))
         seen = cast("Visit", connection.scope["state"]["visit"])
         seen.act = getattr(handler, "operation_id", None) or handler.handler_name
@@ -109,6 +111,7 @@ class Permit:
             return
         who = cast("Principal", connection.scope["user"])
         who.require(wanted.permission)
+        seen.reads = wanted.permission is Permission.READ
         _check_plugin(who, wanted, connection.path_params)
         if wanted.upload:
             try:

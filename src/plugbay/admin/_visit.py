@@ -33,6 +33,8 @@ class Visit:
     detail: str = ""
     audited: bool = False
     """It is an act though its method is safe."""
+    reads: bool = False
+    """It changes nothing though its method is not safe, such as a trial of a configuration."""
     recorded: bool = False
     muted: bool = False
     """The answer has been replaced."""
