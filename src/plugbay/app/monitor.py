@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import getpass
 import os
+import random
 import secrets
 import signal
 from dataclasses import dataclass, field
@@ -20,7 +21,19 @@ from plugbay.app._local_km import MANIFEST, KmObserver, activity, find_km, open_
 from plugbay.app._local_kv import state_directory
 from plugbay.app._local_slots import LocalSlots
 from plugbay.kernel import EventBus
-from plugbay.mcp import MAX_MESSAGE, Observers, StdioLimits, StdioWrapper, open_reader, open_writer
+from plugbay.mcp import (
+    MAX_MESSAGE,
+    Keeping,
+    KeepingWrapper,
+    Observers,
+    RestartPolicy,
+    StdioLimits,
+    StdioWrapper,
+    crash_breaker,
+    log_notice,
+    open_reader,
+    open_writer,
+)
 from plugbay.observability import Logs
 from plugbay.runtimes import PythonRuntime
 from plugbay.sdk import McpSession
@@ -44,6 +57,8 @@ class MonitorOptions:
     follow: bool = False
     grace: float = 2.0
     max_message: int = MAX_MESSAGE
+    restart: RestartPolicy | None = None
+    """None: it ends with the server."""
     log_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     runtimes: dict[str, Runtime] = field(default_factory=dict[str, "Runtime"])
@@ -101,7 +116,7 @@ async def _serve(options: MonitorOptions, slots: LocalSlots) -> int:
         identity=options.identity or _user(),
     )
     limits = StdioLimits(max_message=options.max_message, grace=options.grace)
-    wrapper = StdioWrapper(options.command, slots.current, session, Observers(), limits)
+    wrapper = _wrapper(options, slots, session, limits)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, wrapper.stop, number)
@@ -121,6 +136,22 @@ async def _serve(options: MonitorOptions, slots: LocalSlots) -> int:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
+
+
+def _wrapper(
+    options: MonitorOptions, slots: LocalSlots, session: McpSession, limits: StdioLimits
+) -> StdioWrapper:
+    policy, clock = options.restart, SystemClock()
+    if policy is None:
+        return StdioWrapper(options.command, slots.current, session, Observers(), limits)
+    keeping = Keeping(
+        policy=policy,
+        breaker=crash_breaker(policy, clock),
+        notice=log_notice,
+        clock=clock,
+        randomness=random.SystemRandom(),
+    )
+    return KeepingWrapper(options.command, slots.current, session, Observers(), keeping, limits)
 
 
 def _open_log(path: Path) -> int:

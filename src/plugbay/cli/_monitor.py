@@ -44,6 +44,9 @@ def monitor(
     max_message: Annotated[int, typer.Option(help="Bytes of one message at most.", min=1024)] = 16
     * 1024
     * 1024,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Start the server again when it dies.")
+    ] = False,
     log_file: Annotated[Path | None, typer.Option(help="Log there, not to standard error.")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")] = False,
 ) -> None:

@@ -25,6 +25,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace | None:
     parser.add_argument("--follow", action="store_true")
     parser.add_argument("--grace", type=float, default=2.0)
     parser.add_argument("--max-message", type=int, default=16 * 1024 * 1024)
+    parser.add_argument("--restart", action="store_true")
     parser.add_argument("--log-file", type=Path)
     parser.add_argument("-v", "--verbose", action="store_true")
     own, command = _split(arguments)

@@ -51,6 +51,7 @@ def _say(error: PlugbayError, code: int) -> int:
 
 def _options(values: Mapping[str, Any]) -> MonitorOptions:
     from plugbay.app.monitor import MonitorOptions
+    from plugbay.mcp import RestartPolicy
 
     server = values["server"]
     return MonitorOptions(
@@ -61,6 +62,7 @@ def _options(values: Mapping[str, Any]) -> MonitorOptions:
         follow=values["follow"],
         grace=values["grace"],
         max_message=values["max_message"],
+        restart=RestartPolicy() if values["restart"] else None,
         log_file=values["log_file"],
         log_level="debug" if values["verbose"] else "info",
     )

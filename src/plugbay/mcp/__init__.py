@@ -16,6 +16,11 @@ from plugbay.mcp._framing import MAX_MESSAGE as MAX_MESSAGE
 from plugbay.mcp._framing import LineSplitter as LineSplitter
 from plugbay.mcp._framing import TooLong as TooLong
 from plugbay.mcp._http import HttpBridge as HttpBridge
+from plugbay.mcp._kept import KeptServer as KeptServer
+from plugbay.mcp._kept import Notice as Notice
+from plugbay.mcp._kept import RestartPolicy as RestartPolicy
+from plugbay.mcp._kept import ServerCommand as ServerCommand
+from plugbay.mcp._kept import crash_breaker as crash_breaker
 from plugbay.mcp._member import Member as Member
 from plugbay.mcp._member import Meter as Meter
 from plugbay.mcp._observers import Observers as Observers
@@ -27,3 +32,6 @@ from plugbay.mcp._sse import event_data as event_data
 from plugbay.mcp._sse import with_data as with_data
 from plugbay.mcp._stdio import StdioLimits as StdioLimits
 from plugbay.mcp._stdio import StdioWrapper as StdioWrapper
+from plugbay.mcp._stdio_kept import Keeping as Keeping
+from plugbay.mcp._stdio_kept import KeepingWrapper as KeepingWrapper
+from plugbay.mcp._stdio_kept import log_notice as log_notice

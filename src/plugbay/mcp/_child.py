@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import NotFound, Unavailable
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from plugbay.mcp._pipes import Reader, Writer
 
+LAUNCHER = Path(__file__).with_name("bound.py")
 GRACE = 2.0
 """Seconds from the end of its input to SIGTERM, and from that to SIGKILL (the SDKs' own)."""
 
@@ -48,19 +52,22 @@ class Child:
         *,
         stderr: bool = False,
         env: Mapping[str, str] | None = None,
+        directory: str | None = None,
+        bound: bool = False,
     ) -> Child:
-        """Start it; its standard error is ours unless `stderr`.
+        """Start it; its standard error is ours unless `stderr`. `bound`: it ends with us.
 
         Raises `NotFound` if there is no such command and `Unavailable` if it cannot be run.
         """
         try:
             process = subprocess.Popen(  # noqa: S603, ASYNC220 -- the user's own command; no wait
-                command,
+                _bound(command, env) if bound else command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if stderr else None,
                 bufsize=0,
                 env=env,
+                cwd=directory,
                 start_new_session=True,
             )
         except FileNotFoundError:
@@ -118,6 +125,13 @@ class Child:
             os.close(self._fd)
             self._fd = -1
             self._ended.set()
+
+
+def _bound(command: Sequence[str], env: Mapping[str, str] | None) -> Sequence[str]:
+    path = None if env is None else env.get("PATH")
+    if shutil.which(command[0], path=path) is None:
+        raise FileNotFoundError(command[0])
+    return (sys.executable, "-I", "-S", "-B", str(LAUNCHER), str(os.getpid()), *command)
 
 
 def exit_code(code: int) -> int:

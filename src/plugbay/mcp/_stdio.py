@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from plugbay.mcp._chain import Current
     from plugbay.mcp._conversation import Waiting
+    from plugbay.mcp._framing import TooLong
     from plugbay.mcp._observers import Observers
     from plugbay.mcp._pipes import Reader, Writer
     from plugbay.sdk import Direction, McpSession
@@ -72,11 +73,19 @@ class StdioWrapper:
 
     async def run(self, client_in: Reader, client_out: Writer) -> int:
         """Serve to the end, and return the exit code. Raises `NotFound`, `Unavailable`."""
-        listens = bool(self._current.chain.hooks("on_stderr"))
         refused = await session_opened(self._current.chain, self._session)
         if refused is not None:
             _log.error("the session was refused: %s", refused.reason)
             return 1
+        try:
+            return await self._serve(client_in, client_out)
+        finally:
+            self.conversation.close()
+            await tell(self._current.chain, "on_session_end", self._session)
+            await self._observers.close()
+
+    async def _serve(self, client_in: Reader, client_out: Writer) -> int:
+        listens = bool(self._current.chain.hooks("on_stderr"))
         child = await Child.start(self._command, stderr=listens)
         stderr = asyncio.create_task(self._pass_stderr(child)) if listens else None
         up = asyncio.create_task(self._pump("to-server", client_in, child.stdin, client_out))
@@ -88,10 +97,8 @@ class StdioWrapper:
             for task in (up, down, stderr, *self._detached):
                 if task is not None:
                     task.cancel()
-            self.conversation.close()
             if child.code is not None:
                 await tell(self._current.chain, "on_exit", self._session, child.code)
-            await self._observers.close()
 
     async def _until_end(
         self,
@@ -114,10 +121,11 @@ class StdioWrapper:
         await self._answer_for(code, client_out)
         return 128 + self._signal if self._signal else exit_code(code)
 
-    async def _answer_for(self, code: int, client_out: Writer) -> None:
+    async def _answer_for(self, code: int, client_out: Writer, **facts: object) -> None:
         """The server has gone: answer what it has not."""
         text = f"the MCP server has ended with code {exit_code(code)} and did not answer"
-        answers = self.conversation.abandon(SERVER_DOWN, text, {"exit": exit_code(code)})
+        data = {"exit": exit_code(code), **facts}
+        answers = self.conversation.abandon(SERVER_DOWN, text, data)
         if answers:
             _log.warning("%s (%d requests)", text, len(answers))
         with contextlib.suppress(OSError, RuntimeError, TimeoutError):
@@ -131,29 +139,35 @@ class StdioWrapper:
         """Pass one direction on until it ends; whether it ended by itself."""
         lines = LineSplitter(self._limits.max_message)
         while data := await source.read(CHUNK):
-            forward: list[bytes] = []
-            for line in lines.feed(data):
-                sent: Sent | Waiting
-                if isinstance(line, bytes) and line[:1] == b"[":  # a batch of 2025-03-26
-                    batch = await receive_body(self.conversation, direction, line)
-                    sent = Sent(batch.forward, batch.back)
-                else:
-                    sent = self.conversation.receive(direction, line)
-                if not isinstance(sent, Sent):
-                    await self._flush(forward, onward)
-                    if sent.detachable:
-                        await self._detach(sent, onward, back)
-                        continue
-                    sent = await sent.run()
-                if sent.forward:
-                    forward += (sent.forward, b"\n")
-                if sent.back and not await self._write((sent.back, b"\n"), back):
-                    return False
-            if not await self._flush(forward, onward):
+            if not await self._pass(direction, lines.feed(data), onward, back):
                 return False
         if lines.rest:
             _log.warning("%d bytes %s without a line feed were dropped", lines.rest, direction)
         return True
+
+    async def _pass(
+        self, direction: Direction, lines: list[bytes | TooLong], onward: Writer, back: Writer
+    ) -> bool:
+        """Pass lines through their hooks and on; False if one of both sides has gone."""
+        forward: list[bytes] = []
+        for line in lines:
+            sent: Sent | Waiting
+            if isinstance(line, bytes) and line[:1] == b"[":  # a batch of 2025-03-26
+                batch = await receive_body(self.conversation, direction, line)
+                sent = Sent(batch.forward, batch.back)
+            else:
+                sent = self.conversation.receive(direction, line)
+            if not isinstance(sent, Sent):
+                await self._flush(forward, onward)
+                if sent.detachable:
+                    await self._detach(sent, onward, back)
+                    continue
+                sent = await sent.run()
+            if sent.forward:
+                forward += (sent.forward, b"\n")
+            if sent.back and not await self._write((sent.back, b"\n"), back):
+                return False
+        return await self._flush(forward, onward)
 
     async def _flush(self, parts: list[bytes], writer: Writer) -> bool:
         written = not parts or await self._write(parts, writer)

@@ -88,6 +88,7 @@ CAPABILITIES = (
                 )
             ),
             HookSpec("on_session", ("session",)),
+            HookSpec("on_session_end", ("session",)),
             HookSpec("on_stderr", ("session", "line")),
             HookSpec("on_exit", ("session", "code")),
         ),

@@ -26,7 +26,7 @@ _ASKED = {
 def mcp_calls(name: str) -> Iterator[tuple[Any, ...]]:
     """Yield the arguments of each call of the hook `name`."""
     session = McpSession(id="trial", server="trial", identity="trial", client="trial")
-    if name == "on_session":
+    if name in ("on_session", "on_session_end"):
         yield (session,)
     elif name == "on_stderr":
         yield (session, "listening")

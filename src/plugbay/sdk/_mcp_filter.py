@@ -66,6 +66,10 @@ class McpFilter:
         """A client has come: a process over stdio, an `initialize` over HTTP."""
         raise NotImplementedError
 
+    def on_session_end(self, session: McpSession) -> Awaitable[None] | None:
+        """A client has gone: its process has ended, or its session over HTTP is over."""
+        raise NotImplementedError
+
     def on_stderr(self, session: McpSession, line: str) -> Awaitable[None] | None:
         """A line that a server over stdio has written to its standard error."""
         raise NotImplementedError
