@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from plugbay.settings import Settings
 
+THREAD_TURN = 0.0005
+"""Seconds that a thread keeps the interpreter while another one waits for it."""
 BANNER = """\
 Plugbay {version}: a gateway whose every capability is a plugin, swapped while traffic flows
 
@@ -40,6 +43,8 @@ def serve(
     say: Callable[[str], None],
 ) -> None:
     """Serve. Raises `PlugbayError` if it cannot start."""
+    # The loop answers people; a thread that reads archives lets it go on after this, and not 5 ms.
+    sys.setswitchinterval(THREAD_TURN)
     uvloop.run(_serve(settings, config, ready_file, say, demo=demo))
 
 
