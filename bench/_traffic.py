@@ -56,12 +56,12 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
         self._http = h11.Connection(h11.CLIENT)
 
-    async def get(self, target: str) -> Answer:
-        """Send GET `target`; raises whatever goes wrong."""
+    async def get(self, target: str, *fields: tuple[str, str]) -> Answer:
+        """Send GET `target` with more header `fields`; raises whatever goes wrong."""
         if self._writer is None or self._http.our_state is not h11.IDLE:
             await self._open()
         assert self._writer is not None
-        headers = [("host", "bench"), ("accept", "*/*")]
+        headers = [("host", "bench"), ("accept", "*/*"), *fields]
         request = h11.Request(method="GET", target=target, headers=headers)
         self._writer.write(self._http.send(request) or b"")
         self._writer.write(self._http.send(h11.EndOfMessage()) or b"")

@@ -24,7 +24,7 @@ _DEPTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The loop did not run for `seconds`. Without a plugin's code on its stack, `plugin` is "".
+    """The loop did not run for `seconds`, though it had a core. `plugin` is "" for nobody's.
 
     `stack` is what it was doing, the innermost call first: `module:function:line`.
     """
@@ -44,6 +44,10 @@ class Watchdog:
     in the watchdog's thread, once, when a block has lasted for `hang` seconds: the loop may
     never run again, and only the process can be ended. Native code that keeps the interpreter's
     lock is seen when it lets go.
+
+    Blamed is who was there for most of the time, and the time for which the machine ran others
+    instead of the loop (`/proc/self/task/*/schedstat`, proc(5)) is nobody's fault: on a busy
+    machine whatever runs most often would be blamed for it.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Watchdog:
         self._threshold, self._hang = threshold, hang
         self._interval = threshold / _BEATS
         self._beat = 0.0
+        self._native = 0
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -69,6 +74,7 @@ class Watchdog:
         loop = asyncio.get_running_loop()
         self._over.clear()
         self._tick(loop)
+        self._native = threading.get_native_id()
         arguments = (loop, threading.get_ident())
         name = "plugbay-watchdog"
         self._thread = threading.Thread(target=self._watch, args=arguments, name=name, daemon=True)
@@ -87,24 +93,31 @@ class Watchdog:
         self._timer = loop.call_later(self._interval, self._tick, loop)
 
     def _watch(self, loop: asyncio.AbstractEventLoop, ident: int) -> None:
+        waited = _waited(self._native)
         while not self._over.wait(self._interval):
             beat = self._beat
             # It is late by less than the threshold yet: look early, report only what lasts.
             if time.monotonic() - beat > self._interval + self._threshold / 2:
-                found = self._observe(beat, ident)
+                found = self._observe(beat, ident, waited)
                 if found is not None:
                     self._report(loop, found)
+            waited = _waited(self._native)
 
-    def _observe(self, beat: float, ident: int) -> Blocked | None:
-        """Look at the loop's thread until it runs again; return what blocked it, if it was long."""
-        seen: Counter[Owner] = Counter()
+    def _observe(self, beat: float, ident: int, waited: float) -> Blocked | None:
+        """Look at the loop's thread until it runs again; return what blocked it, if it was long.
+
+        `waited` is how long it had waited for a core before.
+        """
+        seen: dict[Owner, float] = {}
         stacks: dict[Owner, tuple[str, ...]] = {}
-        told = False
+        told, looked = False, beat + self._interval
         while True:
             owner, stack = _look(ident)
-            seen[owner] += 1
+            now = time.monotonic()
+            seen[owner] = seen.get(owner, 0.0) + now - looked
+            looked = now
             stacks[owner] = stack
-            lasted = time.monotonic() - beat - self._interval
+            lasted = now - beat - self._interval - (_waited(self._native) - waited)
             if not told and lasted > self._hang and self._hanging is not None:
                 told = True
                 self._hanging(Blocked(*owner, lasted, stack))
@@ -112,10 +125,10 @@ class Watchdog:
                 return None
             if self._beat != beat:
                 break
-        seconds = self._beat - beat - self._interval
+        seconds = self._beat - beat - self._interval - (_waited(self._native) - waited)
         if seconds < self._threshold:
             return None
-        owner = _culprit(seen)
+        owner = max(seen, key=seen.__getitem__)
         return Blocked(*owner, seconds, stacks[owner])
 
     def _report(self, loop: asyncio.AbstractEventLoop, found: Blocked) -> None:
@@ -133,10 +146,13 @@ class Watchdog:
 NOBODY = Owner("", 0)
 
 
-def _culprit(seen: Counter[Owner]) -> Owner:
-    """Return who was seen most; nobody only if no plugin was seen at all."""
-    plugins = {owner: count for owner, count in seen.items() if owner.plugin}
-    return max(plugins, key=plugins.__getitem__) if plugins else NOBODY
+def _waited(thread: int) -> float:
+    """Return for how long a thread has been ready to run and had no core; 0 if nobody says."""
+    try:
+        with open(f"/proc/self/task/{thread}/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _look(ident: int) -> tuple[Owner, tuple[str, ...]]:
