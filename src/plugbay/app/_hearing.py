@@ -96,6 +96,11 @@ class Hearing:
                 return KvReply(id=call.id, value=await self._kv.get(call.plugin, call.key))
             case "set":
                 await self._kv.set(call.plugin, call.key, call.value, call.ttl)
+            case "swap":
+                swapped = await self._kv.swap(
+                    call.plugin, call.key, call.expected, call.value, call.ttl
+                )
+                return KvReply(id=call.id, swapped=swapped)
             case "delete":
                 await self._kv.delete(call.plugin, call.key)
             case "keys":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from plugbay.storage import Database
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping
 
     from plugbay.kernel import Clock
@@ -17,6 +18,10 @@ _TABLE = """
 CREATE TABLE local_kv
 (plugin TEXT, key TEXT, value BLOB, expires REAL, PRIMARY KEY (plugin, key)) WITHOUT ROWID
 """
+_GET = (
+    "SELECT value FROM local_kv WHERE plugin = ? AND key = ? AND (expires IS NULL OR expires > ?)"
+)
+_PUT = "INSERT OR REPLACE INTO local_kv VALUES (?, ?, ?, ?)"
 _LONGEST_KEY, _LARGEST = 256, 64 * 1024
 
 
@@ -60,22 +65,30 @@ class LocalKeyValue:
 
     async def get(self, key: str) -> bytes | None:
         """Return the value, unless it has expired."""
-        sql = (
-            "SELECT value FROM local_kv WHERE plugin = ? AND key = ?"
-            " AND (expires IS NULL OR expires > ?)"
-        )
         params = (self._plugin, key, self._state.clock.time())
-        rows = self._state.database.read(sql, params)
+        rows = self._state.database.read(_GET, params)
         return bytes(rows[0][0]) if rows else None
 
     async def set(self, key: str, value: bytes, *, ttl: float | None = None) -> None:
         """Store the value. Raises `ValueError` if key or value is too long."""
-        if len(key) > _LONGEST_KEY or len(value) > _LARGEST:
-            raise ValueError(f"a key has {_LONGEST_KEY} characters and a value 64 KiB at most")
-        now = self._state.clock.time()
-        row = (self._plugin, key, value, None if ttl is None else now + ttl)
-        sql = "INSERT OR REPLACE INTO local_kv VALUES (?, ?, ?, ?)"
-        await self._state.database.write(lambda db: db.execute(sql, row).rowcount)
+        row = self._row(key, value, ttl)
+        await self._state.database.write(lambda db: db.execute(_PUT, row).rowcount)
+
+    async def swap(
+        self, key: str, expected: bytes | None, value: bytes, *, ttl: float | None = None
+    ) -> bool:
+        """Store the value if `expected` is there. Raises `ValueError` like `set`."""
+        row = self._row(key, value, ttl)
+        asked = (self._plugin, key, self._state.clock.time())
+
+        def work(db: sqlite3.Connection) -> bool:
+            found = db.execute(_GET, asked).fetchone()
+            if (None if found is None else bytes(found[0])) != expected:
+                return False
+            db.execute(_PUT, row)
+            return True
+
+        return await self._state.database.write(work)
 
     async def delete(self, key: str) -> None:
         """Forget the key; it need not be there."""
@@ -90,3 +103,11 @@ class LocalKeyValue:
         )
         params = (self._plugin, len(prefix), prefix, self._state.clock.time())
         return [row[0] for row in self._state.database.read(sql, params)]
+
+    def _row(
+        self, key: str, value: bytes, ttl: float | None
+    ) -> tuple[str, str, bytes, float | None]:
+        if len(key) > _LONGEST_KEY or len(value) > _LARGEST:
+            raise ValueError(f"a key has {_LONGEST_KEY} characters and a value 64 KiB at most")
+        ends = None if ttl is None else self._state.clock.time() + ttl
+        return self._plugin, key, value, ends

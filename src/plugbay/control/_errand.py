@@ -28,28 +28,34 @@ class Errands:
         """Return the durable state of a plugin; implements `sdk.KeyValue`."""
         return RemoteKeyValue(self, plugin)
 
-    def publish(self, topic: str, source: str, data: dict[str, Any]) -> None:
-        """Tell the other workers of an event; it is lost if the supervisor is down."""
+    def publish(self, topic: str, source: str, data: dict[str, Any]) -> bool:
+        """Tell the other workers of an event; return whether it went, for it is lost while the
+        supervisor is down."""
         try:
             self._send(Publish(topic=topic, source=source, data=data))
         except Unavailable:
-            return
+            return False
+        return True
 
     async def call(
         self,
         plugin: str,
-        call: Literal["get", "set", "delete", "keys"],
+        call: Literal["get", "set", "swap", "delete", "keys"],
         key: str,
         value: bytes = b"",
         ttl: float | None = None,
+        expected: bytes | None = None,
     ) -> KvReply:
         """Ask, and return the answer. Raises `HostUnavailable`."""
         self._last += 1
         id = self._last
+        asked = KvCall(
+            id=id, plugin=plugin, call=call, key=key, value=value, ttl=ttl, expected=expected
+        )
         waiter: asyncio.Future[KvReply] = asyncio.get_running_loop().create_future()
         self._waiting[id] = waiter
         try:
-            self._send(KvCall(id=id, plugin=plugin, call=call, key=key, value=value, ttl=ttl))
+            self._send(asked)
             async with asyncio.timeout(PATIENCE):
                 reply = await waiter
         except Unavailable as error:
@@ -87,9 +93,17 @@ class RemoteKeyValue:
 
     async def set(self, key: str, value: bytes, *, ttl: float | None = None) -> None:
         """Store the value durably; it is gone after `ttl` seconds."""
-        if len(value) > MAX_VALUE:
-            raise ValueError(f"a value is at most {MAX_VALUE} bytes long, not {len(value)}")
-        await self._errands.call(self._plugin, "set", _checked(key), value, ttl)
+        await self._errands.call(self._plugin, "set", _checked(key), _bounded(value), ttl)
+
+    async def swap(
+        self, key: str, expected: bytes | None, value: bytes, *, ttl: float | None = None
+    ) -> bool:
+        """Store the value if `expected` is there (None: nothing is); return whether it was."""
+        content = _bounded(value)
+        reply = await self._errands.call(
+            self._plugin, "swap", _checked(key), content, ttl, expected
+        )
+        return reply.swapped
 
     async def delete(self, key: str) -> None:
         """Forget the key; it need not be there."""
@@ -101,6 +115,12 @@ class RemoteKeyValue:
 
 
 MAX_KEY, MAX_VALUE = 256, 65_536
+
+
+def _bounded(value: bytes) -> bytes:
+    if len(value) > MAX_VALUE:
+        raise ValueError(f"a value is at most {MAX_VALUE} bytes long, not {len(value)}")
+    return value
 
 
 def _checked(key: str) -> str:

@@ -142,10 +142,11 @@ class KvCall(Message, frozen=True, tag="kv-call"):
 
     id: int
     plugin: str
-    call: Literal["get", "set", "delete", "keys"]
+    call: Literal["get", "set", "swap", "delete", "keys"]
     key: str
     value: bytes = b""
     ttl: float | None = None
+    expected: bytes | None = None
 
 
 class Publish(Message, frozen=True, tag="publish"):
@@ -209,6 +210,7 @@ class KvReply(Message, frozen=True, tag="kv-reply"):
     id: int
     value: bytes | None = None
     keys: tuple[str, ...] = ()
+    swapped: bool = False
     error: str = ""
 
 

@@ -183,23 +183,30 @@ class SqliteKeyValue:
 
     async def get(self, plugin: str, key: str) -> bytes | None:
         """Return the value, unless it has expired."""
-        sql = (
-            "SELECT value FROM plugin_kv WHERE plugin = ? AND key = ? "
-            "AND (expires IS NULL OR expires > ?)"
-        )
-        rows = self._db.read(sql, (plugin, key, self._clock.time()))
+        rows = self._db.read(_KV_GET, (plugin, key, self._clock.time()))
         return bytes(rows[0][0]) if rows else None
 
     async def set(self, plugin: str, key: str, value: bytes, ttl: float | None) -> None:
         """Store the value, and forget what has expired."""
         now = self._clock.time()
         row = (plugin, key, value, None if ttl is None else now + ttl)
+        await self._db.write(lambda db: _kv_put(db, row, now))
 
-        def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM plugin_kv WHERE plugin = ? AND expires <= ?", (plugin, now))
-            db.execute("INSERT OR REPLACE INTO plugin_kv VALUES (?, ?, ?, ?)", row)
+    async def swap(
+        self, plugin: str, key: str, expected: bytes | None, value: bytes, ttl: float | None
+    ) -> bool:
+        """Store the value if `expected` is there, in one transaction; return whether it was."""
+        now = self._clock.time()
+        row = (plugin, key, value, None if ttl is None else now + ttl)
 
-        await self._db.write(work)
+        def work(db: sqlite3.Connection) -> bool:
+            found = db.execute(_KV_GET, (plugin, key, now)).fetchone()
+            if (None if found is None else bytes(found[0])) != expected:
+                return False
+            _kv_put(db, row, now)
+            return True
+
+        return await self._db.write(work)
 
     async def delete(self, plugin: str, key: str) -> None:
         """Forget the key; it need not be there."""
@@ -214,6 +221,16 @@ class SqliteKeyValue:
         )
         params = (plugin, len(prefix), prefix, self._clock.time())
         return [row[0] for row in self._db.read(sql, params)]
+
+
+_KV_GET = (
+    "SELECT value FROM plugin_kv WHERE plugin = ? AND key = ? AND (expires IS NULL OR expires > ?)"
+)
+
+
+def _kv_put(db: sqlite3.Connection, row: tuple[str, str, bytes, float | None], now: float) -> None:
+    db.execute("DELETE FROM plugin_kv WHERE plugin = ? AND expires <= ?", (row[0], now))
+    db.execute("INSERT OR REPLACE INTO plugin_kv VALUES (?, ?, ?, ?)", row)
 
 
 def _save(db: sqlite3.Connection, operation: Operation) -> None:

@@ -101,6 +101,15 @@ class KeyValue(Protocol):
         """Store the value durably; it is gone after `ttl` seconds."""
         ...
 
+    async def swap(
+        self, key: str, expected: bytes | None, value: bytes, *, ttl: float | None = None
+    ) -> bool:
+        """Store the value if what is there is `expected` (None: nothing is); return whether.
+
+        Nobody comes in between, from whichever worker: of several that expect the same, one wins.
+        """
+        ...
+
     async def delete(self, key: str) -> None:
         """Forget the key; it need not be there."""
         ...

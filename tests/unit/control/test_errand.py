@@ -38,12 +38,15 @@ class Supervisor:
     def _reply(self, call: KvCall) -> KvReply:
         if self.mood == "ill":
             return KvReply(id=call.id, error="the disk is full")
-        if call.call == "set":
+        if call.call == "swap" and self.kept.get(call.key) != call.expected:
+            return KvReply(id=call.id)
+        if call.call in ("set", "swap"):
             self.kept[call.key] = call.value
         elif call.call == "delete":
             self.kept.pop(call.key, None)
         keys = tuple(key for key in self.kept if key.startswith(call.key))
-        return KvReply(id=call.id, value=self.kept.get(call.key), keys=keys)
+        found = self.kept.get(call.key)
+        return KvReply(id=call.id, value=found, keys=keys, swapped=call.call == "swap")
 
 
 def test_durable_state_is_asked_for(run: Callable[..., Any]) -> None:
@@ -55,6 +58,9 @@ def test_durable_state_is_asked_for(run: Callable[..., Any]) -> None:
         assert await kv.keys() == ["a"]
         await kv.delete("a")
         assert await kv.get("a") is None
+        assert await kv.swap("a", None, b"2", ttl=1.0)
+        assert not await kv.swap("a", b"1", b"3")
+        assert await kv.get("a") == b"2"
         assert {call.plugin for call in supervisor.heard if isinstance(call, KvCall)} == {"p"}
         for key in ("", "x" * 257):
             with pytest.raises(ValueError, match="256 characters"):

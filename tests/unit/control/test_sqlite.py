@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -147,5 +148,25 @@ def test_plugins_keep_small_things_until_they_expire(db: Database, run: Callable
         await kv.delete("p", "a_1")
         assert await kv.keys("p", "") == ["b"]
         assert await kv.get("q", "a") == b"other"
+
+    run(story())
+
+
+def test_of_several_that_swap_one_wins(db: Database, run: Callable[..., Any]) -> None:
+    SqliteStore(db)
+    clock = Clock()
+    kv = SqliteKeyValue(db, clock)
+
+    async def story() -> None:
+        assert not await kv.swap("p", "a", b"x", b"y", None)
+        first = [kv.swap("p", "a", None, b"%d" % n, 10.0) for n in range(5)]
+        assert sorted(await asyncio.gather(*first)) == [False] * 4 + [True]
+        there = await kv.get("p", "a")
+        assert await kv.swap("p", "a", there, b"z", 10.0)
+        assert not await kv.swap("p", "a", there, b"late", None)
+        clock.now = 110.0
+        assert await kv.swap("p", "a", None, b"", None)  # the other one has expired
+        assert await kv.get("p", "a") == b""
+        assert not await kv.swap("q", "a", b"", b"x", None)
 
     run(story())

@@ -37,6 +37,15 @@ class FakeKeyValue:
             raise ValueError(f"a value is at most {MAX_VALUE} bytes, this one {len(value)}")
         self._values[key] = (value, None if ttl is None else self._clock.monotonic() + ttl)
 
+    async def swap(
+        self, key: str, expected: bytes | None, value: bytes, *, ttl: float | None = None
+    ) -> bool:
+        """Store the value if `expected` is there. Raises `HostUnavailable`, `ValueError`."""
+        if await self.get(key) != expected:
+            return False
+        await self.set(key, value, ttl=ttl)
+        return True
+
     async def delete(self, key: str) -> None:
         """Forget the key; it need not be there. Raises `HostUnavailable`, `ValueError`."""
         self._check(key)
