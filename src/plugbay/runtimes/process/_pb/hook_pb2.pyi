@@ -47,7 +47,7 @@ class FieldSelection(_message.Message):
     def __init__(self, names: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Configuration(_message.Message):
-    __slots__ = ("config", "generation", "secrets", "id", "version")
+    __slots__ = ("config", "generation", "secrets", "id", "version", "data_dir")
     class SecretsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -60,12 +60,14 @@ class Configuration(_message.Message):
     SECRETS_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    DATA_DIR_FIELD_NUMBER: _ClassVar[int]
     config: str
     generation: int
     secrets: _containers.ScalarMap[str, str]
     id: str
     version: str
-    def __init__(self, config: _Optional[str] = ..., generation: _Optional[int] = ..., secrets: _Optional[_Mapping[str, str]] = ..., id: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+    data_dir: str
+    def __init__(self, config: _Optional[str] = ..., generation: _Optional[int] = ..., secrets: _Optional[_Mapping[str, str]] = ..., id: _Optional[str] = ..., version: _Optional[str] = ..., data_dir: _Optional[str] = ...) -> None: ...
 
 class StartRequest(_message.Message):
     __slots__ = ()
@@ -128,7 +130,7 @@ class Batch(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[_Union[Frame, _Mapping[str, _Any]]]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("id", "request", "response", "open_body", "complete", "event", "cancel", "body", "host_reply", "proceed", "respond", "failure", "read_body", "host_call", "publish", "measurement", "chunk", "credit")
+    __slots__ = ("id", "request", "response", "open_body", "complete", "event", "cancel", "body", "host_reply", "forget", "proceed", "respond", "failure", "read_body", "host_call", "publish", "measurement", "chunk", "credit")
     ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +140,7 @@ class Frame(_message.Message):
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     HOST_REPLY_FIELD_NUMBER: _ClassVar[int]
+    FORGET_FIELD_NUMBER: _ClassVar[int]
     PROCEED_FIELD_NUMBER: _ClassVar[int]
     RESPOND_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +159,7 @@ class Frame(_message.Message):
     cancel: Cancel
     body: Body
     host_reply: HostReply
+    forget: Forget
     proceed: Proceed
     respond: Respond
     failure: Failure
@@ -165,10 +169,10 @@ class Frame(_message.Message):
     measurement: Measurement
     chunk: Chunk
     credit: Credit
-    def __init__(self, id: _Optional[int] = ..., request: _Optional[_Union[RequestHead, _Mapping[str, _Any]]] = ..., response: _Optional[_Union[ResponseHead, _Mapping[str, _Any]]] = ..., open_body: _Optional[_Union[OpenBody, _Mapping[str, _Any]]] = ..., complete: _Optional[_Union[Complete, _Mapping[str, _Any]]] = ..., event: _Optional[_Union[Event, _Mapping[str, _Any]]] = ..., cancel: _Optional[_Union[Cancel, _Mapping[str, _Any]]] = ..., body: _Optional[_Union[Body, _Mapping[str, _Any]]] = ..., host_reply: _Optional[_Union[HostReply, _Mapping[str, _Any]]] = ..., proceed: _Optional[_Union[Proceed, _Mapping[str, _Any]]] = ..., respond: _Optional[_Union[Respond, _Mapping[str, _Any]]] = ..., failure: _Optional[_Union[Failure, _Mapping[str, _Any]]] = ..., read_body: _Optional[_Union[ReadBody, _Mapping[str, _Any]]] = ..., host_call: _Optional[_Union[HostCall, _Mapping[str, _Any]]] = ..., publish: _Optional[_Union[Event, _Mapping[str, _Any]]] = ..., measurement: _Optional[_Union[Measurement, _Mapping[str, _Any]]] = ..., chunk: _Optional[_Union[Chunk, _Mapping[str, _Any]]] = ..., credit: _Optional[_Union[Credit, _Mapping[str, _Any]]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., request: _Optional[_Union[RequestHead, _Mapping[str, _Any]]] = ..., response: _Optional[_Union[ResponseHead, _Mapping[str, _Any]]] = ..., open_body: _Optional[_Union[OpenBody, _Mapping[str, _Any]]] = ..., complete: _Optional[_Union[Complete, _Mapping[str, _Any]]] = ..., event: _Optional[_Union[Event, _Mapping[str, _Any]]] = ..., cancel: _Optional[_Union[Cancel, _Mapping[str, _Any]]] = ..., body: _Optional[_Union[Body, _Mapping[str, _Any]]] = ..., host_reply: _Optional[_Union[HostReply, _Mapping[str, _Any]]] = ..., forget: _Optional[_Union[Forget, _Mapping[str, _Any]]] = ..., proceed: _Optional[_Union[Proceed, _Mapping[str, _Any]]] = ..., respond: _Optional[_Union[Respond, _Mapping[str, _Any]]] = ..., failure: _Optional[_Union[Failure, _Mapping[str, _Any]]] = ..., read_body: _Optional[_Union[ReadBody, _Mapping[str, _Any]]] = ..., host_call: _Optional[_Union[HostCall, _Mapping[str, _Any]]] = ..., publish: _Optional[_Union[Event, _Mapping[str, _Any]]] = ..., measurement: _Optional[_Union[Measurement, _Mapping[str, _Any]]] = ..., chunk: _Optional[_Union[Chunk, _Mapping[str, _Any]]] = ..., credit: _Optional[_Union[Credit, _Mapping[str, _Any]]] = ...) -> None: ...
 
 class RequestHead(_message.Message):
-    __slots__ = ("method", "target", "fields", "authority", "scheme", "client", "request_id", "route", "http_version", "has_body", "deadline_ms")
+    __slots__ = ("method", "target", "fields", "authority", "scheme", "client", "request_id", "route", "http_version", "has_body", "deadline_ms", "state")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
@@ -180,6 +184,7 @@ class RequestHead(_message.Message):
     HTTP_VERSION_FIELD_NUMBER: _ClassVar[int]
     HAS_BODY_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     method: bytes
     target: bytes
     fields: _containers.RepeatedScalarFieldContainer[bytes]
@@ -191,7 +196,8 @@ class RequestHead(_message.Message):
     http_version: str
     has_body: bool
     deadline_ms: int
-    def __init__(self, method: _Optional[bytes] = ..., target: _Optional[bytes] = ..., fields: _Optional[_Iterable[bytes]] = ..., authority: _Optional[str] = ..., scheme: _Optional[str] = ..., client: _Optional[str] = ..., request_id: _Optional[str] = ..., route: _Optional[str] = ..., http_version: _Optional[str] = ..., has_body: _Optional[bool] = ..., deadline_ms: _Optional[int] = ...) -> None: ...
+    state: int
+    def __init__(self, method: _Optional[bytes] = ..., target: _Optional[bytes] = ..., fields: _Optional[_Iterable[bytes]] = ..., authority: _Optional[str] = ..., scheme: _Optional[str] = ..., client: _Optional[str] = ..., request_id: _Optional[str] = ..., route: _Optional[str] = ..., http_version: _Optional[str] = ..., has_body: _Optional[bool] = ..., deadline_ms: _Optional[int] = ..., state: _Optional[int] = ...) -> None: ...
 
 class ResponseHead(_message.Message):
     __slots__ = ("request", "status", "fields")
@@ -247,6 +253,12 @@ class Cancel(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class Forget(_message.Message):
+    __slots__ = ("state",)
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    state: int
+    def __init__(self, state: _Optional[int] = ...) -> None: ...
+
 class ReadBody(_message.Message):
     __slots__ = ("limit",)
     LIMIT_FIELD_NUMBER: _ClassVar[int]
@@ -282,34 +294,38 @@ class FieldChange(_message.Message):
     def __init__(self, action: _Optional[_Union[FieldChange.Action, str]] = ..., name: _Optional[bytes] = ..., value: _Optional[bytes] = ...) -> None: ...
 
 class Proceed(_message.Message):
-    __slots__ = ("changes", "method", "target", "status", "replace_fields", "fields")
+    __slots__ = ("changes", "method", "target", "status", "replace_fields", "fields", "state")
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     REPLACE_FIELDS_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     changes: _containers.RepeatedCompositeFieldContainer[FieldChange]
     method: bytes
     target: bytes
     status: int
     replace_fields: bool
     fields: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, changes: _Optional[_Iterable[_Union[FieldChange, _Mapping[str, _Any]]]] = ..., method: _Optional[bytes] = ..., target: _Optional[bytes] = ..., status: _Optional[int] = ..., replace_fields: _Optional[bool] = ..., fields: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    state: int
+    def __init__(self, changes: _Optional[_Iterable[_Union[FieldChange, _Mapping[str, _Any]]]] = ..., method: _Optional[bytes] = ..., target: _Optional[bytes] = ..., status: _Optional[int] = ..., replace_fields: _Optional[bool] = ..., fields: _Optional[_Iterable[bytes]] = ..., state: _Optional[int] = ...) -> None: ...
 
 class Respond(_message.Message):
-    __slots__ = ("status", "fields", "body", "keep_body", "body_follows")
+    __slots__ = ("status", "fields", "body", "keep_body", "body_follows", "state")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     KEEP_BODY_FIELD_NUMBER: _ClassVar[int]
     BODY_FOLLOWS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     status: int
     fields: _containers.RepeatedScalarFieldContainer[bytes]
     body: bytes
     keep_body: bool
     body_follows: bool
-    def __init__(self, status: _Optional[int] = ..., fields: _Optional[_Iterable[bytes]] = ..., body: _Optional[bytes] = ..., keep_body: _Optional[bool] = ..., body_follows: _Optional[bool] = ...) -> None: ...
+    state: int
+    def __init__(self, status: _Optional[int] = ..., fields: _Optional[_Iterable[bytes]] = ..., body: _Optional[bytes] = ..., keep_body: _Optional[bool] = ..., body_follows: _Optional[bool] = ..., state: _Optional[int] = ...) -> None: ...
 
 class Chunk(_message.Message):
     __slots__ = ("data", "end")
