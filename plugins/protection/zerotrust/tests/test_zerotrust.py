@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from plugbay_zerotrust import Config, Issuer, Policy
 from plugbay_zerotrust._desk import CREATED, DENIED
+from plugbay_zerotrust._records import Session
+from plugbay_zerotrust._sessions import SessionChanged, Sessions
+from plugbay_zerotrust._throttle import Throttle
 from ztna_client import CLIENT, ORIGIN, PASSWORD, RP, Authenticator, Client, play
 
-from plugbay.sdk import OperationRefused
+from plugbay.sdk import HostUnavailable, OperationRefused
 from plugbay.sdk.protection import LIFT, THREAT
 from plugbay.sdk.testing import FakeHost
 
@@ -109,17 +113,70 @@ def test_many_attempts_at_once_do_not_slip_through() -> None:
     play(story, attempts=3)
 
 
-def test_other_workers_hear_of_attempts() -> None:
+def test_attempts_are_counted_for_all_workers_together() -> None:
     async def story(alice: Client) -> None:
-        await alice.login(password=WRONG)
-        (event,) = alice.host.events.of("ztna.signin.attempt")
-        await alice.running.event(event.topic, **event.data)  # its own
-        for _ in range(2):
-            await alice.running.event(event.topic, **{**event.data, "worker": "another"})
-        await alice.running.event(event.topic, worker="another", names=5)
-        assert (await alice.login()).status == 429
+        workers = [Throttle(alice.host, 3, 60.0) for _ in range(4)]
+        takes = [worker.take("a", "192.0.2.1") for worker in workers for _ in range(2)]
+        waits = await asyncio.gather(*takes)
+        assert waits.count(0.0) == 3
+        await workers[0].forget("192.0.2.1")
+        assert await workers[0].take("a", "192.0.2.1") == 0.0
+        alice.host.kv.available = False
+        await workers[0].forget("192.0.2.1")
+        assert any("not forgotten" in message for message in alice.host.messages)
+        with pytest.raises(HostUnavailable):
+            await workers[0].take("a", "192.0.2.1")
 
-    play(story, attempts=3)
+    play(story)
+
+
+def test_a_session_that_has_ended_is_not_brought_back_by_a_change() -> None:
+    async def story(alice: Client) -> None:
+        host = alice.host
+        one, other = (
+            Sessions(host, idle=900.0, absolute=9000.0, most=10, cache=5.0) for _ in range(2)
+        )
+        await alice.login()
+        user = await one.user("alice")
+        assert user is not None
+        session = Session(
+            user="alice",
+            roles=[],
+            epoch=user.epoch,
+            began=host.clock.time(),
+            proved=host.clock.time(),
+            address="192.0.2.1",
+            methods=["password"],
+        )
+        token = await one.begin(session)
+        here, there = await one.find(token), await other.find(token)
+        assert here is not None
+        assert there is not None
+        await one.update(here, replace(session, challenge="x"))
+        with pytest.raises(SessionChanged):  # a challenge is for one use in all workers
+            await other.update(there, replace(session, challenge=""))
+        there = await other.find(token)
+        assert there is not None
+        await one.end(here.digest, "logout")
+        with pytest.raises(SessionChanged):
+            await other.update(there, session)
+        assert await one.find(token) is None
+        assert await one.change("nobody", lambda user: None) is None
+
+    play(story)
+
+
+def test_of_two_workers_one_takes_a_one_time_password() -> None:
+    async def story(alice: Client) -> None:
+        workers = [
+            Sessions(alice.host, idle=900.0, absolute=9000.0, most=10, cache=5.0) for _ in range(3)
+        ]
+        took = await asyncio.gather(*(worker.use_step("alice", 5) for worker in workers))
+        assert sorted(took) == [False, False, True]
+        assert not await workers[0].use_step("alice", 4)
+        assert await workers[1].use_step("alice", 6)
+
+    play(story)
 
 
 @pytest.mark.parametrize(

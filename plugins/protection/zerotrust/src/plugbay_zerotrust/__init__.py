@@ -35,7 +35,7 @@ from ._passwords import Passwords
 from ._policy import Decision, Policies, Principal, decide
 from ._risk import Risk, Suspicions, assess
 from ._sessions import CHANGED, ENDED, RENEWED, Sessions
-from ._throttle import ATTEMPT, Throttle
+from ._throttle import Throttle
 from ._web import Refused, strip, token_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         ENDED,
         RENEWED,
         CHANGED,
-        ATTEMPT,
     )
     operations = OPERATIONS
 
@@ -240,17 +239,16 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
     # --- what others say
 
     def on_event(self, event: Event) -> None:
-        """Hear of sessions, users and attempts of other workers, and of suspicions."""
+        """Hear of sessions and users of other workers, and of suspicions."""
         data, identity = event.data, str(event.data.get("identity", ""))[:256]
         match event.topic:
             case "ztna.session.terminated" | "ztna.session.changed":
                 self._sessions.forget(str(data.get("session", "")))
             case "ztna.user.changed":
                 self._sessions.forget_user(str(data.get("user", "")))
-            case "ztna.signin.attempt":
-                self._throttle.hear(data)
             case "protection.lift":
                 self._forget(identity)
+                self.host.spawn(self._throttle.forget(identity), name="forget attempts")
             case topic if identity and event.source != self.host.plugin:
                 reason = str(data.get("reason", ""))[:64] or topic
                 self._suspicions.hear(topic, identity, reason, self.host.now())
@@ -269,7 +267,6 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
 
     def _forget(self, identity: str) -> None:
         self._suspicions.forget(identity)
-        self._throttle.forget(identity)
         self._guard.forget(identity)
         self._reassess(identity)
 
@@ -289,6 +286,7 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         if name == "lift":
             identity = self._office.identity(arguments)
             self._forget(identity)
+            await self._throttle.forget(identity)
             self._guard.lift(identity)
             return {"identity": identity}
         return await self._office.carry_out(name, arguments)

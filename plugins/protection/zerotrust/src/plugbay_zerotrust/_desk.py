@@ -9,6 +9,7 @@ from plugbay.sdk import HostUnavailable, Response
 
 from ._proofs import Proofs
 from ._records import Session, tag
+from ._sessions import SessionChanged
 from ._web import Refused, answer, body_of, check_origin, cookie_of, text_of, token_of
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Desk:
             return await route(request, address)
         except Refused as refused:
             return refused.response
+        except SessionChanged:
+            return Response.problem(409, "Conflict", detail="the session has just changed")
         except HostUnavailable:
             return Response.problem(503, "Service Unavailable", retry_after=5)
 
@@ -79,13 +82,13 @@ class Desk:
         body = await body_of(request)
         name, password = text_of(body, "username"), text_of(body, "password", 4096)
         account = tag(name)
-        self._charge(account, address)
+        await self._charge(account, address)
         user = await self._sessions.user(name)
         usable = user.password if user is not None and not user.disabled else ""
         right = await self._passwords.verify(usable, password)
         if user is None or not right:
             self._failed(name if user else "", address, "credentials")
-        self._throttle.clear(account, address)
+        await self._throttle.clear(account, address)
         now = self._host.clock.time()
         history = await self._sessions.history(name)
         session = Session(
@@ -138,18 +141,18 @@ class Desk:
         kind = text_of(body, "type")
         account = f"{tag(held.session.user)}:verify"
         if not self._proofs.is_question(kind, body):
-            self._charge(account, address)
+            await self._charge(account, address)
         asked = await self._proofs.ask(kind, body, held)
         if asked is not None:
             return answer({"status": "challenge", **asked})
         # One use: it is gone before it is looked at.
         if held.session.challenge:
             bare = replace(held.session, challenge="", purpose="")
-            await self._sessions.update(held.digest, bare)
+            await self._sessions.update(held, bare)
         proved = await self._proofs.check(kind, body, held)
         if proved is None:
             self._failed(held.session.user, address, kind)
-        self._throttle.clear(account, address)
+        await self._throttle.clear(account, address)
         await self._sessions.end(held.digest, "renewed")
         return await self._seat(proved, held.user, body)
 
@@ -184,7 +187,7 @@ class Desk:
         if asked is not None:
             return answer({"status": "challenge", **asked})
         bare = replace(held.session, challenge="", purpose="", offered="")
-        await self._sessions.update(held.digest, bare)
+        await self._sessions.update(held, bare)
         proved = await self._proofs.enrol(kind, body, held)
         if proved is None:
             self._failed(held.session.user, address, f"enrol-{kind}")
@@ -224,8 +227,8 @@ class Desk:
         if held.session.pending:
             raise step_up(self._config, "second-factor")
 
-    def _charge(self, account: str, address: str) -> None:
-        wait = self._throttle.take(account, address)
+    async def _charge(self, account: str, address: str) -> None:
+        wait = await self._throttle.take(account, address)
         if wait:
             raise Refused(429, "Too Many Requests", retry_after=wait)
 

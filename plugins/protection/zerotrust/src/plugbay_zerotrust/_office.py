@@ -55,18 +55,23 @@ class Office:
         named = _text(arguments, "user", 256)
         if name == "create":
             return await self._create(named, arguments)
-        user = await self._sessions.user(named)
-        if user is None:
-            raise OperationRefused("there is no such user")
         if name == "sessions":
             return await self._listed(named)
+        password = ""
         if name == "reset":
-            user.password = await self._hash(_text(arguments, "password", 1024))
-            user.totp, user.passkeys, user.devices = "", [], {}
-        elif name in ("disable", "enable"):
-            user.disabled = name == "disable"
-        user.epoch = secrets.token_hex(8)
-        await self._sessions.save(user)
+            password = await self._hash(_text(arguments, "password", 1024))
+
+        def edit(user: User) -> None:
+            if name == "reset":
+                user.password = password
+                user.totp, user.passkeys, user.devices = "", [], {}
+            elif name in ("disable", "enable"):
+                user.disabled = name == "disable"
+            user.epoch = secrets.token_hex(8)
+
+        user = await self._sessions.change(named, edit)
+        if user is None:
+            raise OperationRefused("there is no such user")
         for key in await self._sessions.of_user(named):
             await self._sessions.end(key, name)
         self._host.log.info("user", extra={"event": f"user.{name}", "user": named})
@@ -75,17 +80,24 @@ class Office:
     async def _create(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         password, roles = _text(arguments, "password", 1024), _roles(arguments)
         known = await self._sessions.user(name)
-        if known is not None:
-            same = known.roles == roles and await self._passwords.verify(known.password, password)
-            if not same:
-                raise OperationRefused("there is such a user already")
-            return _shown(known)
-        user = User(name=name, password=await self._hash(password), roles=roles)
-        await self._sessions.save(user)
+        if known is None:
+            user = User(name=name, password=await self._hash(password), roles=roles)
+            if await self._sessions.add(user):
+                return self._created(user)
+            known = await self._sessions.user(name)  # each worker is asked: another was quicker
+        same = known is not None and known.roles == roles
+        if known is None or not same or not await self._passwords.verify(known.password, password):
+            raise OperationRefused("there is such a user already")
+        return _shown(known)
+
+    def _created(self, user: User) -> Mapping[str, Any]:
+        name, roles = user.name, user.roles
         self._host.log.info("user", extra={"event": "user.create", "user": name, "roles": roles})
         return _shown(user)
 
     async def _listed(self, name: str) -> Mapping[str, Any]:
+        if await self._sessions.user(name) is None:
+            raise OperationRefused("there is no such user")
         found = await self._sessions.of_user(name)
         items = [
             {

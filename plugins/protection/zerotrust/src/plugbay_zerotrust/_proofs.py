@@ -97,38 +97,51 @@ class Proofs:
         session = held.session
         if not self._is_live(session, f"enrol-{kind}"):
             return None
-        user = await self._sessions.user(session.user) or held.user
+        name = session.user
+        if kind == "totp" and not await self._is_code(name, session.offered, text_of(body, "code")):
+            return None
+        try:
+            made = await self._sessions.change(
+                name, lambda user: self._keep(kind, body, user, session)
+            )
+        except (PasskeyRefused, _devices.DeviceRefused) as error:
+            self._host.log.info("a factor was refused: %s", error)
+            return None
+        if made is None:
+            return None
+        self._told("factor.enrolled", name, kind)
+        if kind == "device":
+            thumbprint, _ = _devices.public_key(json.loads(session.offered))
+            return replace(_bare(session), device=thumbprint)
+        return self._proved(session, kind, False)
+
+    def _keep(self, kind: str, body: dict[str, Any], user: User, session: Session) -> None:
+        """Add a factor to a user. Raises `PasskeyRefused`, `DeviceRefused`, `Refused`."""
         if len(user.passkeys) + len(user.devices) >= _MOST:
             raise Refused(409, "Conflict", detail="there are too many factors")
-        made: Session | None = None
         if kind == "totp":
-            if await self._is_code(user.name, session.offered, text_of(body, "code")):
-                user.totp = session.offered
-                made = self._proved(session, "totp", False)
+            user.totp = session.offered
         elif kind == "webauthn":
-            made = self._attested(body, user, session)
-        elif kind == "device":
-            made = self._bound(body, user, session)
-        if made is not None:
-            await self._sessions.save(user)
-            self._told("factor.enrolled", user.name, kind)
-        return made
+            self._attested(body, user, session)
+        else:
+            self._bound(body, user, session)
 
     async def remove(self, kind: str, which: str, name: str) -> None:
         """Remove a factor. Raises `Refused` if it is not there."""
-        user = await self._sessions.user(name)
-        if user is None:
+
+        def edit(user: User) -> None:
+            before = user.dump()
+            if kind == "totp":
+                user.totp = ""
+            elif kind == "webauthn":
+                user.passkeys = [passkey for passkey in user.passkeys if passkey["id"] != which]
+            elif kind == "device":
+                user.devices.pop(which, None)
+            if user.dump() == before:
+                raise Refused(404, "Not Found")
+
+        if await self._sessions.change(name, edit) is None:
             raise Refused(401, "Unauthorized")
-        before = user.dump()
-        if kind == "totp":
-            user.totp = ""
-        elif kind == "webauthn":
-            user.passkeys = [passkey for passkey in user.passkeys if passkey["id"] != which]
-        elif kind == "device":
-            user.devices.pop(which, None)
-        if user.dump() == before:
-            raise Refused(404, "Not Found")
-        await self._sessions.save(user)
         self._told("factor.removed", name, kind)
 
     def listed(self, user: User) -> dict[str, Any]:
@@ -143,32 +156,29 @@ class Proofs:
             return False
         last = await self._sessions.last_step(name)
         step = _totp.matching_step(secret, code, self._host.clock.time(), last)
-        if step:
-            await self._sessions.use_step(name, step)
-        return bool(step)
+        return bool(step) and await self._sessions.use_step(name, step)
 
     async def _assertion(self, body: dict[str, Any], held: Held) -> Session | None:
         if not self._passkeys.offered or not self._is_live(held.session, "prove-webauthn"):
             return None
-        user = await self._sessions.user(held.session.user) or held.user
+        credential, challenge = _object(body, "credential"), _raw(held.session.challenge)
         try:
-            self._passkeys.verify(user, _object(body, "credential"), _raw(held.session.challenge))
+            user = await self._sessions.change(
+                held.session.user,
+                lambda user: self._passkeys.verify(user, credential, challenge),
+            )
         except PasskeyRefused as error:
             self._host.log.info("a passkey was refused: %s", error)
             return None
-        await self._sessions.save(user)
+        if user is None:
+            return None
         return self._proved(held.session, "webauthn", False)
 
-    def _attested(self, body: dict[str, Any], user: User, session: Session) -> Session | None:
-        try:
-            passkey = self._passkeys.register(_object(body, "credential"), _raw(session.challenge))
-        except PasskeyRefused as error:
-            self._host.log.info("a passkey was refused: %s", error)
-            return None
+    def _attested(self, body: dict[str, Any], user: User, session: Session) -> None:
+        passkey = self._passkeys.register(_object(body, "credential"), _raw(session.challenge))
         if any(known["id"] == passkey["id"] for known in user.passkeys):
-            return None
+            raise PasskeyRefused("it is there already")
         user.passkeys.append(passkey)
-        return self._proved(session, "webauthn", False)
 
     def _device(self, body: dict[str, Any], held: Held) -> Session | None:
         thumbprint = text_of(body, "device")
@@ -181,14 +191,10 @@ class Proofs:
             return None
         return replace(_bare(held.session), device=thumbprint)
 
-    def _bound(self, body: dict[str, Any], user: User, session: Session) -> Session | None:
-        try:
-            thumbprint, key = _devices.public_key(json.loads(session.offered))
-            _devices.verify(key, text_of(body, "proof", 2048), session.challenge)
-        except _devices.DeviceRefused:
-            return None
+    def _bound(self, body: dict[str, Any], user: User, session: Session) -> None:
+        thumbprint, key = _devices.public_key(json.loads(session.offered))
+        _devices.verify(key, text_of(body, "proof", 2048), session.challenge)
         user.devices[thumbprint] = key
-        return replace(_bare(session), device=thumbprint)
 
     # --- challenges
 
@@ -201,7 +207,7 @@ class Proofs:
             asked=self._host.clock.time(),
             offered=offered,
         )
-        await self._sessions.update(held.digest, asked)
+        await self._sessions.update(held, asked)
         return challenge
 
     def _is_live(self, session: Session, purpose: str) -> bool:

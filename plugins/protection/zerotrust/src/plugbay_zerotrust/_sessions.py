@@ -13,14 +13,21 @@ from plugbay.sdk.protection import Timed
 from ._records import History, Session, User, tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from plugbay.sdk import Host
 
 ENDED: Final = "ztna.session.terminated"
 RENEWED: Final = "ztna.session.changed"
 CHANGED: Final = "ztna.user.changed"
 _TOKEN: Final = 24 + 1 + 43
+_TRIES: Final = 16
 _STALE: Final = 300.0
 """Seconds for which a known session outlasts a database that is away."""
+
+
+class SessionChanged(Exception):
+    """Another request, perhaps in another worker, has changed or ended the session meanwhile."""
 
 
 @dataclass(slots=True)
@@ -33,6 +40,8 @@ class Held:
     used: float
     read: float
     written: float
+    raw: bytes
+    """The session's entry as it was read."""
 
 
 class Sessions:
@@ -59,11 +68,27 @@ class Sessions:
         raw = await self._host.kv.get(f"users/{tag(name)}")
         return User.load(raw) if raw is not None else None
 
-    async def save(self, user: User) -> None:
-        """Keep a user. Raises `HostUnavailable`."""
-        await self._host.kv.set(f"users/{tag(user.name)}", user.dump())
-        self.forget_user(user.name)
-        self._host.events.publish(CHANGED, user=user.name)
+    async def add(self, user: User) -> bool:
+        """Keep a new user; return whether it is one. Raises `HostUnavailable`."""
+        return await self._host.kv.swap(f"users/{tag(user.name)}", None, user.dump())
+
+    async def change(self, name: str, edit: Callable[[User], None]) -> User | None:
+        """Change a user, anew if somebody else was quicker; return it, None if there is none.
+
+        Raises `HostUnavailable`, and what `edit` raises: then nothing has changed.
+        """
+        key = f"users/{tag(name)}"
+        for _ in range(_TRIES):
+            raw = await self._host.kv.get(key)
+            if raw is None:
+                return None
+            user = User.load(raw)
+            edit(user)
+            if await self._host.kv.swap(key, raw, user.dump()):
+                self.forget_user(name)
+                self._host.events.publish(CHANGED, user=name)
+                return user
+        raise HostUnavailable("others change the same user all the time")
 
     async def users(self) -> list[User]:
         """Return all. Raises `HostUnavailable`."""
@@ -83,9 +108,16 @@ class Sessions:
         """Return the time step of the last one-time password that was used (RFC 6238, 5.2)."""
         return int(await self._host.kv.get(f"totp/{tag(name)}") or 0)
 
-    async def use_step(self, name: str, step: int) -> None:
-        """Keep that; those of an hour ago are too old anyway."""
-        await self._host.kv.set(f"totp/{tag(name)}", str(step).encode(), ttl=3600.0)
+    async def use_step(self, name: str, step: int) -> bool:
+        """Keep that, and return whether it was not used before, in any worker.
+
+        Those of an hour ago are too old anyway.
+        """
+        key = f"totp/{tag(name)}"
+        raw = await self._host.kv.get(key)
+        if raw is not None and int(raw) >= step:
+            return False
+        return await self._host.kv.swap(key, raw, str(step).encode(), ttl=3600.0)
 
     # --- sessions
 
@@ -93,16 +125,23 @@ class Sessions:
         """Keep a new session and return its token. Raises `HostUnavailable`."""
         token = f"{tag(session.user)}.{secrets.token_urlsafe(32)}"
         key = _key(token)
-        await self.update(key, session)
+        await self._put(key, None, session)
         await self._touch(key, self._host.clock.time())
         return token
 
-    async def update(self, key: str, session: Session) -> None:
-        """Keep what has changed of a session."""
+    async def update(self, held: Held, session: Session) -> None:
+        """Keep what has changed of a session. Raises `SessionChanged`, `HostUnavailable`."""
+        if not await self._put(held.digest, held.raw, session):
+            raise SessionChanged
+
+    async def _put(self, key: str, before: bytes | None, session: Session) -> bool:
         left = session.began + self._absolute - self._host.clock.time()
-        await self._host.kv.set(f"sessions/{key}", session.dump(), ttl=max(1.0, left))
+        done = await self._host.kv.swap(
+            f"sessions/{key}", before, session.dump(), ttl=max(1.0, left)
+        )
         self._held.pop(key)
         self._host.events.publish(RENEWED, session=key)
+        return done
 
     async def end(self, key: str, why: str) -> None:
         """End a session, everywhere."""
@@ -165,7 +204,7 @@ class Sessions:
         if user is None or user.disabled or user.epoch != session.epoch:
             return None
         last = max(written, before.used if before is not None else 0.0)
-        return Held(key, session, user, last, now, written)
+        return Held(key, session, user, last, now, written, raw)
 
     def _is_over(self, held: Held, now: float) -> bool:
         return now - held.used >= self._idle or now - held.session.began >= self._absolute

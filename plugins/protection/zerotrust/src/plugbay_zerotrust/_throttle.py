@@ -1,71 +1,83 @@
-"""Counts attempts to sign in."""
+"""Counts attempts to sign in, for all workers together."""
 
 from __future__ import annotations
 
-import secrets
-from typing import TYPE_CHECKING, Any, Final, cast
+import json
+from typing import TYPE_CHECKING, Final
 
+from plugbay.sdk import HostUnavailable
 from plugbay.sdk.protection import Timed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from plugbay.sdk import Host
 
-ATTEMPT: Final = "ztna.signin.attempt"
 _MOST: Final = 65_536
 _WIDE: Final = 10
+_TRIES: Final = 64
+_KEYS: Final = "attempts/"
 
 
 class Throttle:
     """So many failures of an account from an address; ten times as many of either in all.
 
-    An attempt is charged before anything is verified, so that many at once do not slip through;
-    workers tell each other. Who locks himself out from one address locks nobody out elsewhere.
+    An attempt is charged before anything is verified, in the gateway's database and only if no
+    other worker has charged in between, so that many at once do not slip through. Who locks
+    himself out from one address locks nobody out elsewhere.
     """
 
     def __init__(self, host: Host, attempts: int, window: float) -> None:
         self._host, self._attempts, self._window = host, attempts, window
-        self._counts: Timed[int] = Timed(_MOST)
-        self._self = secrets.token_hex(8)
+        self._locked: Timed[bool] = Timed(_MOST)
+        """Whom not to ask the database about: an attack shall not be its load."""
 
-    def take(self, account: str, address: str) -> float:
-        """Charge an attempt; return 0 if it may be made, else the seconds to wait."""
-        now = self._host.now()
-        names = _names(account, address)
-        for name, most in zip(names, self._limits(), strict=True):
-            if (self._counts.get(name, now) or 0) >= most:
-                return self._counts.until(name) - now
-        for name in names:
-            self._charge(name, now)
-        self._host.events.publish(ATTEMPT, names=list(names), worker=self._self)
+    async def take(self, account: str, address: str) -> float:
+        """Charge an attempt; return 0 if it may be made, else the seconds to wait.
+
+        Raises `HostUnavailable`: then nothing may be attempted.
+        """
+        now, limits = self._host.clock.time(), self._limits()
+        for name, most in zip(_names(account, address), limits, strict=True):
+            if self._locked.get(name, now):
+                return self._locked.until(name) - now
+            until = await self._charge(name, most, now)
+            if until > now:
+                self._locked.put(name, True, until, now)
+                return until - now
         return 0.0
 
-    def hear(self, data: Mapping[str, Any]) -> None:
-        """Charge what another worker has seen."""
-        names = data.get("names")
-        if data.get("worker") == self._self or not isinstance(names, list):
-            return
-        for name in cast("list[object]", names)[:3]:
-            self._charge(str(name)[:128], self._host.now())
-
-    def clear(self, account: str, address: str) -> None:
+    async def clear(self, account: str, address: str) -> None:
         """Forget the failures of an account from an address: it has signed in."""
-        self._counts.pop(_names(account, address)[0])
+        name = _names(account, address)[0]
+        self._locked.pop(name)
+        await self._host.kv.delete(_KEYS + name)
 
-    def forget(self, identity: str) -> None:
+    async def forget(self, identity: str) -> None:
         """Forget what is counted of an address."""
-        for name, _, _ in self._counts.items(0.0):
+        for name, _, _ in self._locked.items(0.0):
             if name.endswith(f"@{identity}"):
-                self._counts.pop(name)
+                self._locked.pop(name)
+        try:
+            for key in await self._host.kv.keys(_KEYS):
+                if key.endswith(f"@{identity}"):
+                    await self._host.kv.delete(key)
+        except HostUnavailable as error:
+            self._host.log.warning("attempts are not forgotten: %s", error)
 
     def _limits(self) -> tuple[int, int, int]:
         return self._attempts, self._attempts * _WIDE, self._attempts * _WIDE
 
-    def _charge(self, name: str, now: float) -> None:
-        count = self._counts.get(name, now) or 0
-        until = self._counts.until(name) if count else now + self._window
-        self._counts.put(name, count + 1, until, now)
+    async def _charge(self, name: str, most: int, now: float) -> float:
+        """Count one more; return until when there are too many, 0 if there are not."""
+        kv, key = self._host.kv, _KEYS + name
+        for _ in range(_TRIES):
+            raw = await kv.get(key)
+            count, until = json.loads(raw) if raw is not None else (0, now + self._window)
+            if count >= most:
+                return float(until)
+            more = json.dumps([count + 1, until]).encode()
+            if await kv.swap(key, raw, more, ttl=max(1.0, until - now)):
+                return 0.0
+        return now + 1.0
 
 
 def _names(account: str, address: str) -> tuple[str, str, str]:
