@@ -59,9 +59,7 @@ class Wire:
         self._socket.close()
 
 
-def request(
-    address: str, token: str, method: str, path: str, content: object = None
-) -> bytes:
+def request(address: str, token: str, method: str, path: str, content: object = None) -> bytes:
     """Return a request as it is sent."""
     body = b"" if content is None else json.dumps(content).encode()
     head = (

@@ -24,8 +24,9 @@ from bench._rig import describe, percentile, table
 from bench.admin import Stream, install
 
 ROUNDS = 5
+WARMING = "warming up"
 ONE = "/plugins/many-00"
-ASKED = {
+ASKED: dict[str, tuple[str, str, object]] = {
     "status": ("GET", "/plugins/status", None),
     "health": ("GET", "/plugins/health", None),
     "one status": ("GET", f"{ONE}/status", None),
@@ -67,9 +68,7 @@ class Meter:
         self.problems: list[str] = []
         address, token = str(gateway.facts["admin"]), gateway.client.token
         self._address = address
-        self._requests = [
-            _stopwatch.request(address, token, *asked) for asked in ASKED.values()
-        ]
+        self._requests = [_stopwatch.request(address, token, *asked) for asked in ASKED.values()]
 
     def measure(self, case: str, count: int) -> dict[str, Any]:
         """Send each kind of request `count` times; return the last answers."""
@@ -77,9 +76,7 @@ class Meter:
         for what, times in zip(ASKED, found.times, strict=True):
             self.times.setdefault((case, what), []).extend(times)
         self.problems += found.problems
-        return {
-            what: json.loads(body) for what, body in zip(ASKED, found.bodies, strict=True)
-        }
+        return {what: json.loads(body) for what, body in zip(ASKED, found.bodies, strict=True)}
 
     def drain(self, count: int) -> bool:
         """Measure while a reload drains; return whether it still did at the end."""
@@ -110,22 +107,21 @@ def main() -> int:
     with Gateway(workers=1) as gateway:
         install(gateway, options.plugins)
         meter = Meter(gateway)
-        meter.measure("warming up", 50)
+        meter.measure(WARMING, 50)
         meter.measure("idle", options.requests)
         each = max(1, options.requests // ROUNDS)
         draining = sum(meter.drain(each) for _ in range(ROUNDS))
+    meter.times = {key: times for key, times in meter.times.items() if key[0] != WARMING}
     rows = [
-        (what, case, len(times), *(percentile(times, share) for share in (50, 99)), max(times))
+        (what, case, len(times), percentile(times, 50), percentile(times, 99), max(times))
         for (case, what), times in meter.times.items()
-        if case != "warming up"
     ]
     table(("what", "while", "requests", "p50 ms", "p99 ms", "worst ms"), rows)
     print(f"still draining at the last request: {draining} of {ROUNDS}")
-    for row in rows:
-        if row[0] in AIMS:
-            aim = AIMS[str(row[0])]
-            verdict = "met" if float(row[4]) < aim else "MISSED"
-            print(f"{row[0]}, {row[1]}: p99 {row[4]:.2f} ms, aim < {aim:g}: {verdict}")
+    for what, case, _, _, p99, _ in rows:
+        if what in AIMS:
+            verdict = "met" if p99 < AIMS[what] else "MISSED"
+            print(f"{what}, {case}: p99 {p99:.2f} ms, aim < {AIMS[what]:g}: {verdict}")
     print("\n".join(meter.problems[:5]))
     return int(bool(meter.problems))
 

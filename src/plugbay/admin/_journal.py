@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.control import Entry
 from plugbay.kernel import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
-    from plugbay.kernel import Clock
+    from plugbay.kernel import Clock, EventMeter
 
 KEPT = 1000
+PASSING = 256
+"""Events of plugins that wait for one reader; the oldest are lost first."""
+STREAM = "admin:events"
+"""Who listens, for the counters: no plugin can have this id."""
 
 
 class JournalStore(Protocol):
@@ -29,21 +34,45 @@ class JournalStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassingEvent:
+    """An event of a plugin: shown to who follows now, and not kept."""
+
+    time: float
+    topic: str
+    source: str
+    data: dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class _Reader:
+    """Who follows."""
+
+    wanted: Callable[[str], bool]
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    passing: deque[PassingEvent] = field(default_factory=deque[PassingEvent])
+
+
 class Journal:
     """Events in the order of their ids, which grow also across restarts.
 
     `publish` never waits: what it takes is written by `run`, in groups. A reader who is slow is
     behind, but costs nothing: it reads from the same bounded memory as all the others, and is
     told when what it wanted next has been forgotten.
+
+    `tell` is for events of plugins. They are not kept, so that no plugin can make the journal
+    forget what the gateway did; each reader has a short queue for them.
     """
 
-    def __init__(self, store: JournalStore, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(
+        self, store: JournalStore, clock: Clock, *, meter: EventMeter | None = None
+    ) -> None:
+        self._store, self._clock, self._meter = store, clock, meter
         self._entries = deque(_latest(store), maxlen=KEPT)
         self._last = self._entries[-1].id if self._entries else 0
         self._unwritten: deque[Entry] = deque(maxlen=KEPT)
         self._written = asyncio.Event()
-        self._news: set[asyncio.Event] = set()
+        self._readers: set[_Reader] = set()
 
     def publish(self, topic: str, data: dict[str, Any]) -> None:
         """Append an event and wake whoever follows."""
@@ -52,8 +81,22 @@ class Journal:
         self._entries.append(entry)
         self._unwritten.append(entry)
         self._written.set()
-        for news in self._news:
-            news.set()
+        for reader in self._readers:
+            reader.news.set()
+
+    def tell(self, topic: str, source: str, data: dict[str, Any]) -> None:
+        """Show an event of the plugin `source` to whoever follows now and wants its topic."""
+        readers = [reader for reader in self._readers if reader.wanted(topic)]
+        if not readers:
+            return
+        event = PassingEvent(time=self._clock.time(), topic=topic, source=source, data=data)
+        for reader in readers:
+            if len(reader.passing) >= PASSING:
+                reader.passing.popleft()
+                if self._meter is not None:
+                    self._meter.dropped(STREAM)
+            reader.passing.append(event)
+            reader.news.set()
 
     async def run(self) -> None:
         """Write what is published, until cancelled. A write that fails is tried with the next."""
@@ -68,28 +111,39 @@ class Journal:
             while self._unwritten and self._unwritten[0].id <= group[-1].id:
                 self._unwritten.popleft()
 
-    async def follow(self, after: int | None) -> AsyncIterator[Entry | None]:
+    async def follow(
+        self, after: int | None, wanted: Callable[[str], bool] = lambda topic: True
+    ) -> AsyncIterator[Entry | PassingEvent | None]:
         """Yield the events behind `after`, or only new ones; then go on as they come.
 
-        None in between says that events were forgotten before they could be yielded.
+        Only those whose topic is `wanted`. None in between says that events were forgotten before
+        they could be yielded.
         """
         seen = self._last if after is None else after
-        news = asyncio.Event()
-        self._news.add(news)
+        reader = _Reader(wanted)
+        self._readers.add(reader)
         try:
             while True:
-                news.clear()
+                reader.news.clear()
                 fresh = [entry for entry in self._entries if entry.id > seen]
                 oldest = self._entries[0].id if self._entries else self._last + 1
                 if seen > self._last or seen + 1 < oldest:
                     yield None
                 for entry in fresh:
-                    yield entry
+                    if wanted(entry.topic):
+                        yield entry
+                for _ in range(len(reader.passing)):
+                    yield self._taken(reader)
                 seen = self._last if seen > self._last else max(seen, *_ids(fresh), oldest - 1)
-                if self._last <= seen:
-                    await news.wait()
+                if self._last <= seen and not reader.passing:
+                    await reader.news.wait()
         finally:
-            self._news.discard(news)
+            self._readers.discard(reader)
+
+    def _taken(self, reader: _Reader) -> PassingEvent:
+        if self._meter is not None:
+            self._meter.delivered(STREAM)
+        return reader.passing.popleft()
 
 
 def _ids(entries: Sequence[Entry]) -> tuple[int, ...]:

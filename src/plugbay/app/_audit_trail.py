@@ -24,7 +24,7 @@ REMEMBERED = 256
 """Operations whose end was told: their events go on until all workers have drained."""
 AGAIN = 1.0
 """Seconds until a record is tried again that could not be written."""
-FILE = "file"
+FILE, ITSELF = "file", "plugbay"
 
 
 class AuditTrail:
@@ -58,16 +58,24 @@ class AuditTrail:
 
     def file_refused(self, why: str) -> None:
         """`gateway.toml` was changed, and not taken."""
-        now = self._clock.time()
-        record = AuditRecord(
-            time=now,
-            act="settings.refused",
-            actor=FILE,
-            kind="control",
-            target="gateway.toml",
-            detail=why,
+        self._note("settings.refused", FILE, "gateway.toml", why)
+
+    def rollback_refused(self, plugin: str, operation: str, why: str) -> None:
+        """A plugin's watch window ended badly, and it stays: it is pinned, for one."""
+        self._note("rollback.refused", ITSELF, f"plugins/{plugin}", why, operation)
+
+    def _note(self, act: str, actor: str, target: str, why: str, operation: str = "") -> None:
+        self._waiting.put_nowait(
+            AuditRecord(
+                time=self._clock.time(),
+                act=act,
+                actor=actor,
+                kind="control",
+                target=target,
+                operation=operation,
+                detail=why,
+            )
         )
-        self._waiting.put_nowait(record)
 
     async def run(self) -> None:
         """Append what waits, until cancelled; a full disk is waited for."""

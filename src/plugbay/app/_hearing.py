@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plugbay.admin import LogLine, RecentLogs
 from plugbay.control import (
@@ -21,10 +21,14 @@ from plugbay.kernel import PlugbayError, Unavailable
 from plugbay.observability import History, Merged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from plugbay.control import KeyValueStore, Message, PluginOperations, Roster, Session
     from plugbay.kernel import Clock
 
 _log = logging.getLogger("plugbay.workers")
+GATEWAY = "gateway"
+"""The source of events that no plugin has published."""
 INTERVAL = 1.0
 """Seconds between metrics snapshots of the workers."""
 EACH_POINT = 5
@@ -34,8 +38,15 @@ EACH_POINT = 5
 class Hearing:
     """Metrics, log lines, plugins' durable state and their events."""
 
-    def __init__(self, kv: KeyValueStore, operations: PluginOperations, clock: Clock) -> None:
-        self._kv, self.operations = kv, operations
+    def __init__(
+        self,
+        kv: KeyValueStore,
+        operations: PluginOperations,
+        clock: Clock,
+        *,
+        tell: Callable[[str, str, dict[str, Any]], None],
+    ) -> None:
+        self._kv, self.operations, self._tell = kv, operations, tell
         self.metrics, self.logs = Merged(), RecentLogs()
         self.history = History(clock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -51,9 +62,8 @@ class Hearing:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             case Publish():
-                event = Deliver(topic=message.topic, source=message.source, data=message.data)
-                if self.roster is not None:
-                    self.roster.broadcast(event, but=session)
+                self.publish(message.topic, message.source, message.data, but=session)
+                self._tell(message.topic, message.source, message.data)
             case Asked():
                 self.operations.answered(message)
             case PluginEvent(kind="log"):
@@ -68,6 +78,13 @@ class Hearing:
                 )
             case _:
                 pass
+
+    def publish(
+        self, topic: str, source: str, data: dict[str, Any], *, but: Session | None = None
+    ) -> None:
+        """Let the plugins of all workers hear an event; not those it came from."""
+        if self.roster is not None:
+            self.roster.broadcast(Deliver(topic=topic, source=source, data=data), but=but)
 
     async def collect(self) -> None:
         """Ask every worker for its metrics, again and again."""

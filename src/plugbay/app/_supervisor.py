@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 from plugbay.admin import AuditLog, Journal, Services, create_admin
 from plugbay.admin import ensure_first_user as ensure_user
 from plugbay.app._admin_options import admin_options
+from plugbay.app._announcements import Announcements
 from plugbay.app._artifact_catalog import ArtifactCatalog
 from plugbay.app._asgi_server import AsgiServer
 from plugbay.app._audit_trail import AuditTrail
 from plugbay.app._backing import open_backing
 from plugbay.app._clock import SystemClock
 from plugbay.app._file_set import FileManaged
-from plugbay.app._hearing import Hearing
+from plugbay.app._hearing import GATEWAY, Hearing
 from plugbay.app._launcher import WorkerLauncher
 from plugbay.app._listeners import Listeners, address_of, open_listener
 from plugbay.app._runners import make_runners
@@ -48,6 +49,7 @@ from plugbay.kernel import Conflict
 from plugbay.observability import (
     ChangeMetrics,
     Check,
+    EventMetrics,
     HealthReport,
     Logs,
     Probes,
@@ -87,12 +89,16 @@ class Supervisor:
         layers = make_layers(self.artifacts, uploads, make_runners(self.data), signature)
         self.validator = Validator(self.artifacts, layers, self.clock)
         self.store = SqliteStore(self.database)
-        self.journal = Journal(self.store, self.clock)
+        self.journal = Journal(self.store, self.clock, meter=EventMetrics(self.registry))
         self.trail = AuditTrail(self.audit, self.store, self.clock)
         self.operations = PluginOperations(lambda: self.coordinator.roster)
         self.hearing = Hearing(
-            SqliteKeyValue(self.database, self.clock), self.operations, self.clock
+            SqliteKeyValue(self.database, self.clock),
+            self.operations,
+            self.clock,
+            tell=self.journal.tell,
         )
+        self.announcements = Announcements(self._spread)
         self.change_metrics = ChangeMetrics(self.registry)
         self.swap_counts = SwapCounts(self.change_metrics)
         self._trace_key = make_trace_key(self.data)
@@ -232,13 +238,22 @@ class Supervisor:
             operation = self.coordinator.ledger.get(str(data["operation"]))
             self.swap_counts.look(operation)
             self.trail.look(operation)
+            self.announcements.look(operation)
         elif topic == "worker.ended":
             self.change_metrics.worker_replaced("ended")
             self.hearing.metrics.retire(str(data["worker"]))
+        elif topic == "plugin.rollback-refused":
+            self.trail.rollback_refused(data["plugin"], data["operation"], data["detail"])
         elif topic == "plugin.restarted":
             self.change_metrics.plugin_restarted(str(data["plugin"]), "failed")
         if topic.startswith("worker."):
             self._note_workers()
+        self.announcements.trouble(topic, data)
+
+    def _spread(self, topic: str, data: dict[str, Any]) -> None:
+        """Show what has become of a plugin, and tell the plugins that listen."""
+        self.journal.publish(topic, data)
+        self.hearing.publish(topic, GATEWAY, data)
 
     def _note_workers(self) -> None:
         """Leave word which workers run, for a supervisor that has to take them over."""

@@ -21,6 +21,7 @@ from plugbay.app._blame import BlameFile, describe
 from plugbay.app._clock import SystemClock
 from plugbay.app._hosts import Listening, WorkerHosts
 from plugbay.app._log_relay import LogRelay
+from plugbay.app._outgoing_events import OutgoingEvents
 from plugbay.app._plane import WorkerPlane
 from plugbay.app._references import Resolving
 from plugbay.app._runners import make_runners
@@ -84,7 +85,9 @@ class Worker:
         self.registry.add(ProcessCollector(options.worker, started=self.clock.time()))
         self.slot_metrics = SlotMetrics(self.registry)
         self.logs = Logs(fd=2, format=options.log.format, level=options.log.level)
-        self.bus = EventBus(self.clock, meter=EventMetrics(self.registry))
+        events = EventMetrics(self.registry)
+        self.bus = EventBus(self.clock, meter=events)
+        self.outgoing = OutgoingEvents(self.clock, events, self._send_event)
         self._loop = asyncio.get_running_loop()
         self.serving = asyncio.Event()
         self.traces = _open_traces(options.tracing)
@@ -216,7 +219,10 @@ class Worker:
     def _publish(self, topic: str, source: str, data: dict[str, object]) -> None:
         """An event of a plugin here: for the plugins here, and for those of the other workers."""
         self.bus.publish(topic, source, data)
-        self.agent.errands.publish(topic, source, data)
+        self.outgoing.publish(topic, source, data)
+
+    def _send_event(self, topic: str, source: str, data: dict[str, Any]) -> bool:
+        return self.agent.errands.publish(topic, source, data)
 
     def _deliver(self, topic: str, source: str, data: dict[str, Any]) -> None:
         self.bus.publish(topic, source, data)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from plugbay.admin import Journal
-from plugbay.admin._journal import KEPT
+from plugbay.admin._journal import KEPT, PASSING, PassingEvent
 from plugbay.admin._sse import HEARTBEAT, encode, with_heartbeat
 from plugbay.control import Entry, SqliteStore
 from plugbay.kernel import Unavailable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def take(entries: AsyncIterator[Entry | None], count: int) -> list[str]:
+async def take(entries: AsyncIterator[Entry | PassingEvent | None], count: int) -> list[str]:
     async with asyncio.timeout(10):
         found = [await anext(entries) for _ in range(count)]
     return ["reset" if entry is None else entry.topic for entry in found]
@@ -79,6 +79,41 @@ def test_a_reader_is_told_when_something_was_forgotten() -> None:
     asyncio.run(story())
 
 
+class Lost:
+    """A meter of the stream."""
+
+    def __init__(self) -> None:
+        self.taken = self.lost = 0
+
+    def delivered(self, listener: str) -> None:
+        self.taken += 1
+
+    def dropped(self, listener: str) -> None:
+        self.lost += 1
+
+
+def test_events_of_plugins_pass_by_and_are_not_kept() -> None:
+    async def story() -> None:
+        meter = Lost()
+        journal = Journal(MemoryStore(), Clock(), meter=meter)
+        journal.tell("threat.seen", "guard", {})  # nobody follows
+        reader = journal.follow(None, lambda topic: topic != "threat.other")
+        waiting = asyncio.ensure_future(take(reader, 1))
+        await asyncio.sleep(0)
+        journal.tell("threat.other", "guard", {})
+        journal.tell("threat.seen", "guard", {"n": 1})
+        assert await waiting == ["threat.seen"]
+        for number in range(PASSING + 3):
+            journal.tell(f"t.{number}", "guard", {})
+        journal.publish("kept", {})
+        found = await take(reader, PASSING + 1)
+        assert found[:2] == ["kept", "t.3"]
+        assert (meter.taken, meter.lost) == (PASSING + 1, 3)
+        assert await take(journal.follow(0), 1) == ["kept"]
+
+    asyncio.run(story())
+
+
 def test_a_slow_reader_costs_nothing_and_is_told() -> None:
     async def story() -> None:
         journal = Journal(MemoryStore(), Clock())
@@ -111,7 +146,7 @@ def test_ids_grow_across_restarts_and_failed_writes_are_tried_again(tmp_path: Pa
         assert await take(journal.follow(0), 2) == ["one", "two"]
         journal.publish("three", {})
         entry = await anext(journal.follow(2))
-        assert entry is not None
+        assert isinstance(entry, Entry)
         assert entry.id == 3
 
     async def both() -> None:

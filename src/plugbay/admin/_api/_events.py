@@ -10,10 +10,13 @@ from litestar.response import Stream
 
 from plugbay.admin._access import Permission
 from plugbay.admin._http import Ask, Use, rule
-from plugbay.admin._journal import Journal
+from plugbay.admin._journal import Journal, PassingEvent
 from plugbay.admin._sse import MEDIA_TYPE, encode, with_heartbeat
 from plugbay.control import SlotReport
 from plugbay.kernel import Malformed, NotFound
+
+GATEWAY = "gateway"
+"""The source of what no plugin has published."""
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +74,8 @@ class EventRoutes(Controller):
         self, request: Ask, context: Use, topics: FromQuery[str] = ""
     ) -> Response[bytes]:
         """Server-sent events. With Last-Event-ID those behind it come first; `reset` says that
-        some have been forgotten. `topics` are names or prefixes, separated by commas."""
+        some have been forgotten. `topics` are names or prefixes, separated by commas. Events of
+        plugins (`source`) have no id: they are shown as they happen, and not kept."""
         text = request.headers.get("last-event-id")
         if text is not None and not text.isdecimal():
             raise Malformed(f"Last-Event-ID is a number, found {text!r}")
@@ -131,12 +135,16 @@ class WorkerRoutes(Controller):
 async def _encoded(
     journal: Journal, after: int | None, topics: tuple[str, ...]
 ) -> AsyncIterator[bytes]:
-    async for entry in journal.follow(after):
+    def wanted(topic: str) -> bool:
+        return not topics or any(_matches(topic, one) for one in topics)
+
+    async for entry in journal.follow(after, wanted):
         if entry is None:
             yield encode("reset", {"reason": "events were forgotten: read the state anew"})
-        elif not topics or any(_matches(entry.topic, topic) for topic in topics):
-            said = {"time": entry.time, "topic": entry.topic, "data": entry.data}
-            yield encode(entry.topic, said, id_=entry.id)
+            continue
+        source, id_ = (entry.source, "") if isinstance(entry, PassingEvent) else (GATEWAY, entry.id)
+        said = {"time": entry.time, "topic": entry.topic, "source": source, "data": entry.data}
+        yield encode(entry.topic, said, id_=id_)
 
 
 def _matches(topic: str, wanted: str) -> bool:
