@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+import os
+import stat
+import threading
+from typing import IO, TYPE_CHECKING, Protocol
+
+from plugbay.mcp._inlet import Inlet
+from plugbay.mcp._outlet import Outlet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
 CHUNK = 256 * 1024
-_KEPT = 1 << 20
-"""Bytes that wait for a reader before the other side does."""
 
 
 class Reader(Protocol):
@@ -27,103 +31,93 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-class Inlet(asyncio.Protocol):
-    """The reading end of a pipe: a `Reader`, whose bytes can also be had without a turn of the
-    event loop between (`each`)."""
+async def open_reader(fd: int) -> Reader:
+    """Return a reader of a descriptor; one that cannot be waited for gets a thread."""
+    if _waitable(fd):
+        return await connect_reader(os.fdopen(os.dup(fd), "rb", 0))
+    inlet = Inlet()
+    feed = _Feed(asyncio.get_running_loop(), inlet, fd)
+    inlet.connection_made(feed)
+    threading.Thread(target=feed.run, name="plugbay-stdin", daemon=True).start()
+    return inlet
 
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._ended = self._paused = False
-        self._news = asyncio.Event()
-        self._take: Callable[[bytes], Awaitable[bool] | None] | None = None
-        self._work: Awaitable[bool] | None = None
-        self._error: BaseException | None = None
-        self._transport: asyncio.ReadTransport | None = None
 
-    async def read(self, n: int = -1, /) -> bytes:
-        """Return what has come, at least one byte; empty at the end."""
-        await self._some()
-        return self._all()
+async def open_writer(fd: int) -> Writer:
+    """Return a writer to a descriptor."""
+    if _waitable(fd):
+        return await connect_writer(os.fdopen(os.dup(fd), "wb", 0))
+    return _FileWriter(fd)
 
-    async def each(self, take: Callable[[bytes], Awaitable[bool] | None]) -> bool:
-        """Hand what comes to `take` at once, until the end.
 
-        If it returns something, that is awaited before more is handed over; False from it, as
-        False from here, means that it wants no more. Raises what `take` raises.
-        """
+async def connect_reader(pipe: IO[bytes]) -> Inlet:
+    """Return a reader of a pipe, which is its own from now on."""
+    _, inlet = await asyncio.get_running_loop().connect_read_pipe(Inlet, pipe)
+    return inlet
+
+
+async def connect_writer(pipe: IO[bytes]) -> Outlet:
+    """Return a writer to a pipe, which is its own from now on."""
+    _, outlet = await asyncio.get_running_loop().connect_write_pipe(Outlet, pipe)
+    return outlet
+
+
+def _waitable(fd: int) -> bool:
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
+
+
+class _Feed(asyncio.ReadTransport):
+    """Reads a file or a device in a thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, inlet: Inlet, fd: int) -> None:
+        super().__init__()
+        self._loop, self._inlet, self._fd = loop, inlet, fd
+        self._go = threading.Event()
+        self._go.set()
+
+    def run(self) -> None:
+        """Read to the end."""
         try:
-            while True:
-                await self._some()
-                if self._error is not None:
-                    raise self._error
-                work, self._work = self._work, None
-                if work is None and self._size:
-                    work = take(self._all())
-                if work is not None:
-                    if not await work:
-                        return False
-                elif self._ended and not self._size:
-                    return True
-                if not self._size and not self._ended:
-                    self._take = take
-                    self._pause(on=False)
-        finally:
-            self._take = None
+            while data := self._read():
+                self._loop.call_soon_threadsafe(self._inlet.data_received, data)
+                self._go.wait()
+            self._loop.call_soon_threadsafe(self._inlet.eof_received)
+        except RuntimeError:
+            return  # the loop has ended
 
-    async def _some(self) -> None:
-        while not (self._size or self._ended or self._work or self._error):
-            self._pause(on=False)
-            self._news.clear()
-            await self._news.wait()
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._fd, CHUNK)
+        except OSError:
+            return b""  # there is nothing to read from
 
-    def _all(self) -> bytes:
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts, self._size = [], 0
-        return data
+    def pause_reading(self) -> None:
+        """What is read meanwhile is one more chunk."""
+        self._go.clear()
 
-    def _pause(self, *, on: bool) -> None:
-        if self._transport is None or on == self._paused or self._ended:
-            return
-        self._paused = on
-        if on:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
+    def resume_reading(self) -> None:
+        """Go on."""
+        self._go.set()
 
-    # --- as the event loop sees it
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open."""
-        assert isinstance(transport, asyncio.ReadTransport)
-        self._transport = transport
+class _FileWriter:
+    """A file takes what it gets at once."""
 
-    def data_received(self, data: bytes) -> None:
-        """Some bytes have come."""
-        take = self._take
-        if take is not None:
-            try:
-                work = take(data)
-            except Exception as error:  # the caller of `each` gets it
-                self._error = error
-            else:
-                if work is None:
-                    return
-                self._work = work
-            self._take = None
-            self._pause(on=True)
-        else:
-            self._parts.append(data)
-            self._size += len(data)
-            if self._size > _KEPT:
-                self._pause(on=True)
-        self._news.set()
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._error: OSError | None = None
 
-    def eof_received(self) -> None:
-        """Nothing more comes."""
-        self._ended = True
-        self._news.set()
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as error:
+            self._error = error
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed, or broken: for a reader that is the end too."""
-        self.eof_received()
+    async def drain(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Nothing is open that is ours."""

@@ -14,26 +14,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plugbay.mcp._answers import SERVER_DOWN
-from plugbay.mcp._batch import receive_body
 from plugbay.mcp._child import GRACE, Child, exit_code
-from plugbay.mcp._conversation import Conversation, Sent
+from plugbay.mcp._conversation import Conversation
 from plugbay.mcp._framing import MAX_MESSAGE, LineSplitter
+from plugbay.mcp._outlet import Outlet
 from plugbay.mcp._pipes import CHUNK
+from plugbay.mcp._pump import Pump
 from plugbay.mcp._told import session_opened, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from plugbay.mcp._chain import Current
-    from plugbay.mcp._conversation import Waiting
-    from plugbay.mcp._framing import TooLong
     from plugbay.mcp._observers import Observers
     from plugbay.mcp._pipes import Reader, Writer
-    from plugbay.sdk import Direction, McpSession
+    from plugbay.sdk import McpSession
 
 _log = logging.getLogger("plugbay.mcp")
-DETACHED = 256
-"""Messages whose hooks may wait at once, without holding up those behind them."""
 LAST_WORDS = 1.0
 """Seconds that the output of a server may still come after its end."""
 
@@ -63,8 +60,6 @@ class StdioWrapper:
         self._limits = limits or StdioLimits()
         self._signal = 0
         self._told = asyncio.Event()
-        self._detached: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(DETACHED)
 
     def stop(self, number: int) -> None:
         """A signal has come: end as if the client had gone, and exit with 128 + n."""
@@ -88,13 +83,20 @@ class StdioWrapper:
         listens = bool(self._current.chain.hooks("on_stderr"))
         child = await Child.start(self._command, stderr=listens)
         stderr = asyncio.create_task(self._pass_stderr(child)) if listens else None
-        up = asyncio.create_task(self._pump("to-server", client_in, child.stdin, client_out))
-        down = asyncio.create_task(self._pump("to-client", child.stdout, client_out, child.stdin))
+        pumps = (
+            Pump(self.conversation, "to-server", child.stdin, client_out),
+            Pump(self.conversation, "to-client", client_out, child.stdin),
+        )
+        most = self._limits.max_message
+        up = asyncio.create_task(pumps[0].run(client_in, most))
+        down = asyncio.create_task(pumps[1].run(child.stdout, most))
         try:
             return await self._until_end(child, up, down, client_out)
         finally:
             child.signal_group(signal.SIGKILL)  # what it has started and left behind
-            for task in (up, down, stderr, *self._detached):
+            for pump in pumps:
+                pump.stop()
+            for task in (up, down, stderr):
                 if task is not None:
                     task.cancel()
             if child.code is not None:
@@ -131,74 +133,7 @@ class StdioWrapper:
         with contextlib.suppress(OSError, RuntimeError, TimeoutError):
             async with asyncio.timeout(LAST_WORDS):
                 client_out.write(b"".join(answer + b"\n" for answer in answers))
-                await client_out.drain()
-
-    async def _pump(
-        self, direction: Direction, source: Reader, onward: Writer, back: Writer
-    ) -> bool:
-        """Pass one direction on until it ends; whether it ended by itself."""
-        lines = LineSplitter(self._limits.max_message)
-        while data := await source.read(CHUNK):
-            if not await self._pass(direction, lines.feed(data), onward, back):
-                return False
-        if lines.rest:
-            _log.warning("%d bytes %s without a line feed were dropped", lines.rest, direction)
-        return True
-
-    async def _pass(
-        self, direction: Direction, lines: list[bytes | TooLong], onward: Writer, back: Writer
-    ) -> bool:
-        """Pass lines through their hooks and on; False if one of both sides has gone."""
-        forward: list[bytes] = []
-        for line in lines:
-            sent: Sent | Waiting
-            if isinstance(line, bytes) and line[:1] == b"[":  # a batch of 2025-03-26
-                batch = await receive_body(self.conversation, direction, line)
-                sent = Sent(batch.forward, batch.back)
-            else:
-                sent = self.conversation.receive(direction, line)
-            if not isinstance(sent, Sent):
-                await self._flush(forward, onward)
-                if sent.detachable:
-                    await self._detach(sent, onward, back)
-                    continue
-                sent = await sent.run()
-            if sent.forward:
-                forward += (sent.forward, b"\n")
-            if sent.back and not await self._write((sent.back, b"\n"), back):
-                return False
-        return await self._flush(forward, onward)
-
-    async def _flush(self, parts: list[bytes], writer: Writer) -> bool:
-        written = not parts or await self._write(parts, writer)
-        parts.clear()
-        return written
-
-    async def _write(self, parts: Sequence[bytes], writer: Writer) -> bool:
-        """Write, and wait while the other side does not read; False if it has gone."""
-        try:
-            writer.write(b"".join(parts))
-            await writer.drain()
-        except (OSError, RuntimeError):
-            return False
-        return True
-
-    async def _detach(self, waiting: Waiting, onward: Writer, back: Writer) -> None:
-        """Let a message's hooks wait without those behind it."""
-        await self._room.acquire()
-        task = asyncio.create_task(self._finish(waiting, onward, back))
-        self._detached.add(task)
-        task.add_done_callback(self._detached.discard)
-
-    async def _finish(self, waiting: Waiting, onward: Writer, back: Writer) -> None:
-        try:
-            sent = await waiting.run()
-            if sent.forward:
-                await self._write((sent.forward, b"\n"), onward)
-            if sent.back:
-                await self._write((sent.back, b"\n"), back)
-        finally:
-            self._room.release()
+                await (client_out.flush() if isinstance(client_out, Outlet) else client_out.drain())
 
     async def _pass_stderr(self, child: Child) -> None:
         lines = LineSplitter(CHUNK)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from plugbay.mcp._child import exit_code
 from plugbay.mcp._kept import KeptServer, RestartPolicy, ServerCommand
+from plugbay.mcp._pump import Pump
 from plugbay.mcp._stdio import LAST_WORDS, StdioLimits, StdioWrapper
 from plugbay.mcp._told import tell
 
@@ -62,11 +63,14 @@ class KeepingWrapper(StdioWrapper):
             stderr=bool(current.chain.hooks("on_stderr")),
         )
         self._client_out: Writer
+        self._down: Pump
 
     async def _serve(self, client_in: Reader, client_out: Writer) -> int:
         self._client_out, server = client_out, self._server
+        self._down = Pump(self.conversation, "to-client", client_out, server)
         await server.start()
-        up = asyncio.create_task(self._pump("to-server", client_in, server, client_out))
+        pump = Pump(self.conversation, "to-server", server, client_out)
+        up = asyncio.create_task(pump.run(client_in, self._limits.max_message))
         waits = [asyncio.create_task(c) for c in (self._told.wait(), server.ended())]
         try:
             await asyncio.wait((up, *waits), return_when=asyncio.FIRST_COMPLETED)
@@ -76,7 +80,9 @@ class KeepingWrapper(StdioWrapper):
                 await asyncio.wait((waits[1],), timeout=self._limits.grace)
                 await server.stop(self._limits.grace)
         finally:
-            for task in (up, *waits, *self._detached):
+            for one in (pump, self._down):
+                one.stop()
+            for task in (up, *waits):
                 task.cancel()
             await server.stop(LAST_WORDS)
         code = server.code or 0
@@ -87,7 +93,7 @@ class KeepingWrapper(StdioWrapper):
 
     async def hear(self, lines: list[bytes | TooLong]) -> None:
         """Pass on what the server says."""
-        if not await self._pass("to-client", lines, self._client_out, self._server):
+        if not await self._down.take(lines):
             self._told.set()  # the client has gone
 
     async def gone(self, code: int) -> None:
