@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from plugbay.isolation import Isolation  # noqa: TC001 - for msgspec, too
 from plugbay.kernel import Invalid, convert
 
 FILE = Path("~/.plugbay/km.toml")
@@ -23,12 +24,20 @@ class PublisherConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsConfig:
-    """What each plugin's process may use; 0 is no limit."""
+    """What each plugin's process may use; 0 is no limit.
+
+    `readable` and `writable` are files and directories, beside the system's libraries and its own
+    temporary directory. What this host cannot guard is refused, said, or not guarded at all.
+    """
 
     memory_mb: int = 256
     open_files: int = 256
     cpu_seconds: int = 0
+    processes: int = 128
     network: bool = False
+    isolation: Isolation = "prefer"
+    readable: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,14 @@ from plugbay.km._validation import validate
 from plugbay.km._voice import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from plugbay.isolation import Sandbox
     from plugbay.km._authorization import Authorizations, Grant
     from plugbay.km._discovery import Found
     from plugbay.km._status import Status
     from plugbay.km._voice import Voice
-    from plugbay.runtimes.process import Cage, KmPlugin
+    from plugbay.runtimes.process import KmPlugin
 
 
 class Denied(Exception):
@@ -55,7 +59,7 @@ class Starter:
         from plugbay.runtimes.process import KmPlugin
 
         plugin = await KmPlugin.open(
-            found.path, self._line, digest=verdict.digest, name=found.name, cage=self._cage()
+            found.path, self._line, digest=verdict.digest, name=found.name, sandbox=self._sandbox()
         )
         try:
             voice.debug(f"{found.name}: its process runs")
@@ -120,20 +124,29 @@ class Starter:
             self._terms.voice.debug(f"{name}: cannot be asked again now: {error.detail}")
             return kept
 
-    def _cage(self) -> Cage:
-        from plugbay.runtimes.process import Cage
+    def _sandbox(self) -> Sandbox:
+        from plugbay.isolation import Sandbox
 
         limits = self._terms.config.limits
         own = self._terms.config.plugin(self._found.name)
-        return Cage(
+        network = limits.network if own.network is None else own.network
+        return Sandbox(
             data_mb=limits.memory_mb if own.memory_mb is None else own.memory_mb,
-            files=limits.open_files,
+            open_files=limits.open_files,
             cpu_seconds=limits.cpu_seconds,
-            network=limits.network if own.network is None else own.network,
+            processes=limits.processes,
+            network="host" if network else "loopback",
+            isolation=limits.isolation,
+            read=_expanded(limits.readable),
+            write=_expanded(limits.writable),
         )
 
     def _line(self, level: int, text: str, fields: dict[str, object]) -> None:
         self._terms.voice.line(self._found.name, level, text, fields)
+
+
+def _expanded(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(os.path.expanduser(path) for path in paths)
 
 
 def _import() -> None:

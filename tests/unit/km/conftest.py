@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from plugbay.app._clock import SystemClock
 from plugbay.cli._km import build_km
 from plugbay.cli._root import build
 from plugbay.km import KmConfig, KmSystem, Voice, discover
+from plugbay.km._config import LimitsConfig
 
 PROGRAM = Path(__file__).with_name("program.py.txt")
 KEY = "test-api-key-1234567890"
@@ -64,7 +65,7 @@ class Home:
 
     def write(self, name: str = "watcher", folder: Path | None = None, **about: Any) -> Told:
         """Install a Python plugin."""
-        told = Told(self.path / f"{name}.jsonl")
+        told = Told(self.records / f"{name}.jsonl")
         known = {
             "name": name,
             "version": "2.1.0",
@@ -80,16 +81,38 @@ class Home:
         target = (folder or self.plugins) / f"km-plugin-{name}"
         target.write_text(text)
         target.chmod(0o755)
+        if not self.config.exists():
+            self.configure("")
         return told
 
+    @property
+    def config(self) -> Path:
+        return self.path / ".plugbay" / "km.toml"
+
+    @property
+    def records(self) -> Path:
+        """Where the plugins in Python write; they may write nowhere else."""
+        folder = self.path / "records"
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def configure(self, text: str) -> None:
-        (self.path / ".plugbay").mkdir(exist_ok=True)
-        (self.path / ".plugbay" / "km.toml").write_text(text)
+        limits = self.limits()
+        own = (
+            f"readable = {json.dumps(limits.readable)}\nwritable = {json.dumps(limits.writable)}\n"
+        )
+        self.config.parent.mkdir(exist_ok=True)
+        self.config.write_text(f"{text}\n[limits]\n{own}")
+
+    def limits(self) -> LimitsConfig:
+        """What the plugins in Python need: this source, and where they write."""
+        return LimitsConfig(readable=(str(ROOT / "src"),), writable=(str(self.records),))
 
     def system(self, config: KmConfig | None = None, key: str = KEY) -> KmSystem:
         voice = Voice(self.lines.append, debugging=True)
         found, _ = discover([self.plugins])
-        return KmSystem(found, voice, SystemClock(), key, config or KmConfig())
+        config = replace(config or KmConfig(), limits=self.limits())
+        return KmSystem(found, voice, SystemClock(), key, config)
 
     def environment(self, **more: str) -> dict[str, str]:
         own = {"HOME": str(self.path), "PLUGBAY_STATE_DIR": str(self.path / "state")}

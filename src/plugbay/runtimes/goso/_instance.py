@@ -8,18 +8,17 @@ from plugbay.kernel import Hook, Invalid, StartFailed
 from plugbay.runtimes.goso._exchange import Exchanges
 from plugbay.runtimes.goso._keeper import Keeper
 from plugbay.runtimes.goso._process import Plugin
-from plugbay.runtimes.process._process import Cage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from plugbay.isolation import ProcessPolicy
     from plugbay.kernel import LoadRequest
     from plugbay.sdk import Capability, Manifest
 
 GO_MB = 192
 """Memory that Go itself and its threads' stacks take, beside what the plugin asks for."""
-FILES = 256
 DEFAULT: tuple[Capability, ...] = ("request-filter", "response-filter")
 """What a plugin provides whose manifest names nothing."""
 
@@ -27,7 +26,9 @@ DEFAULT: tuple[Capability, ...] = ("request-filter", "response-filter")
 class GosoInstance:
     """Runs a Go plugin behind the gateway's hooks. It keeps no state for the next generation."""
 
-    def __init__(self, request: LoadRequest, program: Path) -> None:
+    def __init__(
+        self, request: LoadRequest, program: Path, policy: ProcessPolicy, data: Path | None = None
+    ) -> None:
         manifest, host = request.manifest, request.host
         self.plugin, self.generation = manifest.id, request.generation
         self.keeper = Keeper(
@@ -35,8 +36,8 @@ class GosoInstance:
             Plugin(file=request.payload, symbol=manifest.entry, config=request.config),
             lambda level, text, fields: host.log.log(level, "%s", text, extra=fields),
             host.clock,
-            cage=cage(manifest),
-            seconds=manifest.limits.start_ms / 1000,
+            sandbox=policy.sandbox(manifest, overhead_mb=GO_MB, hide=hide(data)),
+            seconds=policy.start_seconds_of(manifest),
         )
         self._hooks = bind_hooks(manifest, self.keeper, request.generation)
 
@@ -104,10 +105,6 @@ def hook_names(manifest: Manifest) -> tuple[str, ...]:
     return (*names, "request_body", "response_body") if bodies else tuple(names)
 
 
-def cage(manifest: Manifest) -> Cage:
-    """Return what the plugin's process may use."""
-    return Cage(
-        data_mb=manifest.limits.memory_mb + GO_MB,
-        files=FILES,
-        network=bool(manifest.permissions.network),
-    )
+def hide(data: Path | None) -> tuple[str, ...]:
+    """Return what is to be hidden from a runner: the gateway's directory."""
+    return () if data is None else (str(data.absolute()),)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from plugbay.isolation import Sandbox
     from plugbay.kernel import Clock
     from plugbay.runtimes.goso._connection import Connection
     from plugbay.runtimes.goso._process import Plugin
-    from plugbay.runtimes.process._process import Cage
 
     Log = Callable[[int, str, dict[str, Any]], None]
 
@@ -33,10 +33,17 @@ class Keeper:
     """A runner that comes back. `start` it, and `stop` it in any case."""
 
     def __init__(
-        self, program: Path, plugin: Plugin, log: Log, clock: Clock, *, cage: Cage, seconds: float
+        self,
+        program: Path,
+        plugin: Plugin,
+        log: Log,
+        clock: Clock,
+        *,
+        sandbox: Sandbox,
+        seconds: float,
     ) -> None:
         self._program, self._plugin, self._log = program, plugin, log
-        self._clock, self._cage, self._seconds = clock, cage, seconds
+        self._clock, self._sandbox, self._seconds = clock, sandbox, seconds
         backoff = Backoff(random.SystemRandom(), first=FIRST_DELAY, ceiling=30)
         self._policy = RestartPolicy(backoff, RestartBudget(clock))
         self._folder: Folder | None = None
@@ -68,7 +75,7 @@ class Keeper:
 
     async def start(self) -> None:
         """Start the runner. Raises `Invalid` if the plugin is at fault, `Unavailable`."""
-        self._folder = Folder.make()
+        self._folder = Folder.make(user=self._sandbox.user)
         self._runner = await self._start(self._folder)
         self._watching = asyncio.create_task(self._watch(self._folder), name="goso")
 
@@ -105,7 +112,7 @@ class Keeper:
             self._plugin,
             folder,
             self._log,
-            cage=self._cage,
+            sandbox=self._sandbox,
             seconds=self._seconds,
         )
 

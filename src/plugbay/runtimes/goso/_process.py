@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from plugbay.kernel import Invalid, Problem
@@ -13,12 +14,12 @@ from plugbay.runtimes.goso._call import RunnerGone
 from plugbay.runtimes.goso._connection import Connection
 from plugbay.runtimes.goso._within import within
 from plugbay.runtimes.process._output import Output
-from plugbay.runtimes.process._process import Cage, Child, Command
+from plugbay.runtimes.process._process import Child, Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
+    from plugbay.isolation import Sandbox
     from plugbay.runtimes.process._folder import Folder
 
     Log = Callable[[int, str, dict[str, Any]], None]
@@ -52,7 +53,14 @@ class Runner:
 
     @classmethod
     async def start(
-        cls, program: Path, plugin: Plugin, folder: Folder, log: Log, *, cage: Cage, seconds: float
+        cls,
+        program: Path,
+        plugin: Plugin,
+        folder: Folder,
+        log: Log,
+        *,
+        sandbox: Sandbox,
+        seconds: float,
     ) -> Self:
         """Start a runner and let it open the plugin.
 
@@ -60,8 +68,11 @@ class Runner:
         Then nothing is left of it.
         """
         sockets = folder.sockets()
+        if sandbox.user:  # who may not enter the directories in which they are
+            program, plugin = await asyncio.to_thread(_copy, program, plugin, folder)
+        sandbox = replace(sandbox, read=(*sandbox.read, str(plugin.file.absolute())))
         child = await Child.start(
-            _command(program, sockets, cage),
+            _command(program, sockets, sandbox),
             Output(log, level=logging.INFO, stream="stdout"),
             Output(log, level=logging.WARNING, stream="stderr"),
         )
@@ -105,7 +116,16 @@ class Runner:
         self.facts = facts
 
 
-def _command(program: Path, sockets: str, cage: Cage) -> Command:
+def _copy(program: Path, plugin: Plugin, folder: Folder) -> tuple[Path, Plugin]:
+    """Copy both to where another user can read them, unless that was done."""
+    runner, opened = Path(folder.path, "plugin"), Path(folder.path, "plugin.so")
+    if not runner.exists():
+        folder.copy(program, "")
+        folder.copy(plugin.file, "", "plugin.so")
+    return runner, replace(plugin, file=opened)
+
+
+def _command(program: Path, sockets: str, sandbox: Sandbox) -> Command:
     environment = {
         "PATH": os.defpath,
         "HOME": sockets,
@@ -114,7 +134,9 @@ def _command(program: Path, sockets: str, cage: Cage) -> Command:
         COOKIE[0]: COOKIE[1],
         "PLUGIN_UNIX_SOCKET_DIR": sockets,
     }
-    return Command(program=str(program), environment=environment, directory=sockets, cage=cage)
+    return Command(
+        program=str(program), environment=environment, directory=sockets, sandbox=sandbox
+    )
 
 
 async def _connect(child: Child, sockets: str) -> Connection:

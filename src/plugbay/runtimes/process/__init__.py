@@ -6,7 +6,6 @@ It needs the extra `grpc`; nothing of that is imported before the first process 
 from plugbay.runtimes.process._km import KmAuthorization as KmAuthorization
 from plugbay.runtimes.process._km import KmInfo as KmInfo
 from plugbay.runtimes.process._km import KmPlugin as KmPlugin
-from plugbay.runtimes.process._process import Cage as Cage
 from plugbay.runtimes.process._runtime import ProcessRuntime as ProcessRuntime
 from plugbay.runtimes.process._trial import describe_program as describe_program
 from plugbay.runtimes.process._trial import try_process as try_process

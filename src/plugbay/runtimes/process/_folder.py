@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+from plugbay.isolation import find_user
 from plugbay.runtimes.process._handshake import check_path, wrong_digest
 
 PREFIX = "plugbay-proc-"
@@ -18,38 +19,51 @@ _CHUNK = 1 << 20
 
 
 class Folder:
-    """A directory that only this user can enter. It is locked as long as its owner lives."""
+    """A directory that only this user can enter. It is locked as long as its owner lives.
 
-    def __init__(self, path: str, lock: int) -> None:
-        self.path, self._lock = path, lock
+    For a process of another user it can be passed, and that user has the sockets' directory.
+    """
+
+    def __init__(self, path: str, lock: int, owner: tuple[int, int] | None) -> None:
+        self.path, self._lock, self._owner = path, lock, owner
 
     @classmethod
-    def make(cls, base: str | None = None) -> Self:
-        """Make one. Raises `OSError`; `Invalid` if the path leaves no room for a socket."""
+    def make(cls, base: str | None = None, *, user: str = "") -> Self:
+        """Make one, for a process of `user` or of this one's.
+
+        Raises `OSError`; `Invalid` if the path leaves no room for a socket, or nobody is called so.
+        """
+        owner = find_user(user) if user else None
         path = tempfile.mkdtemp(prefix=PREFIX, dir=base)
         try:
             check_path(path)
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if owner is not None:
+                os.chmod(path, 0o711)  # noqa: S103 - to pass through, not to read
         except BaseException:
             os.rmdir(path)
             raise
-        return cls(path, lock)
+        return cls(path, lock, owner)
 
     def sockets(self) -> str:
         """Make a fresh directory for the next process and return its path."""
         path = tempfile.mkdtemp(prefix="s", dir=self.path)
         check_path(path)
+        if self._owner is not None:
+            os.chown(path, *self._owner)
         return path
 
-    def copy(self, program: Path, digest: str) -> str:
+    def copy(self, program: Path, digest: str, name: str = "plugin") -> str:
         """Copy a program and return where it is. Raises `OSError`, `Invalid` if it differs.
 
         What was compared is what is executed: nobody else can write to the copy.
         """
-        target = os.path.join(self.path, "plugin")
+        target = os.path.join(self.path, name)
         found = hashlib.sha256()
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o500)
+        if self._owner is not None:
+            os.fchmod(handle, 0o555)
         with open(program, "rb") as source, open(handle, "wb") as copy:
             while data := source.read(_CHUNK):
                 found.update(data)

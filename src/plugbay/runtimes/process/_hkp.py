@@ -55,11 +55,11 @@ class HkpSession:
     async def open(cls, launch: Launch, folder: Folder, request: LoadRequest, log: Log) -> Self:
         """Start the program, wait until it answers, and initialize it. Raises `LoadFailed`."""
         await asyncio.to_thread(folder.compare, launch.program, launch.digest)
-        port, manifest = _free_port(), request.manifest
+        port, manifest, own = _free_port(), request.manifest, folder.sockets()
         environment = {
             "PATH": os.defpath,
-            "HOME": folder.path,
-            "TMPDIR": folder.path,
+            "HOME": own,
+            "TMPDIR": own,
             "PLUGIN_GRPC_ADDRESS": f"localhost:{port}",
             "PLUGIN_NAME": manifest.id,
             "PLUGIN_VERSION": manifest.version,
@@ -68,8 +68,8 @@ class HkpSession:
         command = Command(
             program=launch.program,
             environment=environment,
-            directory=folder.path,
-            cage=launch.cage,
+            directory=own,
+            sandbox=launch.sandbox,
         )
         child = await Child.start(
             command,

@@ -12,13 +12,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
+from plugbay.isolation import Sandbox
 from plugbay.kernel import HookFailed, Invalid, LoadFailed, PluginError, StartFailed
 from plugbay.runtimes.process import _channel as rpc
 from plugbay.runtimes.process._dialects import KM
 from plugbay.runtimes.process._folder import Folder
 from plugbay.runtimes.process._goplugin import GoPluginProcess
 from plugbay.runtimes.process._plugin_process import Launch
-from plugbay.runtimes.process._process import Cage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,18 +68,19 @@ class KmPlugin:
         *,
         digest: str = "",
         name: str = "",
-        cage: Cage | None = None,
+        sandbox: Sandbox | None = None,
         seconds: float = 10.0,
         environment: Mapping[str, str] | None = None,
     ) -> Self:
         """Start the program. Raises `LoadFailed`, and `Unavailable` without the extra `grpc`.
 
         Without a `digest` whatever lies at `path` is started. It may use the network only if
-        `cage` says so.
+        `sandbox` says so.
         """
         name = name or path.name
         await asyncio.to_thread(_import)
-        folder = await asyncio.to_thread(Folder.make)
+        sandbox = sandbox or Sandbox(data_mb=256)
+        folder = await asyncio.to_thread(Folder.make, user=sandbox.user)
         try:
             found = digest or await asyncio.to_thread(_digest_of, path)
             launch = Launch(
@@ -87,7 +88,7 @@ class KmPlugin:
                 digest=found,
                 dialect=KM,
                 environment=environment or {},
-                cage=cage or Cage(data_mb=256),
+                sandbox=sandbox,
                 seconds=seconds,
             )
             process = await GoPluginProcess.start(launch, folder, log)

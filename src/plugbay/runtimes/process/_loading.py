@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from plugbay.isolation import ProcessPolicy
 from plugbay.kernel import Invalid, LoadFailed, Problem, Unavailable
 from plugbay.runtimes.process._client import HookClient
 from plugbay.runtimes.process._dialects import PLUGBAY
@@ -14,10 +15,12 @@ from plugbay.runtimes.process._goplugin import GoPluginProcess
 from plugbay.runtimes.process._hkp import HkpInstance, HkpSession
 from plugbay.runtimes.process._instance import ProcessInstance
 from plugbay.runtimes.process._plugin_process import Launch
-from plugbay.runtimes.process._process import Cage
 from plugbay.runtimes.process._session import Session, provided
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from plugbay.isolation import Sandbox
     from plugbay.kernel import LoadRequest, Randomness
     from plugbay.sdk import Capability, Host, Manifest
 
@@ -26,19 +29,50 @@ OVERHEAD_MB = 64
 """Data that a program has before it does anything: Go's runtime, an interpreter."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where processes are started: by which rules, and what is hidden from them.
+
+    `base` is the directory for temporary files, `data` the gateway's.
+    """
+
+    policy: ProcessPolicy = field(default_factory=ProcessPolicy)
+    base: str | None = None
+    data: Path | None = None
+
+    def sandbox(self, manifest: Manifest) -> Sandbox:
+        """Return what a plugin's process may use, as its manifest and the operator say.
+
+        Raises `Invalid` if it cannot work without what it may not have.
+        """
+        hide = () if self.data is None else (str(self.data.absolute()),)
+        sandbox = self.policy.sandbox(manifest, overhead_mb=OVERHEAD_MB, hide=hide)
+        if manifest.entry != "hkp":
+            return sandbox
+        most = self.policy.most_network(manifest.id)
+        if most != "host":
+            raise _needs_network(most)
+        return replace(sandbox, network="host")  # it listens on a port of the gateway's
+
+
 async def load_instance(
-    request: LoadRequest, base: str | None, randomness: Randomness, cage: Cage | None = None
+    request: LoadRequest, place: Place, randomness: Randomness, sandbox: Sandbox | None = None
 ) -> ProcessInstance | HkpInstance:
-    """Start and configure, by the manifest's dialect. Raises `LoadFailed`, with nothing left."""
+    """Start and configure, by the manifest's dialect. Raises `LoadFailed`, with nothing left.
+
+    `sandbox` is used instead of the place's own.
+    """
     dialect = request.manifest.entry
     if dialect not in DIALECTS:
         raise failed(request, _unknown(dialect))
     try:
-        folder = await asyncio.to_thread(Folder.make, base)
+        sandbox = sandbox or place.sandbox(request.manifest)
+        folder = await asyncio.to_thread(Folder.make, place.base, user=sandbox.user)
     except Invalid as error:
         raise failed(request, error) from None
     try:
-        launch = await _prepare(request, folder, cage or cage_of(request.manifest))
+        seconds = place.policy.start_seconds_of(request.manifest)
+        launch = await _prepare(request, folder, sandbox, seconds)
 
         async def session() -> Session:
             return await _open(launch, folder, request)
@@ -47,8 +81,6 @@ async def load_instance(
             return await HkpSession.open(launch, folder, request, logger(request.host))
 
         if dialect == "hkp":
-            listening = replace(launch.cage, network=True)  # it listens on a port of the gateway's
-            launch = replace(launch, cage=listening)
             return HkpInstance(request, await hkp(), hkp, folder, randomness)
         return ProcessInstance(request, await session(), session, folder, randomness)
     except BaseException:
@@ -63,7 +95,15 @@ def _unknown(dialect: str) -> Invalid:
     return Invalid(detail, problems=(Problem("/entry", detail, wanted, dialect, remedy),))
 
 
-async def _prepare(request: LoadRequest, folder: Folder, cage: Cage) -> Launch:
+def _needs_network(most: str) -> Invalid:
+    detail = "a plugin of the dialect hkp listens on a port, and may not use the host's network"
+    remedy = 'set processes.plugins.<id>.network = "host"'
+    return Invalid(detail, problems=(Problem("/entry", detail, "host", most, remedy),))
+
+
+async def _prepare(
+    request: LoadRequest, folder: Folder, sandbox: Sandbox, seconds: float
+) -> Launch:
     """Make the private copy and say how it is started. Raises `LoadFailed`."""
     manifest = request.manifest
     try:
@@ -78,19 +118,8 @@ async def _prepare(request: LoadRequest, folder: Folder, cage: Cage) -> Launch:
         digest=request.digest,
         dialect=PLUGBAY,
         environment=environment(manifest),
-        cage=cage,
-        seconds=manifest.limits.start_ms / 1000,
-    )
-
-
-def cage_of(manifest: Manifest) -> Cage:
-    """Return what a plugin's process may use, as its manifest says."""
-    limits = manifest.limits
-    return Cage(
-        data_mb=limits.memory_mb + OVERHEAD_MB,
-        files=limits.open_files,
-        cpu_seconds=limits.cpu_seconds,
-        network=bool(manifest.permissions.network),
+        sandbox=sandbox,
+        seconds=seconds,
     )
 
 
@@ -99,11 +128,12 @@ def environment(manifest: Manifest) -> dict[str, str]:
     return {"GOMEMLIMIT": f"{manifest.limits.memory_mb}MiB", "GOMAXPROCS": "2"}
 
 
-async def ask_description(request: LoadRequest) -> Described:
+async def ask_description(request: LoadRequest, place: Place, sandbox: Sandbox) -> Described:
     """Start a program, ask what it is, and end it. Raises `LoadFailed`."""
-    folder = await asyncio.to_thread(Folder.make)
+    folder = await asyncio.to_thread(Folder.make, place.base, user=sandbox.user)
     try:
-        launch = await _prepare(request, folder, cage_of(request.manifest))
+        seconds = place.policy.start_seconds_of(request.manifest)
+        launch = await _prepare(request, folder, sandbox, seconds)
         process = await _start(launch, folder, request)
         try:
             client = HookClient(process, request.manifest.id, request.generation)

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
+from plugbay.isolation import Sandbox
 from plugbay.runtimes.process._handshake import (
     Handshake,
     ended_early,
@@ -22,7 +23,7 @@ from plugbay.runtimes.process._handshake import (
     too_late,
 )
 from plugbay.runtimes.process._output import Output
-from plugbay.runtimes.process._process import Cage, Child, Command
+from plugbay.runtimes.process._process import Child, Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +60,7 @@ class Launch:
     dialect: Dialect
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    cage: Cage = field(default_factory=Cage)
+    sandbox: Sandbox = field(default_factory=Sandbox)
     seconds: float = 10.0
 
 
@@ -198,7 +199,7 @@ def _command(launch: Launch, sockets: str) -> Command:
         arguments=launch.arguments,
         environment=environment,
         directory=sockets,
-        cage=launch.cage,
+        sandbox=launch.sandbox,
     )
 
 

@@ -1,4 +1,4 @@
-"""One process of a plugin, as the system sees it: started, caged, listened to, ended.
+"""One process of a plugin, as the system sees it: started, confined, listened to, ended.
 
 Its end is seen by its process file descriptor (pidfd_open(2)), at once and without polling. It
 has a session of its own, so that all it starts is killed with it, and it dies with this process.
@@ -12,11 +12,10 @@ import functools
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from plugbay.isolation import Sandbox, read_report, refusal
 from plugbay.kernel import Unavailable
 from plugbay.runtimes.process._handshake import not_executable
 
@@ -25,20 +24,8 @@ if TYPE_CHECKING:
 
     from plugbay.runtimes.process._output import Output
 
-LAUNCHER = Path(__file__).with_name("launcher.py")
 _LAST_WORDS = 0.2
 """Seconds to read what was printed last; a process that got away may hold the pipe open."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cage:
-    """What a process may use; 0 is no limit. `data_mb` bounds its private memory."""
-
-    data_mb: int = 0
-    files: int = 256
-    file_mb: int = 0
-    cpu_seconds: int = 0
-    network: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +36,7 @@ class Command:
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     directory: str = "/"
-    cage: Cage = field(default_factory=Cage)
+    sandbox: Sandbox = field(default_factory=Sandbox)
 
 
 class Child:
@@ -59,7 +46,7 @@ class Child:
         self._popen, self._stdout, self._stderr = popen, stdout, stderr
         self.pid = popen.pid
         self.notes: tuple[str, ...] = ()
-        """What the launcher could not do here."""
+        """What could not be done here to keep it apart."""
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[int] = loop.create_future()
         """Its exit code, or minus the number of the signal."""
@@ -72,7 +59,11 @@ class Child:
 
     @classmethod
     async def start(cls, command: Command, stdout: Output, stderr: Output) -> Self:
-        """Start it. Raises `Invalid` if it cannot be executed, `Unavailable` if nothing can."""
+        """Start it.
+
+        Raises `Invalid` if it cannot be executed; `Unavailable` if nothing can, or not as much
+        apart as it must be.
+        """
         reader, writer = os.pipe()
         try:
             popen = _spawn(command, writer)
@@ -182,15 +173,9 @@ _LONGEST = 16384
 
 
 def _spawn(command: Command, report: int) -> subprocess.Popen[bytes]:
-    cage = command.cage
-    numbers = (
-        *(report, os.getpid(), int(cage.network)),
-        *(cage.files, cage.data_mb, cage.file_mb, cage.cpu_seconds),
-    )
-    orders = ",".join(map(str, numbers))
-    launcher = (sys.executable, "-I", "-S", "-B", str(LAUNCHER), orders)
+    arguments = (command.program, *command.arguments)
     return subprocess.Popen(  # noqa: S603 - our own launcher, and a program that was validated
-        (*launcher, command.program, *command.arguments),
+        command.sandbox.command(arguments, directory=command.directory, report=report),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -202,7 +187,7 @@ def _spawn(command: Command, report: int) -> subprocess.Popen[bytes]:
 
 
 async def _report(fd: int) -> tuple[str, ...]:
-    """Read what the launcher reports, until the program runs. Raises `Invalid`."""
+    """Read what the launcher reports, until the program runs. Raises `Invalid`, `Unavailable`."""
     loop = asyncio.get_running_loop()
     closed: asyncio.Future[None] = loop.create_future()
     content = bytearray()
@@ -212,13 +197,12 @@ async def _report(fd: int) -> tuple[str, ...]:
         await closed
     finally:
         transport.close()
-    notes: list[str] = []
-    for line in content.decode().splitlines():
-        kind, _, said = line.partition(" ")
-        if kind == "error":
-            raise not_executable(said)
-        notes.append(said)
-    return tuple(notes)
+    report = read_report(content.decode())
+    if report.refused:
+        raise Unavailable(refusal(report))
+    if report.error:
+        raise not_executable(report.error)
+    return report.notes
 
 
 def _signal_name(number: int) -> str:

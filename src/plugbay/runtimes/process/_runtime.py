@@ -6,21 +6,35 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
+from plugbay.isolation import ProcessPolicy
 from plugbay.kernel import LoadFailed, Unavailable
 from plugbay.runtimes.process._channel import aio
 from plugbay.runtimes.process._folder import sweep
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from plugbay.kernel import LoadRequest, Randomness
     from plugbay.runtimes.process._hkp import HkpInstance
     from plugbay.runtimes.process._instance import ProcessInstance
 
 
 class ProcessRuntime:
-    """Starts a process for each generation, below `base` (the directory for temporary files)."""
+    """Starts a process for each generation, below `base` (the directory for temporary files).
 
-    def __init__(self, *, base: str | None = None, randomness: Randomness | None = None) -> None:
-        self._base, self._randomness = base, randomness or random.SystemRandom()
+    What it may use is a matter of `policy`; the gateway's directory `data` is hidden from it.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: ProcessPolicy | None = None,
+        data: Path | None = None,
+        base: str | None = None,
+        randomness: Randomness | None = None,
+    ) -> None:
+        self._policy, self._data, self._base = policy or ProcessPolicy(), data, base
+        self._randomness = randomness or random.SystemRandom()
         self._ready = False
 
     async def load(self, request: LoadRequest) -> ProcessInstance | HkpInstance:
@@ -32,9 +46,10 @@ class ProcessRuntime:
             raise LoadFailed(
                 request.manifest.id, error.detail, generation=request.generation
             ) from None
-        from plugbay.runtimes.process._loading import load_instance
+        from plugbay.runtimes.process._loading import Place, load_instance
 
-        return await load_instance(request, self._base, self._randomness)
+        place = Place(policy=self._policy, base=self._base, data=self._data)
+        return await load_instance(request, place, self._randomness)
 
     def _prepare(self) -> None:
         """Import what takes long, and clear away what killed processes have left."""

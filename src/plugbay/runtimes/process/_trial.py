@@ -7,26 +7,30 @@ import json
 import random
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from plugbay.isolation import ProcessPolicy
 from plugbay.kernel import Invalid, LoadFailed, LoadRequest, PluginError, Problem
 from plugbay.runtimes._exercise import WrongResult, exercise
 from plugbay.runtimes._trial_host import TrialHost
 from plugbay.runtimes._trial_report import TrialLimits, TrialReport
 from plugbay.runtimes.process._channel import aio
-from plugbay.runtimes.process._process import Cage
 from plugbay.sdk import API, Limits, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
+    from plugbay.isolation import Network, Sandbox
     from plugbay.runtimes.process._hkp import HkpInstance
     from plugbay.runtimes.process._instance import ProcessInstance
+    from plugbay.runtimes.process._loading import Place
 
 STEP_SECONDS = 5.0
 """What a health check, a hook or a stop may take in a trial."""
 _DEFAULTS = TrialLimits()
+_RULES = ProcessPolicy()
 _REMEDY = "run the program under the gateway's rules: plugbay plugin check"
 
 
@@ -36,14 +40,17 @@ async def try_process(
     *,
     limits: TrialLimits = _DEFAULTS,
     config: Mapping[str, Any] | None = None,
+    policy: ProcessPolicy = _RULES,
+    data: Path | None = None,
 ) -> TrialReport:
     """Load, start, ask and stop the program, without a network, and return what was found.
 
-    Nothing that the plugin does is raised, and nothing of it is left. Raises `Unavailable` if the
+    `policy` bounds what it may use, and the directory `data` is hidden from it. Nothing that the
+    plugin does is raised, and nothing of it is left. Raises `Unavailable` if the
     extra `grpc` is missing, and `OSError` if no process can be started.
     """
     await asyncio.to_thread(_import)
-    trial = _Trial(payload, manifest, limits, config or {})
+    trial = _Trial(payload, manifest, limits, config or {}, policy, data)
     try:
         async with asyncio.timeout(limits.seconds):
             await trial.run()
@@ -60,15 +67,19 @@ async def try_process(
     return trial.report()
 
 
-async def describe_program(payload: Path) -> Manifest:
+async def describe_program(
+    payload: Path, *, policy: ProcessPolicy = _RULES, data: Path | None = None
+) -> Manifest:
     """Ask a program of our own dialect what it is. Raises `LoadFailed`, `Unavailable`."""
     await asyncio.to_thread(_import)
     asked = Manifest(
         id="", version="", api=API, runtime="process", entry="plugbay", limits=Limits()
     )
-    from plugbay.runtimes.process._loading import ask_description
+    from plugbay.runtimes.process._loading import Place, ask_description
 
-    said = await ask_description(_request(payload, asked, {}, 1))
+    place = Place(policy=policy, data=data)
+    sandbox = _sandbox(place, asked, _DEFAULTS)
+    said = await ask_description(_request(payload, asked, {}, 1), place, sandbox)
     if not said.id or not said.version:
         problem = Problem(
             "/id",
@@ -100,10 +111,16 @@ class _Stop(Exception):
 
 class _Trial:
     def __init__(
-        self, payload: Path, manifest: Manifest, limits: TrialLimits, config: Mapping[str, Any]
+        self,
+        payload: Path,
+        manifest: Manifest,
+        limits: TrialLimits,
+        config: Mapping[str, Any],
+        policy: ProcessPolicy,
+        data: Path | None,
     ) -> None:
         self._payload, self._manifest, self._limits = payload, manifest, limits
-        self._config = config
+        self._config, self._policy, self._data = config, policy, data
         self.problems: list[Problem] = []
         self._warnings: list[Problem] = []
         self._schema: dict[str, Any] | None = None
@@ -137,12 +154,13 @@ class _Trial:
 
     async def _generation(self, number: int, state: bytes | None) -> bytes | None:
         """Run one generation through its life; return its state if it keeps one."""
-        from plugbay.runtimes.process._loading import load_instance
+        from plugbay.runtimes.process._loading import Place, load_instance
 
         request = _request(self._payload, self._manifest, self._config, number)
+        place = Place(policy=self._policy, data=self._data)
         async with self._stage("load"):
-            cage = self._cage()
-            instance = await load_instance(request, None, random.SystemRandom(), cage)
+            sandbox = _sandbox(place, self._manifest, self._limits)
+            instance = await load_instance(request, place, random.SystemRandom(), sandbox)
         try:
             self._look(instance)
             return await self._live(instance, state, first=number == 1)
@@ -184,15 +202,6 @@ class _Trial:
                 detail = "the schema of its configuration is no JSON object"
                 self.problems.append(Problem("/config_schema", detail, "JSON Schema 2020-12"))
 
-    def _cage(self) -> Cage:
-        return Cage(
-            data_mb=max(self._manifest.limits.memory_mb, 64) + 64,
-            files=self._limits.files,
-            file_mb=self._limits.file_mb,
-            cpu_seconds=self._limits.cpu_seconds,
-            network=False,
-        )
-
     @asynccontextmanager
     async def _stage(
         self, name: str, seconds: float | None = None, *, fatal: bool = True
@@ -218,6 +227,24 @@ class _Trial:
         self._timings[name] = time.perf_counter() - began
         if failure is not None and fatal:
             raise _Stop
+
+
+def _sandbox(place: Place, manifest: Manifest, limits: TrialLimits) -> Sandbox:
+    """Return what a program may use in its trial: no network, and what a trial has at the most.
+
+    Raises `Invalid`.
+    """
+    sandbox = place.sandbox(manifest)
+    network: Network = "loopback" if sandbox.network == "host" else sandbox.network
+    if manifest.entry == "hkp":
+        network = "host"  # the gateway must reach its port
+    return replace(
+        sandbox,
+        open_files=limits.files,
+        file_mb=limits.file_mb,
+        cpu_seconds=limits.cpu_seconds,
+        network=network,
+    )
 
 
 def _request(

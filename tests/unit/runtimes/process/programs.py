@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plugbay.isolation import Sandbox
 from plugbay.kernel import LoadRequest
 from plugbay.runtimes.process import ProcessRuntime
 from plugbay.runtimes.process._dialects import PLUGBAY
 from plugbay.runtimes.process._folder import Folder
 from plugbay.runtimes.process._goplugin import GoPluginProcess
 from plugbay.runtimes.process._plugin_process import Dialect, Launch
-from plugbay.runtimes.process._process import Cage
 from plugbay.sdk import Manifest
 from plugbay.sdk.testing import FakeHost
 
@@ -66,7 +66,7 @@ async def started(
     *,
     log: Lines | None = None,
     dialect: Dialect = PLUGBAY,
-    cage: Cage | None = None,
+    sandbox: Sandbox | None = None,
     seconds: float = 10.0,
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[GoPluginProcess]:
@@ -77,7 +77,7 @@ async def started(
             program=folder.copy(program, digest_of(program)),
             digest=digest_of(program),
             dialect=dialect,
-            cage=cage or Cage(),
+            sandbox=sandbox or Sandbox(),
             seconds=seconds,
             environment=environment or {},
         )

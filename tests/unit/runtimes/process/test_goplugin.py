@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from plugbay.isolation import Sandbox
 from plugbay.kernel import Invalid, Problem
 from plugbay.runtimes.process._folder import PREFIX, Folder, sweep
 from plugbay.runtimes.process._plugin_process import Dialect
-from plugbay.runtimes.process._process import Cage
 
 from .programs import Lines, script, socket_mode, started
 
@@ -40,7 +40,7 @@ def refusal(program: Path, *, seconds: float = 10.0, dialect: Dialect | None = N
 
 def test_a_real_plugin_starts_is_healthy_and_stops(header_adder: Path) -> None:
     async def scenario() -> None:
-        async with started(header_adder, cage=Cage(data_mb=128)) as plugin:
+        async with started(header_adder, sandbox=Sandbox(data_mb=128)) as plugin:
             assert plugin.handshake.version == 1
             assert socket_mode(plugin) == (0o700, 0o500)
             await plugin.health()
@@ -55,7 +55,7 @@ def test_its_surroundings_are_scrubbed(header_adder: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PLUGBAY_TEST_SECRET", "not for plugins")
 
     async def scenario() -> None:
-        async with started(header_adder, cage=Cage(files=99)) as plugin:
+        async with started(header_adder, sandbox=Sandbox(open_files=99)) as plugin:
             process = Path(f"/proc/{plugin.pid}")
             environment = process.joinpath("environ").read_bytes().decode()
             names = {line.partition("=")[0] for line in environment.split("\0") if line}
@@ -76,14 +76,14 @@ def test_its_surroundings_are_scrubbed(header_adder: Path, monkeypatch: pytest.M
 
 
 def test_it_has_a_network_of_its_own_unless_permitted(header_adder: Path) -> None:
-    async def network(cage: Cage) -> tuple[bool, tuple[str, ...]]:
-        async with started(header_adder, cage=cage) as plugin:
+    async def network(sandbox: Sandbox) -> tuple[bool, tuple[str, ...]]:
+        async with started(header_adder, sandbox=sandbox) as plugin:
             theirs = os.readlink(f"/proc/{plugin.pid}/ns/net")
             return theirs == os.readlink("/proc/self/ns/net"), plugin.child.notes
 
-    same, notes = asyncio.run(network(Cage()))
+    same, notes = asyncio.run(network(Sandbox()))
     assert same == bool(notes)  # where the system refuses a namespace, there is a note
-    assert asyncio.run(network(Cage(network=True))) == (True, ())
+    assert asyncio.run(network(Sandbox(network="host"))) == (True, ())
 
 
 def test_its_death_is_seen_at_once(header_adder: Path) -> None:
