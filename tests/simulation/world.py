@@ -110,6 +110,7 @@ class World:
         """Who was asked to prepare, by ticket; and who has said that it did."""
         self.said: dict[str, set[str]] = {}
         self.requests: list[Request] = []
+        self.published: list[tuple[str, dict[str, Any]]] = []
         self.size = 1 + int(self.random.random() * 3)
         self.coordinator: Any = None
         self.pool: Any = None
@@ -190,6 +191,7 @@ class World:
             clock=self.clock,
             randomness=self.random,
             patience=Patience(workers=10, prepare=10, answer=5, drain=20),
+            publish=lambda topic, data: self.published.append((topic, data)),
         )
         self.pool = WorkerPool(
             Launcher(self),

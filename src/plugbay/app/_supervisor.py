@@ -27,6 +27,7 @@ from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import GATEWAY, Hearing
 from plugbay.app._launcher import WorkerLauncher
 from plugbay.app._listeners import Listeners, address_of, open_listener
+from plugbay.app._mcp_keeper import STDERR, McpKeeper, with_mcp
 from plugbay.app._runners import make_runners
 from plugbay.app._shared_memory import remove_shared
 from plugbay.app._swap_counts import SwapCounts
@@ -37,6 +38,7 @@ from plugbay.app.check import check_extras, make_layers
 from plugbay.artifacts import ArtifactStore, SignatureLayer, Upkeep, Uploader, Validator, sweep
 from plugbay.control import (
     Coordinator,
+    Deliver,
     Greeting,
     LinkServer,
     PluginOperations,
@@ -112,7 +114,20 @@ class Supervisor:
             heard=self.hearing,
         )
         self.hearing.roster = self.coordinator.roster
-        self.files = FileManaged(self.coordinator, self.artifacts, self.trail.file_refused)
+        self.mcp = McpKeeper(
+            settings.mcp,
+            self.data,
+            settings.log,
+            publish=self._hear_mcp,
+            metrics=self.hearing.metrics,
+            randomness=randomness,
+        )
+        self.files = FileManaged(
+            self.coordinator,
+            self.artifacts,
+            self.trail.file_refused,
+            lambda found: with_mcp(found, settings.mcp, self.data),
+        )
         addresses = [listener.address for listener in settings.listeners]
         self.listeners = Listeners(addresses, self.data / "run" / "listeners.json")
         self.workers = WorkerPool(
@@ -163,6 +178,8 @@ class Supervisor:
         stack.push_async_callback(self.coordinator.close)
         self._links.start()
         stack.push_async_callback(self._links.close)
+        await self.mcp.start()
+        stack.push_async_callback(self.mcp.close)
         size = self.settings.workers or os.cpu_count() or 1
         self.workers.start(size, adopt=alive)
         stack.push_async_callback(self.workers.close)
@@ -254,6 +271,13 @@ class Supervisor:
         """Show what has become of a plugin, and tell the plugins that listen."""
         self.journal.publish(topic, data)
         self.hearing.publish(topic, GATEWAY, data)
+
+    def _hear_mcp(self, topic: str, data: dict[str, Any]) -> None:
+        """What becomes of MCP servers: for whoever follows events, and for the plugins."""
+        if topic != STDERR:  # a line of a server's log, which only plugins want
+            self._publish(topic, data)
+        if self.hearing.roster is not None:
+            self.hearing.roster.broadcast(Deliver(topic=topic, source="mcp", data=data))
 
     def _note_workers(self) -> None:
         """Leave word which workers run, for a supervisor that has to take them over."""

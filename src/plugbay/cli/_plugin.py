@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "disable": _slots.disable,
     "reload": _slots.reload,
     "rollback": _slots.rollback,
+    "pin": _slots.pin,
+    "unpin": _slots.unpin,
     "configure": _slots.configure,
     "logs": _slots.logs,
 }

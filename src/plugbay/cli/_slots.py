@@ -61,6 +61,8 @@ def info(plugin: Plugin, url: Url = URL, token: Token = "", output: Output = For
     for name in ("version", "enabled", "config_version", "config", "routes", "on_error"):
         facts[name] = wanted[name]
     facts |= {"drain_seconds": wanted["drain"], "watch_seconds": wanted["watch"]}
+    if held := wanted.get("pin"):
+        facts["pinned"] = f"by {held['by']}" + (f": {held['why']}" if held["why"] else "")
     print_facts(facts, output)
     print()
     print_rows(view["conditions"], CONDITIONS, output, empty="")
@@ -134,6 +136,30 @@ def rollback(
 ) -> None:
     """Return to the version and the configuration before the last change."""
     _post(f"/plugins/{segment(plugin)}/rollback", reason, wait, url, token, output)
+
+
+def pin(
+    plugin: Plugin,
+    reason: Reason = "",
+    wait: Wait = 90.0,
+    url: Url = URL,
+    token: Token = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """Hold a plugin at its version: no change and no automatic rollback moves it to another."""
+    _post(f"/plugins/{segment(plugin)}/pin", reason, wait, url, token, output)
+
+
+def unpin(
+    plugin: Plugin,
+    reason: Reason = "",
+    wait: Wait = 90.0,
+    url: Url = URL,
+    token: Token = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """Let a plugin move to other versions again."""
+    _post(f"/plugins/{segment(plugin)}/unpin", reason, wait, url, token, output)
 
 
 def configure(

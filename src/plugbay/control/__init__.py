@@ -13,12 +13,14 @@ from plugbay.control._change import DeleteUpstream as DeleteUpstream
 from plugbay.control._change import Disable as Disable
 from plugbay.control._change import Enable as Enable
 from plugbay.control._change import FileSet as FileSet
+from plugbay.control._change import Pin as Pin
 from plugbay.control._change import PutRoute as PutRoute
 from plugbay.control._change import PutUpstream as PutUpstream
 from plugbay.control._change import Reload as Reload
 from plugbay.control._change import Remove as Remove
 from plugbay.control._change import Rollback as Rollback
 from plugbay.control._change import Swap as Swap
+from plugbay.control._change import Unpin as Unpin
 from plugbay.control._coordinator import Coordinator as Coordinator
 from plugbay.control._coordinator import Patience as Patience
 from plugbay.control._errand import Errands as Errands

@@ -79,6 +79,19 @@ class Remove(Asked, frozen=True, tag="remove"):
     force: bool = False
 
 
+class Pin(Asked, frozen=True, tag="pin"):
+    """Hold a plugin at its version: no change and no automatic rollback moves it to another."""
+
+    plugin: str
+    why: str = ""
+
+
+class Unpin(Asked, frozen=True, tag="unpin"):
+    """Let a plugin move again."""
+
+    plugin: str
+
+
 class PutRoute(Asked, frozen=True, tag="put-route"):
     """Add or replace a route."""
 
@@ -119,6 +132,8 @@ Single = (
     | Reload
     | Rollback
     | Remove
+    | Pin
+    | Unpin
     | PutRoute
     | DeleteRoute
     | PutUpstream

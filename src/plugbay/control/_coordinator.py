@@ -85,7 +85,7 @@ class Coordinator:
         self.ledger = Ledger(store, randomness, self._operation_changed)
         self.roster = Roster(self, clock, self.tasks, patience=self._patience.prepare)
         self.conclusions = Conclusions(self.ledger, clock)
-        self.probation = Probation(self, store, clock, self.tasks, self._patience.again)
+        self.probation = Probation(self, store, clock, self.tasks, self._patience.again, publish)
         self._refusals: dict[str, int] = {}
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._opening = asyncio.Lock()

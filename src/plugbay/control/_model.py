@@ -14,6 +14,15 @@ Instance = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """Who holds a plugin at its version, since when (seconds since the Unix epoch), and why."""
+
+    by: str
+    at: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginSpec:
     """What an operator asked of one slot.
 
@@ -34,6 +43,8 @@ class PluginSpec:
     on_error: Literal["open", "closed", "default"] = "default"
     drain: float = 60.0
     watch: float = 30.0
+    pin: Pinned | None = None
+    """Whoever holds it at this version."""
 
     @property
     def instance(self) -> Instance:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.control import _change as ask
 from plugbay.control._check import check
-from plugbay.control._model import Desired, PluginSpec
+from plugbay.control._model import Desired, Pinned, PluginSpec
+from plugbay.control._pin import refuse_move
 from plugbay.kernel import ConfigVersion, Conflict, DependencyGraph, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -139,9 +140,14 @@ class _Draft:
             case ask.Rollback():
                 self._rollback(change)
             case ask.Remove():
+                refuse_move(self._spec(change.plugin), "")
                 self._disable(change.plugin, force=change.force)
                 del self._plugins[change.plugin]
                 self._origins.pop(f"plugins/{change.plugin}", None)
+            case ask.Pin():
+                self._pin(change.plugin, Pinned(by=self._author, at=self._now, why=change.why))
+            case ask.Unpin():
+                self._pin(change.plugin, None)
             case ask.PutRoute():
                 self._guard(f"routes/{change.route.name}")
                 self._routes[change.route.name] = change.route
@@ -236,9 +242,14 @@ class _Draft:
         if old is None or not old.enabled:
             self._disable(change.plugin, force=bool(change.cause))
             return
+        refuse_move(spec, old.digest)
         back = replace(spec, digest=old.digest, version=old.version, enabled=True)
         back = replace(back, reloads=spec.reloads + (back.instance == spec.instance))
         self._put(self._configured(back, old.config, comment))
+
+    def _pin(self, id: str, pin: Pinned | None) -> None:
+        """Hold or release a plugin, whoever manages it: a pin holds against the file too."""
+        self._plugins[id] = replace(self._spec(id), pin=pin)
 
     def _before(self, spec: PluginSpec) -> PluginSpec | None:
         """Return it as it was when another instance of it ran, or none."""
@@ -266,14 +277,21 @@ class _Draft:
 
     def _take_plugin(self, item: PluginSpec) -> None:
         old = self._plugins.get(item.id) or replace(item, config={}, config_version=0, reloads=0)
+        refuse_move(old, item.digest)
         spec = replace(
-            item, config=old.config, config_version=old.config_version, reloads=old.reloads
+            item,
+            config=old.config,
+            config_version=old.config_version,
+            reloads=old.reloads,
+            pin=old.pin,
         )
         spec = self._versioned(spec, item.digest)
         self._plugins[item.id] = self._configured(spec, item.config, "gateway.toml")
 
     def _drop(self, key: str) -> None:
         kind, _, name = key.partition("/")
+        if kind == "plugins":
+            refuse_move(self._spec(name), "")
         place: dict[str, Any] = getattr(self, f"_{kind}")
         place.pop(name, None)
         del self._origins[key]
@@ -282,6 +300,7 @@ class _Draft:
         manifest = self._facts[digest].manifest
         if manifest.id != spec.id:
             raise Invalid(f"artifact {digest[:12]} is the plugin {manifest.id}, not {spec.id}")
+        refuse_move(spec, digest)
         return replace(spec, digest=digest, version=manifest.version)
 
     def _configured(self, spec: PluginSpec, config: dict[str, Any], comment: str) -> PluginSpec:

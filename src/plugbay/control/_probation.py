@@ -10,6 +10,9 @@ from plugbay.control._store import Quarantined
 from plugbay.kernel import PlugbayError, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from plugbay.control._change import Change
     from plugbay.control._messages import PluginEvent
     from plugbay.control._model import Desired, Instance, PluginSpec
@@ -40,10 +43,16 @@ class Probation:
     """Acts on what workers find out about plugins after a change."""
 
     def __init__(
-        self, coordinator: Submits, store: Store, clock: Clock, tasks: Tasks, again: float
+        self,
+        coordinator: Submits,
+        store: Store,
+        clock: Clock,
+        tasks: Tasks,
+        again: float,
+        publish: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self._coordinator, self._store, self._clock = coordinator, store, clock
-        self._tasks, self._again = tasks, again
+        self._tasks, self._again, self._publish = tasks, again, publish
         self._condemned: set[tuple[str, int]] = set()
         self._crashes: dict[tuple[str, int], int] = {}
         self._suspended: dict[str, tuple[Instance, str]] = {}
@@ -149,10 +158,15 @@ class Probation:
                 )
             except Unavailable:
                 await asyncio.sleep(self._again)
-            except PlugbayError:
-                return  # somebody has changed it meanwhile
+            except PlugbayError as error:  # it is pinned, or somebody has changed it meanwhile
+                self._refused(plugin, cause, f"watch window: {reason}; {error.detail}")
+                return
             else:
                 return
+
+    def _refused(self, plugin: str, cause: str, why: str) -> None:
+        data = {"plugin": plugin, "operation": cause, "detail": why}
+        self._publish("plugin.rollback-refused", data)
 
     async def _mark(self, worker: str, event: PluginEvent) -> None:
         mark = Quarantined(

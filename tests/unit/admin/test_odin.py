@@ -292,6 +292,25 @@ def test_versions_side_by_side_and_back_in_one_call(odin: Odin) -> None:
     assert odin.error(wrong, 400).startswith("Invalid request body")
 
 
+def test_a_version_can_be_pinned(odin: Odin) -> None:
+    data = go_binaries.program().read_bytes()
+    first = odin.upload(data, "program")
+    second = odin.upload(versions(data), "program", version="2.0.0")
+    early = odin.ask("POST", f"/{first['id']}/pin")
+    assert odin.error(early, 409) == "Plugin Request Logger version 1.0.0 is not enabled"
+    odin.ask("POST", f"/{first['id']}/enable")
+    done = odin.ask("POST", f"/{first['id']}/pin", json={"reason": "frozen"})
+    assert done.json()["message"] == "Plugin pinned successfully"
+    held = done.json()["plugin"]["pinned"]
+    assert (held["by"], held["reason"]) == ("admin", "frozen")
+    refused = odin.ask("POST", f"/{second['id']}/enable")
+    assert "is pinned to 1.0.0 by admin" in odin.error(refused, 409)
+    done = odin.ask("POST", f"/{first['id']}/unpin")
+    assert done.json()["message"] == "Plugin unpinned successfully"
+    assert "pinned" not in done.json()["plugin"]
+    assert odin.ask("POST", f"/{second['id']}/enable").status_code == 200
+
+
 def test_the_config_of_a_plugin_that_runs(odin: Odin) -> None:
     made = odin.upload(go_binaries.program().read_bytes(), "program")
     path = f"/{made['id']}"
@@ -444,5 +463,7 @@ def test_the_document_has_it(odin: Odin) -> None:
         f"{API}/{{id}}/config",
         f"{API}/{{id}}/disable",
         f"{API}/{{id}}/enable",
+        f"{API}/{{id}}/pin",
         f"{API}/{{id}}/rollback",
+        f"{API}/{{id}}/unpin",
     }

@@ -33,6 +33,30 @@ def test_a_plugin_is_enabled_swapped_and_rolled_back_with_receipts(world: World)
     assert [one["slot"]["state"] for one in view["workers"]] == ["active", "active"]
 
 
+def test_a_pinned_plugin_is_not_moved(world: World) -> None:
+    world.upload(version="1.0.0")
+    world.upload(version="1.1.0")
+    world.run(version="1.0.0")
+    world.change("POST", "/plugins/hello/pin?reason=release+week")
+    held = world.ask("GET", "/plugins/hello").json()["desired"]["pin"]
+    assert (held["by"], held["why"]) == ("admin", "release week")
+    wish = {"version": "1.1.0"}
+    refused = world.ask("PUT", "/plugins/hello", json=wish, headers=world.etag("/plugins/hello"))
+    assert refused.status_code == 409
+    assert "hello is pinned to 1.0.0 by admin" in refused.json()["detail"]
+    assert "release week" in refused.json()["detail"]
+    for method, path in (("POST", "/plugins/hello/enable"), ("POST", "/plugins/hello/reload")):
+        world.change(method, path)
+    deleted = world.ask("DELETE", "/plugins/hello", headers=world.etag("/plugins/hello"))
+    assert deleted.status_code == 409
+    world.change("POST", "/plugins/hello/unpin")
+    world.change("PUT", "/plugins/hello", json=wish, headers=world.etag("/plugins/hello"))
+    acts = [(record["act"], record["target"]) for record in world.audited]
+    assert ("pinPlugin", "plugins/hello") in acts
+    assert ("unpinPlugin", "plugins/hello") in acts
+    assert world.ask("POST", "/plugins/nobody/pin").status_code == 404
+
+
 def test_without_waiting_a_change_is_accepted_with_its_place(world: World) -> None:
     world.upload()
     answer = world.ask("PUT", "/plugins/hello", json={"version": "1.0.0"})

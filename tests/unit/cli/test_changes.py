@@ -164,6 +164,13 @@ def test_disable(api, cli, an_operation, force):
     assert api.seen[0].query.get("force") == ("true" if force else None)
 
 
+@pytest.mark.parametrize("command", ["pin", "unpin"])
+def test_pin_and_unpin(api, cli, an_operation, command):
+    api.on("POST", f"/plugins/hello/{command}", an_operation())
+    assert cli("plugin", command, "hello", "--reason", "release week").code == 0
+    assert api.seen[0].query["reason"] == "release week"
+
+
 def test_enable_another_version_is_a_put(api, cli, an_operation):
     api.on("GET", "/plugins/hello", {}, etag='"5"')
     api.on("PUT", "/plugins/hello", an_operation())

@@ -17,6 +17,7 @@ from plugbay.control import (
     Enable,
     Operation,
     OperationState,
+    Pin,
     PluginEvent,
     Reload,
     Swap,
@@ -308,6 +309,25 @@ def test_a_bad_version_is_rolled_back_with_its_configuration(quiet: Quiet) -> No
         ended = await quiet.coordinator.wait(last.id, timeout=20)
         assert (ended.actor, ended.kind, ended.state) == ("plugbay", "rollback", S.SUCCEEDED)
         assert "watch window: 3 of 3 calls failed" in ended.receipt.reason
+
+    quiet.tell(story)
+
+
+def test_a_pinned_version_is_not_rolled_back_and_that_is_told(quiet: Quiet) -> None:
+    async def story() -> None:
+        await quiet.do(Enable(plugin="base", digest="base-1.0", watch=5.0))
+        await quiet.do(Swap(plugin="base", digest="base-6.6"))
+        await quiet.do(Pin(plugin="base", why="we want to see it fail"))
+        worker = quiet.worker()
+        for _ in range(3):
+            quiet.send(worker)
+        await asyncio.sleep(10)  # virtual
+        refused = [data for t, data in quiet.world.published if t == "plugin.rollback-refused"]
+        [told] = refused
+        assert told["plugin"] == "base"
+        assert "3 of 3 calls failed" in told["detail"]
+        assert "because: we want to see it fail; unpin it first" in told["detail"]
+        assert quiet.coordinator.desired.plugins["base"].digest == "base-6.6"
 
     quiet.tell(story)
 

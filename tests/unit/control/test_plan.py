@@ -17,6 +17,7 @@ from plugbay.control import (
     Enable,
     Facts,
     FileSet,
+    Pin,
     Plan,
     PluginSpec,
     PutRoute,
@@ -26,8 +27,10 @@ from plugbay.control import (
     Revision,
     Rollback,
     Swap,
+    Unpin,
     plan,
 )
+from plugbay.control._model import Pinned
 from plugbay.control._plan import digests_of, keys_of
 from plugbay.gateway import RouteSpec, Target, UpstreamSpec
 from plugbay.kernel import ConfigVersion, Conflict, DependencyProblem, Invalid, NotFound
@@ -120,6 +123,48 @@ def test_a_configuration_gets_a_new_version_only_if_it_differs() -> None:
     assert made.desired.plugins["base"].config_version == 3
     with pytest.raises(NotFound, match="no config version 9"):
         past.plan(Rollback(plugin="base", config_version=9))
+
+
+def test_a_pinned_plugin_stays_at_its_version() -> None:
+    past = Past()
+    past.do(Enable(plugin="base", digest="base-1.0"), Swap(plugin="base", digest="base-2.0"))
+    made = past.do(Pin(plugin="base", why="audit on Monday"))
+    assert made.touched == ("plugins/base",)
+    assert made.desired.plugins["base"].pin == Pinned(by="me", at=5.0, why="audit on Monday")
+    moved = PluginSpec(id="base", version="1.0", digest="base-1.0")
+    for change in (
+        Swap(plugin="base", digest="base-1.0"),
+        Enable(plugin="base", digest="base-1.0"),
+        Rollback(plugin="base"),
+        Rollback(plugin="base", cause="op-1"),
+        Remove(plugin="base"),
+        FileSet(plugins=(moved,)),
+        Batch(changes=(Pin(plugin="base"), Swap(plugin="base", digest="base-1.0"))),
+    ):
+        with pytest.raises(
+            Conflict, match=r"base is pinned to 2\.0 by me since 1970-01-01T00:00:05"
+        ):
+            past.plan(change)
+    with pytest.raises(Conflict, match="because: audit on Monday; unpin it first"):
+        past.plan(Rollback(plugin="base"))
+    past.do(Configure(plugin="base", config={"n": 1}), Disable(plugin="base"))
+    held = past.do(Enable(plugin="base", digest="base-2.0"), Reload(plugin="base"))
+    assert held.desired.plugins["base"].pin is not None
+    past.do(Unpin(plugin="base"))
+    assert not past.plan(Unpin(plugin="base")).touched
+    assert past.do(Swap(plugin="base", digest="base-1.0")).desired.plugins["base"].pin is None
+
+
+def test_a_pin_holds_against_the_file_that_manages_the_plugin() -> None:
+    past = Past()
+    mine = PluginSpec(id="base", version="1.0", digest="base-1.0")
+    past.do(FileSet(plugins=(mine,)), Pin(plugin="base"), FileSet(plugins=(mine,)))
+    assert past.desired.plugins["base"].pin is not None
+    for plugins in ((), (PluginSpec(id="base", version="2.0", digest="base-2.0"),)):
+        with pytest.raises(Conflict, match=r"pinned to 1\.0"):
+            past.plan(FileSet(plugins=plugins))
+    past.do(Unpin(plugin="base"), FileSet())
+    assert not past.desired.plugins
 
 
 def test_a_batch_numbers_its_configurations_one_after_the_other() -> None:

@@ -7,13 +7,13 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from plugbay.admin._access import Permission
-from plugbay.admin._changes import make_change
+from plugbay.admin._changes import make_change, wish_of
 from plugbay.admin._http import Ask, Use, read_body, rule
 from plugbay.admin._recent_logs import LogLine
 from plugbay.admin._schema import check_config
 from plugbay.admin._status import PluginView
 from plugbay.admin._views import ArtifactView, OperationView, Page, page_of
-from plugbay.control import Disable, Enable, Reload, Remove, Rollback
+from plugbay.control import Disable, Enable, Pin, Reload, Remove, Rollback, Unpin
 from plugbay.kernel import Invalid, NotFound, Problem
 from plugbay.observability import TrafficPoint
 
@@ -156,6 +156,33 @@ class PluginRoutes(Controller):
     ) -> Response[OperationView]:
         """Go back to what the plugin was before its last change: artifact and config."""
         change = Rollback(plugin=plugin)
+        return await make_change(request, context, change, key=f"plugins/{plugin}")
+
+    @post(
+        "/{plugin:str}/pin",
+        opt=rule(Permission.PLUGINS_WRITE, change=True, if_match=True),
+        operation_id="pinPlugin",
+        status_code=202,
+    )
+    async def pin(
+        self, request: Ask, context: Use, plugin: FromPath[str]
+    ) -> Response[OperationView]:
+        """Hold a plugin at its version, because of `reason`: nothing moves it to another one, not
+        even an automatic rollback, until it is unpinned."""
+        change = Pin(plugin=plugin, why=wish_of(request, context).reason)
+        return await make_change(request, context, change, key=f"plugins/{plugin}")
+
+    @post(
+        "/{plugin:str}/unpin",
+        opt=rule(Permission.PLUGINS_WRITE, change=True, if_match=True),
+        operation_id="unpinPlugin",
+        status_code=202,
+    )
+    async def unpin(
+        self, request: Ask, context: Use, plugin: FromPath[str]
+    ) -> Response[OperationView]:
+        """Let a plugin move to other versions again."""
+        change = Unpin(plugin=plugin)
         return await make_change(request, context, change, key=f"plugins/{plugin}")
 
     @delete(

@@ -17,7 +17,7 @@ from plugbay.admin._odin._notes import Note
 from plugbay.admin._odin._record import ID, Known
 from plugbay.admin._schema import check_config
 from plugbay.admin.access import Permission
-from plugbay.control import Configure, Disable, Enable, Remove, Rollback
+from plugbay.control import Configure, Disable, Enable, Pin, Remove, Rollback, Unpin
 from plugbay.kernel import ArtifactState, Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -112,6 +112,26 @@ class PluginBinaries:
             raise OdinError(HTTPStatus.NOT_FOUND, text) from None
         after, _ = await self.enable(request, found.digest[:ID])
         return after
+
+    async def pin(self, request: Ask, id: str, reason: str) -> Known:
+        """Hold the plugin at this version, which must be the one of its slot."""
+        known = self._of_slot(request, id)
+        await self._change(request, known, Pin(plugin=known.artifact.plugin, why=reason))
+        return self.get(id)
+
+    async def unpin(self, request: Ask, id: str) -> Known:
+        """Let the plugin move to other versions again."""
+        known = self._of_slot(request, id)
+        await self._change(request, known, Unpin(plugin=known.artifact.plugin))
+        return self.get(id)
+
+    def _of_slot(self, request: Ask, id: str) -> Known:
+        known = self.get(id)
+        principal(request).require_plugin(known.artifact.plugin)
+        if not known.running:
+            text = f"Plugin {known.name} version {known.version} is not enabled"
+            raise OdinError(HTTPStatus.CONFLICT, text)
+        return known
 
     async def configure(self, request: Ask, id: str, config: dict[str, Any]) -> Known:
         """Give it another configuration: at once if it runs, else for when it is enabled."""

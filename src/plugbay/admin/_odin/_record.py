@@ -27,8 +27,17 @@ class OdinMetadata(msgspec.Struct, frozen=True, kw_only=True):
     phase: str
 
 
+class OdinPin(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds the plugin at this version, since when, and why."""
+
+    by: str
+    at: str
+    reason: str
+
+
 class OdinPlugin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A version of a plugin. `kind` and `plugin`, the id of its slot, are more than Odin has."""
+    """A version of a plugin. `kind`, `pinned` and `plugin`, the id of its slot, are more than Odin
+    has."""
 
     id: str
     name: str
@@ -54,6 +63,7 @@ class OdinPlugin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     plugin: str
     last_enabled_at: str | msgspec.UnsetType = msgspec.UNSET
     error_message: str | msgspec.UnsetType = msgspec.UNSET
+    pinned: OdinPin | msgspec.UnsetType = msgspec.UNSET
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +146,14 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
             plugin=artifact.plugin,
             last_enabled_at=msgspec.UNSET if since is None else moment(since),
             error_message=error or msgspec.UNSET,
+            pinned=self._pinned(),
         )
+
+    def _pinned(self) -> OdinPin | msgspec.UnsetType:
+        held = self.slot.desired.pin if self.running and self.slot is not None else None
+        if held is None:
+            return msgspec.UNSET
+        return OdinPin(by=held.by, at=moment(held.at), reason=held.why)
 
     def _author(self) -> str:
         if self.note is not None and self.note.author:

@@ -78,6 +78,12 @@ class OdinRollback(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
 
 
+class OdinPinning(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a plugin is held at its version."""
+
+    reason: str = ""
+
+
 class OdinRoutes(Controller):
     """Plugin binaries, as clients of Odin know them."""
 
@@ -171,6 +177,29 @@ class OdinRoutes(Controller):
         known = await binaries.rollback(request, id, wish.version)
         message = f"Plugin rolled back to version {known.version} successfully"
         return OdinDone(message=message, plugin=known.shown())
+
+    @post(
+        "/{id:str}/pin",
+        opt=odin_rule(Permission.PLUGINS_WRITE, body=OdinPinning, checks_plugin=True),
+        operation_id="pinPluginBinary",
+        status_code=200,
+    )
+    async def pin(self, request: Ask, binaries: Binaries, id: FromPath[str]) -> OdinDone:
+        """Hold the plugin at this version: neither a change nor a failure moves it to another."""
+        wish = await _body(request, OdinPinning, binaries, empty=OdinPinning())
+        known = await binaries.pin(request, id, wish.reason)
+        return OdinDone(message="Plugin pinned successfully", plugin=known.shown())
+
+    @post(
+        "/{id:str}/unpin",
+        opt=odin_rule(Permission.PLUGINS_WRITE, checks_plugin=True),
+        operation_id="unpinPluginBinary",
+        status_code=200,
+    )
+    async def unpin(self, request: Ask, binaries: Binaries, id: FromPath[str]) -> OdinDone:
+        """Let the plugin move to other versions again."""
+        known = await binaries.unpin(request, id)
+        return OdinDone(message="Plugin unpinned successfully", plugin=known.shown())
 
     @put(
         "/{id:str}/config",
