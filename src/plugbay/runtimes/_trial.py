@@ -10,17 +10,19 @@ import signal
 import sys
 import tempfile
 from asyncio import FIRST_COMPLETED
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from plugbay.isolation import ProcessPolicy, Sandbox, find_user, python, read_report
 from plugbay.runtimes._trial_messages import Job, Message
 from plugbay.runtimes._trial_report import TrialLimits
 from plugbay.runtimes._trial_verdict import Outcome, verdict
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from pathlib import Path
 
     from plugbay.runtimes._trial_report import TrialReport
     from plugbay.sdk import Manifest
@@ -31,18 +33,27 @@ _GRACE = 2.0
 _LAST_WORDS = 0.2
 """Seconds to read what was printed last; a process that got away may hold the pipe open."""
 _DEFAULTS = TrialLimits()
+_RULES = ProcessPolicy()
 
 
 async def run_trial(
-    payload: Path, manifest: Manifest, *, limits: TrialLimits = _DEFAULTS
+    payload: Path,
+    manifest: Manifest,
+    *,
+    limits: TrialLimits = _DEFAULTS,
+    policy: ProcessPolicy = _RULES,
+    data: Path | None = None,
 ) -> TrialReport:
     """Load, start, ask and stop the plugin in a child process, and return what was found.
 
+    `policy` says how far the child is kept apart, and the directory `data` is hidden from it.
     Nothing that the plugin does is raised, and nothing of it is left: no process, no file. If
     this is cancelled, the child is killed. Raises `OSError` if no process can be started.
     """
     abandoned = asyncio.Event()
-    trying = asyncio.ensure_future(_try(payload, manifest, limits, abandoned))
+    job = _job(payload, manifest, limits)
+    sandbox = _sandbox(job, policy, data)
+    trying = asyncio.ensure_future(_try(job, sandbox, abandoned))
     try:
         return await asyncio.shield(trying)
     finally:
@@ -51,30 +62,60 @@ async def run_trial(
             await asyncio.wait((trying,))
 
 
-async def _try(
-    payload: Path, manifest: Manifest, limits: TrialLimits, abandoned: asyncio.Event
-) -> TrialReport:
-    folder = tempfile.mkdtemp(prefix="plugbay-trial-")
-    try:
-        outcome = await _watch(folder, _job(payload, manifest, limits), limits, abandoned)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    return verdict(outcome, limits)
-
-
 def _job(payload: Path, manifest: Manifest, limits: TrialLimits) -> Job:
     return Job(str(payload.absolute()), manifest, limits)  # the child works elsewhere
 
 
-async def _watch(folder: str, job: Job, limits: TrialLimits, abandoned: asyncio.Event) -> Outcome:
-    answers, descriptor = os.pipe()
+def _sandbox(job: Job, policy: ProcessPolicy, data: Path | None) -> Sandbox:
+    """Return what the child may use: no network but a loopback of its own, and a trial's limits."""
+    hide = () if data is None else (str(data.absolute()),)
+    rules, limits = policy.sandbox(job.manifest, overhead_mb=0, hide=hide), job.limits
+    return replace(
+        rules,
+        data_mb=0,
+        address_mb=limits.memory_mb,
+        open_files=limits.files,
+        file_mb=limits.file_mb,
+        cpu_seconds=limits.cpu_seconds,
+        network="none" if rules.network == "none" else "loopback",
+        read=(*rules.read, *python(), job.payload),
+        apart=True,
+    )
+
+
+async def _try(job: Job, sandbox: Sandbox, abandoned: asyncio.Event) -> TrialReport:
+    folder = tempfile.mkdtemp(prefix="plugbay-trial-")
     try:
-        process = await _spawn(folder, descriptor, job)
+        if sandbox.user:
+            job = await asyncio.to_thread(_hand_over, job, sandbox, folder)
+        outcome = await _watch(folder, job, sandbox, abandoned)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    return verdict(outcome, job.limits)
+
+
+def _hand_over(job: Job, sandbox: Sandbox, folder: str) -> Job:
+    """Copy the payload to where another user can read it, and give that user the folder."""
+    owner = find_user(sandbox.user)
+    copy = shutil.copytree(job.payload, os.path.join(folder, "payload"))
+    for place in (folder, copy, *map(str, Path(copy).rglob("*"))):
+        os.chown(place, *owner)
+    return msgspec.structs.replace(job, payload=copy)
+
+
+async def _watch(folder: str, job: Job, sandbox: Sandbox, abandoned: asyncio.Event) -> Outcome:
+    limits = job.limits
+    answers, descriptor = os.pipe()
+    said, report = os.pipe()
+    try:
+        process = await _spawn(folder, descriptor, report, job, sandbox)
     except BaseException:
         os.close(answers)
+        os.close(said)
         raise
     finally:
         os.close(descriptor)
+        os.close(report)
     answer = _Tap(_LARGEST_ANSWER)
     output = _Tap(limits.output_bytes)
     source = os.fdopen(answers, "rb", 0)
@@ -91,10 +132,12 @@ async def _watch(folder: str, job: Job, limits: TrialLimits, abandoned: asyncio.
         if transport is not None:
             transport.close()
         source.close()
-    return Outcome(_messages(bytes(answer.data)), ended_for, output.tail())
+        with os.fdopen(said, "rb") as file:  # the launcher has ended, or become the child
+            told = file.read().decode()
+    return Outcome(_messages(bytes(answer.data)), ended_for, output.tail(), read_report(told))
 
 
-async def _spawn(folder: str, descriptor: int, job: Job) -> Process:
+async def _spawn(folder: str, descriptor: int, report: int, job: Job, sandbox: Sandbox) -> Process:
     environment = {
         "HOME": folder,
         "TMPDIR": folder,
@@ -102,17 +145,16 @@ async def _spawn(folder: str, descriptor: int, job: Job) -> Process:
         "PATH": os.defpath,
         "MALLOC_ARENA_MAX": "2",  # else each thread takes 64 MiB of address space
     }
-    arguments = ("-I", "-B", "-u", "-m", "plugbay.runtimes.trial_child", str(descriptor))
+    module = ("-I", "-B", "-u", "-m", "plugbay.runtimes.trial_child", str(descriptor))
+    arguments = (sys.executable, *module, msgspec.json.encode(job).decode())
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *arguments,
-        msgspec.json.encode(job).decode(),
+        *sandbox.command(arguments, directory=folder, report=report),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=folder,
         env=environment,
-        pass_fds=(descriptor,),
+        pass_fds=(descriptor, report),
         start_new_session=True,
     )
 

@@ -35,12 +35,6 @@ class Findings(msgspec.Struct, tag="findings"):
     timings: dict[str, float] = {}
 
 
-class Caged(msgspec.Struct, frozen=True, tag="caged"):
-    """How the child is kept apart; `notes` say what could not be had here."""
-
-    notes: list[str]
-
-
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """The process with the plugin has ended: by itself with `code`, or by a signal."""
 
@@ -48,4 +42,4 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     signal: int = 0
 
 
-Message = Stage | Findings | Caged | Ended
+Message = Stage | Findings | Ended

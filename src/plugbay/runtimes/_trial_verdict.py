@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from plugbay.isolation import Report, refusal
 from plugbay.kernel import Problem
-from plugbay.runtimes._cage import BROKEN
-from plugbay.runtimes._trial_messages import Caged, Ended, Findings, Stage
+from plugbay.runtimes._guard import BROKEN
+from plugbay.runtimes._trial_messages import Ended, Findings, Stage
 from plugbay.runtimes._trial_report import TrialReport
 
 if TYPE_CHECKING:
@@ -27,25 +28,27 @@ _DOING = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the parent has seen: the messages, why it ended the trial, and the end of the output."""
+    """What the parent has seen: the messages, why it ended the trial, the end of the output, and
+    how the child was kept apart."""
 
     messages: Sequence[Message]
     ended_for: Literal["", "time", "output", "answer"]
     output: str
+    report: Report = field(default_factory=Report)
 
 
 def verdict(outcome: Outcome, limits: TrialLimits) -> TrialReport:
     """Return the report of a trial, however it ended."""
+    if outcome.report.refused or outcome.report.error:
+        return TrialReport(problems=(_not_started(outcome.report),))
     findings = Findings()
-    stage, notes = "", list[str]()
+    stage = ""
     ended: Ended | None = None
     for message in outcome.messages:
         if isinstance(message, Findings):
             findings = message
         elif isinstance(message, Stage):
             stage = message.name
-        elif isinstance(message, Caged):
-            notes = message.notes
         else:
             ended = message
     told = any(isinstance(message, Findings) for message in outcome.messages)
@@ -55,13 +58,25 @@ def verdict(outcome: Outcome, limits: TrialLimits) -> TrialReport:
         problems.append(_end(outcome, ended, doing, limits))
     return TrialReport(
         problems=tuple(problems),
-        warnings=tuple(findings.warnings),
+        warnings=(*findings.warnings, *(Problem("trial", note) for note in outcome.report.notes)),
         config_schema=findings.config_schema,
         hooks=tuple(findings.hooks),
         timings=findings.timings,
         output=outcome.output,
-        notes=tuple(notes),
+        notes=outcome.report.notes,
     )
+
+
+def _not_started(report: Report) -> Problem:
+    if report.refused:
+        return Problem(
+            "trial",
+            refusal(report),
+            expected='a host that allows it: processes.isolation = "require"',
+            found=", ".join(report.refused),
+            remedy="plugbay doctor says what to allow",
+        )
+    return Problem("trial", f"its process cannot be started: {report.error}")
 
 
 def _end(outcome: Outcome, ended: Ended | None, doing: str, limits: TrialLimits) -> Problem:

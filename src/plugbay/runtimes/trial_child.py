@@ -1,9 +1,9 @@
 """The child process of a trial: `python -I -B -u -m plugbay.runtimes.trial_child <fd> <job>`.
 
-It answers on the descriptor `fd`, one JSON message a line, so that what the plugin prints
-disturbs nothing. Three processes: this one outlives the others and kills what they leave; the
-second is the first of its own process namespace, if there is one, and ends everything in it by
-ending; the third has the plugin.
+It is confined before it is executed (`plugbay.isolation`). It answers on the descriptor `fd`, one
+JSON message a line, so that what the plugin prints disturbs nothing. Three processes: this one
+outlives the others and kills what they leave; the second is the first of its own process
+namespace, if there is one, and ends everything in it by ending; the third has the plugin.
 """
 
 from __future__ import annotations
@@ -14,32 +14,29 @@ import sys
 
 import msgspec
 
-from plugbay.runtimes._cage import die_with_parent, enter_namespaces, limit, supervise
+from plugbay.runtimes._guard import apart, supervise
 from plugbay.runtimes._rehearsal import Rehearsal
-from plugbay.runtimes._trial_messages import Caged, Ended, Job, Message
+from plugbay.runtimes._trial_messages import Ended, Job, Message
 
 
 def main(descriptor: int, job: Job) -> None:
     """Try the plugin of `job` and tell everything on `descriptor`."""
     os.set_inheritable(descriptor, False)
-    die_with_parent()
-    apart, notes = enter_namespaces()
+    alone = apart()
 
     def tell(message: Message) -> None:
         os.write(descriptor, msgspec.json.encode(message) + b"\n")
 
     def rehearse() -> None:
-        limit(job.limits)
         tell(asyncio.run(Rehearsal(job, tell).run()))
         os._exit(0)  # a thread that the plugin has left must not hold it up
 
     def first() -> None:
-        code, number = supervise(rehearse, sweep=not apart)
+        code, number = supervise(rehearse, sweep=not alone)
         tell(Ended(code, number))
         os._exit(0)
 
-    tell(Caged(notes))
-    if apart:
+    if alone:
         supervise(first)
     else:
         first()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .conftest import Bench
 
-SHORT = TrialLimits(seconds=8, cpu_seconds=2, memory_mb=512)
+SHORT = TrialLimits(seconds=20, cpu_seconds=2, memory_mb=512)
 
 
 def tried(bench: Bench, wheel: Path) -> Artifact:
