@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SLOW: Final = 0.1
 """Seconds that no request shall take."""
 CLIENTS: Final = 500
+QUIET: Final = 20
+"""Requests of each client before the first reload."""
 BANNED, REPORTED, TRAPPED, LIFTED = (f"203.0.113.{n}" for n in (1, 2, 3, 4))
 COUNTED: Final = "203.0.113.5"
 NONE: Final[Mapping[str, str]] = {}
@@ -43,6 +45,8 @@ class Outcome:
 
     reloads: dict[str, list[float]] = field(default_factory=dict[str, "list[float]"])
     failed: list[str] = field(default_factory=list[str])
+    quiet: list[float] = field(default_factory=list[float])
+    """How long requests took before the first reload, on the same machine."""
     dropped: int = 0
     cancelled: int = 0
     requests: list[float] = field(default_factory=list[float])
@@ -112,6 +116,9 @@ def run(gateway: Gateway, rounds: int, *, clients: int = 16, pause: float = 0.05
     session = _remember(gateway)
     before = _samples(gateway)
     with Load(gateway.address, outcome, clients=clients, pause=pause):
+        wait_for("some quiet", lambda: len(outcome.requests) >= QUIET * clients)
+        outcome.quiet = list(outcome.requests)
+        del outcome.requests[: len(outcome.quiet)]
         for _ in range(rounds):
             for name in SEVEN:
                 _reload(gateway, name, outcome)
@@ -206,11 +213,13 @@ def report(outcome: Outcome) -> int:
         bad = sum(one.startswith(f"{name}:") or name == "all" for one in outcome.failed)
         rows.append([name, len(times), 100 * (1 - bad / len(times)), *_milliseconds(times)])
     table(("plugin", "reloads", "succeeded %", "median ms", "p99 ms", "most ms"), rows)
-    slow = sum(one > SLOW for one in outcome.requests)
     print(f"requests {len(outcome.requests)}: failed or wrong {len(outcome.wrong)}, ", end="")
     print(f"dropped {outcome.dropped}, cancelled {outcome.cancelled}")
-    print("their median, p99 and most, ms:", *map("{:.1f}".format, _milliseconds(outcome.requests)))
-    print(f"longer than {SLOW * 1000:g} ms: {slow}")
+    rows = [
+        [name, len(times), *_milliseconds(times), 100 * sum(t > SLOW for t in times) / len(times)]
+        for name, times in (("before", outcome.quiet), ("during reloads", outcome.requests))
+    ]
+    table(("requests", "count", "median ms", "p99 ms", "most ms", "over 100 ms, %"), rows)
     print(f"state lost: {', '.join(outcome.lost) or 'none'}")
     for problem in (*outcome.failed[:5], *outcome.wrong[:5]):
         print("  ", problem)
@@ -236,7 +245,12 @@ def main() -> int:
     )
     with Gateway(workers=options.workers, settings=SETTINGS) as gateway:
         protected(gateway)
-        return report(run(gateway, options.rounds, clients=options.clients, pause=options.pause))
+        try:
+            outcome = run(gateway, options.rounds, clients=options.clients, pause=options.pause)
+        except TimeoutError:
+            sys.stderr.write(gateway.log.read_text()[-4000:])
+            raise
+    return report(outcome)
 
 
 if __name__ == "__main__":

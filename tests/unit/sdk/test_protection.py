@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from plugbay.sdk import Drip, Request
+from plugbay.sdk import Drip, OperationRefused, Request
 from plugbay.sdk.protection import (
     LIFT,
     THREAT,
@@ -12,14 +14,18 @@ from plugbay.sdk.protection import (
     VIOLATION,
     Guard,
     Identities,
+    Ledger,
     Networks,
     Timed,
     Verdict,
     _identity,
     _networks,
     address_identity,
+    asked,
+    asked_identity,
     number_of,
 )
+from plugbay.sdk.protection._ledger import MOST
 from plugbay.sdk.testing import FakeHost
 
 
@@ -186,3 +192,43 @@ def test_a_drip_has_a_rhythm():
     drip = Drip()
     drip.release()  # nobody holds it
     drip.over()
+
+
+# --- ledgers, and whom an operation names
+
+
+def test_a_ledger_outlives_a_generation_and_a_gateway():
+    async def story():
+        host, tables = FakeHost(), {"refused": Timed[str](1000), "lifted": Timed[str](1000)}
+        now = host.clock.time()
+        for n in range(MOST + 10):
+            tables["lifted"].put(f"198.51.100.{n}", "x" * 100, now + 60 + n, now)
+        tables["refused"].put("192.0.2.1", "why", now + 60, now)
+        ledger = Ledger(host, "lifts", tables, kept=("lifted",))
+        await ledger.keep()
+        after = {"refused": Timed[str](1000), "lifted": Timed[str](1000)}
+        again = Ledger(host, "lifts", after, kept=("lifted",))
+        await again.load()
+        assert (len(after["refused"]), len(after["lifted"])) == (0, MOST)  # the last of them
+        again.take(ledger.dump())
+        assert after["refused"].get("192.0.2.1", now) == "why"
+        assert after["refused"].until("192.0.2.1") == now + 60
+        host.kv.available = False
+        await again.keep()
+        await again.load()
+        assert [m.partition(":")[0] for m in host.messages] == [
+            "lifts are not kept",
+            "lifts cannot be read",
+        ]
+        await host.close()
+
+    asyncio.run(story())
+
+
+def test_an_operation_names_somebody():
+    assert asked_identity({"ip": "2001:db8::1"}) == "2001:db8::/64"
+    assert asked_identity({"identity": "key:1", "ip": "192.0.2.1"}) == "key:1"
+    assert asked({"domain": "a.example"}, "ip", "domain") == "a.example"
+    for wrong in ({}, {"ip": 5}, {"ip": ""}, {"identity": "x" * 257}):
+        with pytest.raises(OperationRefused, match="say whom"):
+            asked_identity(wrong)

@@ -26,7 +26,7 @@ from plugbay.sdk.protection import (
     Networks,
     Timed,
     Verdict,
-    address_identity,
+    asked_identity,
 )
 
 from ._bans import Bans
@@ -202,9 +202,9 @@ class AntiAbuse(
             case "bans":
                 return self._listed()
             case "check":
-                return self._check(_identity(arguments))
+                return self._check(asked_identity(arguments))
             case "lift":
-                identity = _identity(arguments)
+                identity = asked_identity(arguments)
                 found = self._check(identity)
                 self._forget(identity)
                 self._guard.lift(identity)
@@ -242,7 +242,12 @@ class AntiAbuse(
 
     def _order(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         reason = str(arguments.get("reason", "administrator"))
-        data = {**arguments, "action": name, "identity": _identity(arguments), "reason": reason}
+        data = {
+            **arguments,
+            "action": name,
+            "identity": asked_identity(arguments),
+            "reason": reason,
+        }
         verdict = Verdict.of(data)
         if verdict is None or verdict.seconds <= 0:
             raise OperationRefused("seconds must be more than 0 and at most 366 days")
@@ -271,10 +276,3 @@ class AntiAbuse(
             self._shared.inc(self._buckets.shared - told)
             told = self._buckets.shared
             await asyncio.sleep(_MAKE_ROOM)
-
-
-def _identity(arguments: Mapping[str, Any]) -> str:
-    text = arguments.get("identity") or arguments.get("ip")
-    if not isinstance(text, str) or not 0 < len(text) <= 256:
-        raise OperationRefused("say whom: identity, or ip")
-    return address_identity(text)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from plugbay.sdk import (
     AdminOperation,
     AdminOperations,
     EventHandler,
-    HostUnavailable,
-    OperationRefused,
     Plugin,
     RequestFilter,
     Stateful,
@@ -22,10 +19,13 @@ from plugbay.sdk.protection import (
     VIOLATION,
     Guard,
     Identities,
+    Ledger,
     Networks,
     Timed,
     Verdict,
     address_identity,
+    asked,
+    asked_identity,
 )
 
 from ._clusters import Clusters
@@ -33,6 +33,7 @@ from ._config import Config as Config
 from ._config import Rate as Rate
 from ._databases import Databases
 from ._databases import DatabaseUnreadable as DatabaseUnreadable
+from ._policy import block, refused
 from ._rates import EACH, SIZE, CountryRates
 from ._trails import WORD, Trails
 from ._travel import Travel
@@ -70,6 +71,8 @@ class Geo(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations
         self._exempt = Networks(config.exempt)
         self._blocked: Timed[str] = Timed(_MOST)
         self._lifted: Timed[str] = Timed(_LIFTS)
+        tables = {"blocked": self._blocked, "lifted": self._lifted}
+        self._ledger = Ledger(host, "lifted", tables, kept=("lifted",))
         self._rates = CountryRates(host.shared("rates", SIZE, each=EACH))
         trails = Trails(host.shared("trails", config.trails // 8 * 8 * WORD), config.travel_ttl)
         self._travel = Travel(trails, speed=config.travel_kmh, least=config.travel_least)
@@ -84,7 +87,7 @@ class Geo(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations
         self._unknown = host.metrics.counter("unknown_total", "Requests from nowhere known.")
         if config.databases:
             host.spawn(self._watch(), name="watch databases")
-        host.spawn(self._load(), name="load lifts")
+        host.spawn(self._ledger.load(), name="load lifts")
 
     # --- requests
 
@@ -110,7 +113,7 @@ class Geo(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations
         config = self.config
         if not place.known:
             self._unknown.inc()
-        found = self._policy(who, place)
+        found = refused(config, who.address, place)
         if found is None and config.country_rates and place.country:
             found = self._rate(who, place)
         if found is None and config.cluster_size:
@@ -118,19 +121,6 @@ class Geo(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations
         if found is None and config.travel_kmh and place.point and (who.session or who.key):
             found = self._journey(who, place)
         return found
-
-    def _policy(self, who: Identity, place: Place) -> Verdict | None:
-        config, country, asn = self.config, place.country, place.asn
-        strict = config.unknown == "block"
-        if country in config.deny_countries:
-            return _block(who.address, "country", country)
-        if config.allow_countries and country not in config.allow_countries and (country or strict):
-            return _block(who.address, "country", country or "unknown")
-        if asn in config.deny_asns:
-            return _block(who.address, "asn", f"AS{asn} {place.owner}")
-        if config.allow_asns and asn not in config.allow_asns and (asn or strict):
-            return _block(who.address, "asn", f"AS{asn} {place.owner}" if asn else "unknown")
-        return None
 
     def _rate(self, who: Identity, place: Place) -> Verdict | None:
         rates = self.config.country_rates
@@ -159,7 +149,7 @@ class Geo(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations
         reason = self._blocked.get(who.address, now)
         if reason is None:
             return None
-        return _block(who.address, "cluster", reason, self._blocked.until(who.address) - now)
+        return block(who.address, "cluster", reason, self._blocked.until(who.address) - now)
 
     def _notice(self, address: str, place: Place) -> None:
         """Take note of where an address is; refuse a cluster from now on."""
@@ -180,7 +170,7 @@ class Geo(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations
             journey = self._travel.to(identity, place.point, self.host.now())
             if journey is not None:
                 detail = f"{journey.distance:.0f} km in {journey.seconds:.0f} s"
-                return _block(identity, "travel", detail, journey.wait)
+                return block(identity, "travel", detail, journey.wait)
         return None
 
     def _is_lifted(self, who: Identity) -> bool:
@@ -222,14 +212,14 @@ class Geo(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations
             case "status":
                 return self._status()
             case "lookup":
-                return self._lookup(_asked(arguments, "ip"))
+                return self._lookup(asked(arguments, "ip"))
             case "check":
-                return self._check(address_identity(_asked(arguments, "identity", "ip")))
+                return self._check(asked_identity(arguments))
             case _:
-                identity = address_identity(_asked(arguments, "identity", "ip"))
+                identity = asked_identity(arguments)
                 self._forget(identity)
                 self._guard.lift(identity)
-                await self._keep()
+                await self._ledger.keep()
                 return {"identity": identity}
 
     def _status(self) -> dict[str, Any]:
@@ -275,32 +265,11 @@ class Geo(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations
 
     def snapshot(self) -> bytes:
         """Return who is refused and who was lifted; trails and rates are in shared memory."""
-        now = self.host.clock.time()
-        tables = {"blocked": self._blocked, "lifted": self._lifted}
-        return json.dumps({name: list(table.items(now)) for name, table in tables.items()}).encode()
+        return self._ledger.dump()
 
     def restore(self, state: bytes) -> None:
         """Take that over."""
-        now, kept = self.host.clock.time(), json.loads(state)
-        for name, table in (("blocked", self._blocked), ("lifted", self._lifted)):
-            for key, until, value in kept.get(name, ()):
-                table.put(str(key), str(value), float(until), now)
-
-    async def _keep(self) -> None:
-        """Keep lifts for workers to come; without the supervisor they are in these only."""
-        lifted = list(self._lifted.items(self.host.clock.time()))
-        try:
-            await self.host.kv.set("lifted", json.dumps({"lifted": lifted[-256:]}).encode())
-        except (HostUnavailable, ValueError) as error:
-            self.host.log.warning("lifts are not kept: %s", error)
-
-    async def _load(self) -> None:
-        try:
-            kept = await self.host.kv.get("lifted")
-            if kept is not None:
-                self.restore(kept)
-        except (HostUnavailable, ValueError) as error:
-            self.host.log.warning("lifts cannot be read: %s", error)
+        self._ledger.take(state)
 
     async def _watch(self) -> None:
         """Take in database files that have changed."""
@@ -314,14 +283,3 @@ class Geo(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations
                 self.host.log.info("the databases were renewed")
             for path, error in self.databases.errors.items():
                 self.host.log.warning("%s is not renewed: %s", path, error)
-
-
-def _block(identity: str, reason: str, detail: str, seconds: float = 0.0) -> Verdict:
-    return Verdict(action="block", identity=identity, reason=reason, detail=detail, seconds=seconds)
-
-
-def _asked(arguments: Mapping[str, Any], *names: str) -> str:
-    found = next((arguments[name] for name in names if arguments.get(name)), None)
-    if not isinstance(found, str) or len(found) > 256:
-        raise OperationRefused(f"say of whom: {' or '.join(names)}")
-    return found

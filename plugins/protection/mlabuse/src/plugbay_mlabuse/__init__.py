@@ -25,7 +25,7 @@ from plugbay.sdk.protection import (
     Networks,
     Timed,
     Verdict,
-    address_identity,
+    asked_identity,
 )
 
 from ._config import Config as Config
@@ -197,9 +197,9 @@ class MlAbuse(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperat
             case "threshold":
                 return self._set(arguments)
             case "check":
-                return self._check(_identity(arguments))
+                return self._check(asked_identity(arguments))
             case _:
-                identity = _identity(arguments)
+                identity = asked_identity(arguments)
                 forgotten = self._lift(identity)
                 self._guard.lift(identity)
                 return {"identity": identity, "forgotten": forgotten}
@@ -221,7 +221,7 @@ class MlAbuse(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperat
         }
 
     def _explain(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        identity = _identity(arguments) if {"identity", "ip"} & set(arguments) else ""
+        identity = asked_identity(arguments) if {"identity", "ip"} & set(arguments) else ""
         request = str(arguments.get("request", ""))
         found = list(self._findings.of(identity=identity, request=request))
         return {"items": [self._told_of(one) for one in found[:_SHOWN]], "total": len(found)}
@@ -282,10 +282,3 @@ class MlAbuse(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperat
         now = self.host.clock.time()
         for key, until in json.loads(state)["lifted"]:
             self._lifted.put(str(key), True, float(until), now)
-
-
-def _identity(arguments: Mapping[str, Any]) -> str:
-    text = arguments.get("identity") or arguments.get("ip")
-    if not isinstance(text, str) or not 0 < len(text) <= 256:
-        raise OperationRefused("say whom: identity, or ip")
-    return address_identity(text)

@@ -11,7 +11,6 @@ from plugbay.sdk import (
     AdminOperations,
     EventHandler,
     Observer,
-    OperationRefused,
     Plugin,
     RequestFilter,
     Stateful,
@@ -25,7 +24,7 @@ from plugbay.sdk.protection import (
     Networks,
     Timed,
     Verdict,
-    address_identity,
+    asked_identity,
 )
 
 from ._config import Config as Config
@@ -33,6 +32,7 @@ from ._crowd import Crowd
 from ._profile import Profile, Profiles
 from ._scorer import DRIFTED as DRIFTED
 from ._scorer import Scorer
+from ._views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,6 @@ ATTACK: Final = "ml.coordinated_attack"
 HONEYPOT: Final = "honeypot.accessed"
 _MOST = 100_000
 _TICK = 1.0
-_SHOWN = 50
 _TOLD = 1000
 
 
@@ -72,6 +71,7 @@ class RateLimitMl(Plugin[Config], RequestFilter, Observer, EventHandler, Statefu
         self._crowd = Crowd(config.crowd, config.crowd_surge, config.crowd_window)
         self._enforces = config.mode == "enforce"
         self.scorer = Scorer(host, config, self._scored)
+        self._views = Views(host, self.scorer, self._profiles, self._verdicts, self._crowd)
         metrics = host.metrics
         self._refused = metrics.counter("refused_total", "Requests refused.", ("reason",))
         self._gauge = metrics.gauge("state", "Clients known, blocked, suspect, waiting.", ("of",))
@@ -215,69 +215,17 @@ class RateLimitMl(Plugin[Config], RequestFilter, Observer, EventHandler, Statefu
         """Carry out an administrator's operation."""
         match name:
             case "status":
-                return self._status()
+                return self._views.status(self.config.mode)
             case "patterns":
-                return self._patterns()
+                return self._views.patterns()
             case "check":
-                return self._check(_identity(arguments))
+                identity = asked_identity(arguments)
+                return self._views.check(identity, lifted=self._is_lifted(identity))
             case _:
-                identity = _identity(arguments)
+                identity = asked_identity(arguments)
                 blocked = self._lift(identity)
                 self._guard.lift(identity)
                 return {"identity": identity, "blocked": blocked}
-
-    def _status(self) -> dict[str, Any]:
-        model = self.scorer.model
-        return {
-            "mode": self.config.mode,
-            "ready": model is not None,
-            "warm": model is not None and model.warm,
-            "samples": 0 if model is None else model.samples,
-            "hostile_samples": 0 if model is None else model.hostile,
-            "drifts": 0 if model is None else model.drifts,
-            "clients": len(self._profiles),
-            "blocked": len(self._verdicts),
-            "suspects": len(self._crowd),
-            "waiting": len(self.scorer),
-            "scored": self.scorer.scored,
-            "dropped": self.scorer.dropped,
-        }
-
-    def _patterns(self) -> dict[str, Any]:
-        model, now = self.scorer.model, self.host.now()
-        blocked = [
-            {"identity": one, "reason": reason, "seconds": round(until - now, 1)}
-            for one, until, reason in self._verdicts.items(now)
-        ]
-        return {
-            "weights": {} if model is None else model.weights(),
-            "coordinated": self._crowd.going_on(now),
-            "suspects": len(self._crowd),
-            "usual_suspects": round(self._crowd.usual, 3),
-            "attack_from": self._crowd.limit,
-            "blocked": blocked[:_SHOWN],
-            "blocked_total": len(blocked),
-        }
-
-    def _check(self, identity: str) -> dict[str, Any]:
-        now, profile, model = self.host.now(), self._profiles.get(identity), self.scorer.model
-        reason = self._verdicts.get(identity, now)
-        said: dict[str, Any] = {
-            "identity": identity,
-            "blocked": reason is not None,
-            "reason": reason or "",
-            "seconds": max(0.0, self._verdicts.until(identity) - now),
-            "lifted": self._is_lifted(identity),
-        }
-        if profile is not None:
-            features = profile.features()
-            said |= {
-                "requests": profile.total,
-                "score": None if profile.score < 0 else round(profile.score, 4),
-                "features": {name: round(value, 4) for name, value in features.items()},
-                "reasons": {} if model is None else model.reasons(features),
-            }
-        return said
 
     # --- state
 
@@ -315,10 +263,3 @@ class RateLimitMl(Plugin[Config], RequestFilter, Observer, EventHandler, Statefu
             ):
                 self._gauge.set(value, of=name)
             await asyncio.sleep(_TICK)
-
-
-def _identity(arguments: Mapping[str, Any]) -> str:
-    text = arguments.get("identity") or arguments.get("ip")
-    if not isinstance(text, str) or not 0 < len(text) <= 256:
-        raise OperationRefused("say whom: identity, or ip")
-    return address_identity(text)

@@ -27,7 +27,7 @@ from plugbay.sdk.protection import (
     Networks,
     Timed,
     Verdict,
-    address_identity,
+    asked_identity,
 )
 
 from ._config import Config as Config
@@ -190,20 +190,20 @@ class Tarpit(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
             case "release":
                 return {"released": self._release()}
             case "check":
-                identity = _identity(arguments)
+                identity = asked_identity(arguments)
                 reason = self._remembered((identity,))
                 return {"identity": identity, "held": bool(reason), "reason": reason}
             case "trap":
                 return self._trap(arguments)
             case _:
-                identity = _identity(arguments)
+                identity = asked_identity(arguments)
                 found = self._forget(identity)
                 self._guard.lift(identity)
                 return {"identity": identity, "held": found}
 
     def _trap(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         data = {"reason": "administrator", **arguments, "action": "tarpit"}
-        verdict = Verdict.of({**data, "identity": _identity(arguments)})
+        verdict = Verdict.of({**data, "identity": asked_identity(arguments)})
         if verdict is None or verdict.seconds <= 0:
             raise OperationRefused("seconds must be more than 0 and at most 366 days")
         self._remember(verdict.identity, verdict.reason, verdict.seconds)
@@ -225,10 +225,3 @@ class Tarpit(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
         while True:
             self._now.set(len(self._held))
             await asyncio.sleep(_MEASURE)
-
-
-def _identity(arguments: Mapping[str, Any]) -> str:
-    text = arguments.get("identity") or arguments.get("ip")
-    if not isinstance(text, str) or not 0 < len(text) <= 256:
-        raise OperationRefused("say whom: identity, or ip")
-    return address_identity(text)

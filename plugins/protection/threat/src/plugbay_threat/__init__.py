@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -11,7 +10,6 @@ from plugbay.sdk import (
     AdminOperation,
     AdminOperations,
     EventHandler,
-    HostUnavailable,
     OperationRefused,
     Plugin,
     RequestFilter,
@@ -22,10 +20,13 @@ from plugbay.sdk.protection import (
     THREAT,
     Guard,
     Identities,
+    Ledger,
     Networks,
     Timed,
     Verdict,
     address_identity,
+    asked,
+    asked_identity,
     number_of,
 )
 
@@ -68,6 +69,8 @@ class Threat(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
         self._allow = Networks(config.allow)
         self._reported: Timed[str] = Timed(_MOST)
         self._lifted: Timed[str] = Timed(_MOST)
+        tables = {"reported": self._reported, "lifted": self._lifted}
+        self._ledger = Ledger(host, "reports", tables, kept=tables)
         self._clean: set[str] = set()
         self._from = SEVERITIES.index(config.block_from)
         self.keeper = Keeper(host, config, self._swapped)
@@ -172,10 +175,10 @@ class Threat(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
             case "report":
                 return await self._report(arguments)
             case _:
-                identity = address_identity(_text(arguments, "identity", "ip"))
+                identity = asked_identity(arguments)
                 self._lift(identity)
                 self._guard.lift(identity)
-                await self._keep()
+                await self._ledger.keep()
                 return {"identity": identity}
 
     def _status(self) -> dict[str, Any]:
@@ -201,7 +204,7 @@ class Threat(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
         return {"indicators": counts.get(feed.name, 0), "error": entry.get("error", "")}
 
     def _check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        text = _text(arguments, "ip", "identity", "domain")
+        text = asked(arguments, "ip", "identity", "domain")
         address = text.partition("/")[0]
         found = number_of(address)
         if found is None:
@@ -220,7 +223,7 @@ class Threat(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
         }
 
     async def _report(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        text = _text(arguments, "ip", "identity")
+        text = asked(arguments, "ip", "identity")
         if number_of(text.partition("/")[0]) is None:
             raise OperationRefused("ip is no address")
         seconds = arguments.get("seconds", 86_400.0)
@@ -230,39 +233,23 @@ class Threat(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
         self._lifted.pop(identity)
         self._reported.put(identity, str(arguments.get("reason", ""))[:200], now + seconds, now)
         self._clean.clear()
-        await self._keep()
+        await self._ledger.keep()
         return {"identity": identity, "seconds": seconds}
 
     # --- state
 
     def snapshot(self) -> bytes:
         """Return what administrators have reported and lifted; the indexes are in files."""
-        now = self.host.clock.time()
-        tables = {"reported": self._reported, "lifted": self._lifted}
-        return json.dumps({name: list(table.items(now)) for name, table in tables.items()}).encode()
+        return self._ledger.dump()
 
     def restore(self, state: bytes) -> None:
         """Take over reports and lifts."""
-        now, kept = self.host.clock.time(), json.loads(state)
-        for name, table in (("reported", self._reported), ("lifted", self._lifted)):
-            for key, until, value in kept.get(name, ()):
-                table.put(str(key), str(value), float(until), now)
+        self._ledger.take(state)
         self._clean.clear()
 
-    async def _keep(self) -> None:
-        """Keep reports and lifts for workers to come; without the supervisor they are here only."""
-        try:
-            await self.host.kv.set("reports", self.snapshot())
-        except (HostUnavailable, ValueError) as error:
-            self.host.log.warning("reports are not kept: %s", error)
-
     async def _load(self) -> None:
-        try:
-            kept = await self.host.kv.get("reports")
-            if kept is not None:
-                self.restore(kept)
-        except (HostUnavailable, ValueError) as error:
-            self.host.log.warning("reports cannot be read: %s", error)
+        await self._ledger.load()
+        self._clean.clear()
 
     async def _measure(self) -> None:
         while True:
@@ -283,10 +270,3 @@ def _said(row: Row | None) -> dict[str, Any] | None:
     if row is None:
         return None
     return {"source": row.source, "severity": SEVERITIES[row.severity], "expires": row.expires}
-
-
-def _text(arguments: Mapping[str, Any], *names: str) -> str:
-    found = next((arguments[name] for name in names if arguments.get(name)), None)
-    if not isinstance(found, str) or len(found) > 256:
-        raise OperationRefused(f"say of whom: {' or '.join(names)}")
-    return found
