@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from plugbay.kernel import OrderItem, Tally, order_plugins
 from plugbay.mcp._member import Link
-from plugbay.mcp._plan import Plan
+from plugbay.mcp._plan import Plan, asks, hook_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from plugbay.kernel import Hook
     from plugbay.mcp._member import Member, Meter
-    from plugbay.sdk import Direction
+    from plugbay.sdk import Direction, Kind
+
+METHODS = 256
+"""Methods whose hooks are remembered: what a client calls may be anything."""
 
 
 class Inside(Protocol):
@@ -38,6 +41,7 @@ class Chain:
         self.successor: Chain | None = None
         self._now = now
         self._plans: dict[tuple[Direction, str], Plan] = {}
+        self._by_method: dict[tuple[Direction, Kind, str], Plan] = {}
         self._parked = 0
         self._open = asyncio.Event()
         self._open.set()
@@ -45,8 +49,18 @@ class Chain:
         for link in self.links:
             link.generation.lease(self)
 
-    def plan(self, direction: Direction, hook: str) -> Plan:
-        """Return the hooks of a class of messages, `hook` being that of `hook_of`."""
+    def plan(self, direction: Direction, kind: Kind, method: str, raw: bytes) -> Plan:
+        """Return the hooks of a message."""
+        if kind == "response" and direction == "to-client" and asks(method, raw):
+            return self._plan(direction, "on_server_request")
+        plan = self._by_method.get((direction, kind, method))
+        if plan is None:
+            plan = self._plan(direction, hook_of(direction, kind, method))
+            if len(self._by_method) < METHODS:
+                self._by_method[direction, kind, method] = plan
+        return plan
+
+    def _plan(self, direction: Direction, hook: str) -> Plan:
         key = direction, hook
         plan = self._plans.get(key)
         if plan is None:
@@ -61,6 +75,7 @@ class Chain:
     def rebuild(self) -> None:
         """Bind the hooks of the instances that run now."""
         self._plans.clear()
+        self._by_method.clear()
 
     # --- what is inside
 

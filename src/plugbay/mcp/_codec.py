@@ -59,7 +59,23 @@ def read_envelope(raw: bytes) -> Envelope:
         raise Malformed(INVALID_REQUEST, f"Invalid Request: {error}") from None
     except (msgspec.DecodeError, RecursionError):
         members = _read_slowly(raw)
-    return _classify(members)
+    id, method = members.id, members.method
+    if members.jsonrpc != "2.0":
+        known = None if id is msgspec.UNSET else id
+        raise Malformed(INVALID_REQUEST, 'Invalid Request: jsonrpc is not "2.0"', known)
+    if method is not msgspec.UNSET:
+        if id is msgspec.UNSET:
+            return Envelope("notification", None, method)
+        if id is None:
+            raise Malformed(INVALID_REQUEST, "Invalid Request: the id is null")
+        return Envelope("request", id, method)
+    if id is msgspec.UNSET:
+        raise Malformed(INVALID_REQUEST, "Invalid Request: neither method nor id")
+    if members.error is not _EMPTY:
+        return Envelope("error", id, "")
+    if members.result is not _EMPTY:
+        return Envelope("response", id, "")
+    raise Malformed(INVALID_REQUEST, "Invalid Request: neither method, result nor error", id)
 
 
 def decode(raw: bytes) -> Any:
@@ -102,23 +118,3 @@ def _read_slowly(raw: bytes) -> _Members:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
-
-
-def _classify(members: _Members) -> Envelope:
-    id = members.id
-    if members.jsonrpc != "2.0":
-        known = None if isinstance(id, msgspec.UnsetType) else id
-        raise Malformed(INVALID_REQUEST, 'Invalid Request: jsonrpc is not "2.0"', known)
-    if isinstance(members.method, str):
-        if isinstance(id, msgspec.UnsetType):
-            return Envelope("notification", None, members.method)
-        if id is None:
-            raise Malformed(INVALID_REQUEST, "Invalid Request: the id is null")
-        return Envelope("request", id, members.method)
-    if isinstance(id, msgspec.UnsetType):
-        raise Malformed(INVALID_REQUEST, "Invalid Request: neither method nor id")
-    if len(bytes(members.error)):
-        return Envelope("error", id, "")
-    if len(bytes(members.result)):
-        return Envelope("response", id, "")
-    raise Malformed(INVALID_REQUEST, "Invalid Request: neither method, result nor error", id)

@@ -6,7 +6,7 @@ It does no input or output: bytes come in, and what is to be sent comes out.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from plugbay.mcp._answers import blocked_answer, error_answer
@@ -21,7 +21,7 @@ from plugbay.mcp._codec import (
 )
 from plugbay.mcp._framing import TooLong
 from plugbay.mcp._pending import Exchange, Exchanges
-from plugbay.mcp._plan import hook_of
+from plugbay.mcp._plan import Outcome
 from plugbay.sdk import Block, Message
 
 if TYPE_CHECKING:
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from plugbay.mcp._chain import Chain, Current
     from plugbay.mcp._codec import Envelope, Id
     from plugbay.mcp._observers import Observers
-    from plugbay.mcp._plan import Outcome, Plan
+    from plugbay.mcp._plan import Plan
     from plugbay.sdk import Direction, McpSession
 
 _log = logging.getLogger("plugbay.mcp")
 MODERN = "2026-07-28"
 _VERSION = "io.modelcontextprotocol/protocolVersion"
+_LEARNS = b"protocolVersion"
 _CLIENT = "io.modelcontextprotocol/clientInfo"
 _DETACHABLE = frozenset(("tools/call", "prompts/get", "resources/read", "completion/complete"))
 
@@ -89,7 +90,7 @@ class Waiting:
         if self.cancelled:
             conversation.give_up(message, exchange)
             return Sent()
-        return await conversation.conclude_waiting(outcome, exchange, plan)
+        return await conversation.conclude_waiting(outcome, message, exchange, plan)
 
 
 class Conversation:
@@ -132,42 +133,55 @@ class Conversation:
         self, direction: Direction, raw: bytes, envelope: Envelope, headers: Mapping[str, str]
     ) -> Sent | Waiting:
         """A request or a notification."""
+        chain, asked = self.current.chain, envelope.kind == "request"
+        if not chain.links and not self._tells(envelope, raw):
+            if asked:
+                exchange = Exchange(direction, envelope.id, envelope.method, None)
+                exchange.bind(chain)
+                self.exchanges.put(exchange)
+            return Sent(raw)
         message = self._message(direction, raw, envelope, headers=headers)
-        if envelope.kind == "request":
+        if asked:
             if not self.session.era or envelope.method == "initialize":
                 self._learn(message)
         elif envelope.method == "notifications/cancelled" and self._cancelled(message):
             return Sent()
-        exchange = Exchange(message)
-        chain = self.current.chain
+        exchange = Exchange(direction, message.id, message.method, message)
         # What belongs to a call in flight may pass: the swap waits for the call's end.
-        fresh = envelope.kind == "request" and direction == "to-server"
-        if chain.parked and (fresh or chain.halted):
+        if chain.parked and ((asked and direction == "to-server") or chain.halted):
             return self._wait(message, exchange)
         exchange.bind(chain)
-        plan = self.plan(chain, message)
+        plan = chain.plan(direction, envelope.kind, envelope.method, raw)
         if plan.waits:
             return self._wait(message, exchange)
-        return self.conclude(plan.run(message), exchange, plan)
+        return self.conclude(plan.run(message, None), message, exchange, plan)
+
+    def _tells(self, envelope: Envelope, raw: bytes) -> bool:
+        """Whether the session's state depends on what a request or a notification says."""
+        if envelope.kind == "notification":
+            return envelope.method == "notifications/cancelled"
+        return envelope.method == "initialize" or (not self.session.era and _LEARNS in raw)
 
     def _response(self, direction: Direction, raw: bytes, envelope: Envelope) -> Sent | Waiting:
         exchange = self.exchanges.take(direction, envelope.id)
-        if exchange is None and self._strict and envelope.id is not None:
-            self.counts.dropped += 1
-            _log.warning("a response to %r, which nobody waits for, was dropped", envelope.id)
-            return Sent()
-        request = None if exchange is None else exchange.request
-        envelope.method = "" if request is None else request.method
-        message = self._message(direction, raw, envelope, request=request)
         if exchange is None:
-            exchange = Exchange(message)
+            if self._strict and envelope.id is not None:
+                self.counts.dropped += 1
+                _log.warning("a response to %r, which nobody waits for, was dropped", envelope.id)
+                return Sent()
+            exchange = Exchange(direction, envelope.id, "", None)
         exchange.resume(self.current)
+        envelope.method, chain = exchange.method, exchange.chain
+        if not chain.links and envelope.method != "initialize":
+            exchange.end()
+            return Sent(raw)
+        message = self._message(direction, raw, envelope, request=exchange.request)
         if envelope.method == "initialize" and envelope.kind == "response":
             self.session.protocol_version = str(message.result.get("protocolVersion", ""))
-        plan = self.plan(exchange.chain, message)
-        if plan.waits or (exchange.chain.halted and not plan.empty):
+        plan = chain.plan(direction, envelope.kind, envelope.method, raw)
+        if plan.waits or (chain.halted and not plan.empty):
             return Waiting(self, message, exchange)
-        return self.conclude(plan.run(message), exchange, plan)
+        return self.conclude(plan.run(message, None), message, exchange, plan)
 
     def _wait(self, message: Message, exchange: Exchange) -> Waiting:
         waiting = Waiting(self, message, exchange)
@@ -179,62 +193,67 @@ class Conversation:
 
     def plan(self, chain: Chain, message: Message) -> Plan:
         """Return the hooks for a message in a chain."""
-        hook = hook_of(message.direction, message.kind, message.method, message.raw)
-        return chain.plan(message.direction, hook)
+        return chain.plan(message.direction, message.kind, message.method, message.raw)
 
-    def conclude(self, outcome: Outcome, exchange: Exchange, plan: Plan) -> Sent:
-        """The message has passed its hooks, or one has stopped it."""
-        message, stop = outcome.message, outcome.stop
-        if isinstance(stop, Message):
-            back = self.plan(exchange.chain, stop)
-            return self._answered(back.run(stop, but=outcome.link), exchange, plan, message)
-        return self._settle(outcome, exchange, plan)
+    def conclude(
+        self, outcome: Message | Outcome, came: Message, exchange: Exchange, plan: Plan
+    ) -> Sent:
+        """The message that came has passed its hooks, or one has stopped it."""
+        if isinstance(outcome, Message):
+            return self._passed(outcome, came, exchange, plan)
+        if isinstance(outcome.stop, Message):
+            back = self.plan(exchange.chain, outcome.stop)
+            return self._answered(back.run(outcome.stop, outcome.link), outcome, exchange, plan)
+        return self._blocked(outcome.stop, outcome, exchange, plan)
 
-    async def conclude_waiting(self, outcome: Outcome, exchange: Exchange, plan: Plan) -> Sent:
+    async def conclude_waiting(
+        self, outcome: Message | Outcome, came: Message, exchange: Exchange, plan: Plan
+    ) -> Sent:
         """As `conclude`, where hooks for an answer may be coroutines."""
-        self._undecided.pop(outcome.message.id, None)
-        message, stop = outcome.message, outcome.stop
-        if isinstance(stop, Message):
-            back = self.plan(exchange.chain, stop)
-            passed = await back.run_waiting(stop, but=outcome.link)
-            return self._answered(passed, exchange, plan, message)
-        return self._settle(outcome, exchange, plan)
+        self._undecided.pop(came.id, None)
+        if isinstance(outcome, Outcome) and isinstance(outcome.stop, Message):
+            back = self.plan(exchange.chain, outcome.stop)
+            passed = await back.run_waiting(outcome.stop, outcome.link)
+            return self._answered(passed, outcome, exchange, plan)
+        return self.conclude(outcome, came, exchange, plan)
 
-    def _answered(self, outcome: Outcome, exchange: Exchange, plan: Plan, request: Message) -> Sent:
+    def _answered(
+        self, answer: Message | Outcome, outcome: Outcome, exchange: Exchange, plan: Plan
+    ) -> Sent:
         """A plugin has answered a request itself; the others have seen the answer."""
-        self._observe(exchange.chain, plan, request)
-        answer = outcome.message
-        observers = self.plan(exchange.chain, answer)
-        if isinstance(outcome.stop, Block):
-            return self._settle(replace(outcome, message=request), exchange, plan)
-        self._observe(exchange.chain, observers, answer)
+        if isinstance(answer, Outcome):
+            # One of them has blocked it: a message on its way back cannot be answered.
+            block = cast("Block", answer.stop)
+            stopped = Outcome(outcome.message, block, answer.link)
+            return self._blocked(block, stopped, exchange, plan)
+        self._observe(exchange.chain, plan, outcome.message)
+        self._observe(exchange.chain, self.plan(exchange.chain, answer), answer)
         exchange.end()
         return Sent(back=answer.raw)
 
-    def _settle(self, outcome: Outcome, exchange: Exchange, plan: Plan) -> Sent:
-        message, stop, link = outcome.message, outcome.stop, outcome.link
-        if isinstance(stop, Block):
-            message.blocked = stop
-        self._observe(exchange.chain, plan, message)
-        if isinstance(stop, Block) and link is not None:
-            self.counts.blocked += 1
-            exchange.end()
-            if message.kind == "notification":
-                return Sent()
-            answer = blocked_answer(message, stop, link.id, link.generation.number)
-            request = message.kind == "request"
-            return Sent(back=answer) if request else Sent(forward=answer)
-        original = exchange.first is message
-        if not original:
-            self.counts.changed += 1
+    def _passed(self, message: Message, came: Message, exchange: Exchange, plan: Plan) -> Sent:
+        if plan.observers:
+            self._observe(exchange.chain, plan, message)
         if message.kind == "request":
             exchange.request = message
             self.exchanges.put(exchange)
         else:
             exchange.end()
-        if original:
-            return Sent(forward=message.raw)
-        return Sent(message.raw, b"", _mirrored(exchange.first), _mirrored(message))
+        if message is came:
+            return Sent(message.raw)
+        self.counts.changed += 1
+        return Sent(message.raw, b"", _mirrored(came), _mirrored(message))
+
+    def _blocked(self, block: Block, outcome: Outcome, exchange: Exchange, plan: Plan) -> Sent:
+        message, link = outcome.message, outcome.link
+        message.blocked = block
+        self._observe(exchange.chain, plan, message)
+        self.counts.blocked += 1
+        exchange.end()
+        if message.kind == "notification":
+            return Sent()
+        answer = blocked_answer(message, block, link.id, link.generation.number)
+        return Sent(back=answer) if message.kind == "request" else Sent(forward=answer)
 
     def _observe(self, chain: Chain, plan: Plan, message: Message) -> None:
         if plan.observers:
@@ -251,7 +270,7 @@ class Conversation:
         """The server has gone: return the answers to every request that waits for it."""
         answers: list[bytes] = []
         for exchange in self.exchanges.drain("to-server"):
-            answers.append(error_answer(exchange.first.id, code, text, data))
+            answers.append(error_answer(exchange.id, code, text, data))
             exchange.end()
         return answers
 
@@ -317,7 +336,7 @@ class Conversation:
     def _learn(self, request: Message) -> None:
         """See from a client's first request which era it is of."""
         session = self.session
-        if request.direction != "to-server" or b"protocolVersion" not in request.raw:
+        if request.direction != "to-server" or _LEARNS not in request.raw:
             return
         if request.method == "initialize":
             session.era, client = "handshake", request.params.get("clientInfo")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 
 MAX_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message, unless said otherwise."""
@@ -25,27 +26,23 @@ class LineSplitter:
     A line over `limit` is not kept in memory: it comes out as `TooLong` when it ends.
     """
 
-    __slots__ = ("_head", "_limit", "_parts", "_size", "_tail")
+    __slots__ = ("_begun", "_head", "_limit", "_size", "_tail")
 
     def __init__(self, limit: int = MAX_MESSAGE) -> None:
         self._limit = limit
-        self._parts: list[bytes] = []
+        self._begun: BytesIO | None = None  # it grows in place, and gives away what it holds
         self._size = 0
         self._head = self._tail = b""
 
     def feed(self, data: bytes) -> list[bytes | TooLong]:
         """Take bytes and return the lines that they complete."""
-        first, *others = data.split(b"\n")
-        if not others:
-            self._add(first)
-            return []
-        self._add(first)
-        lines = [self._take()]
-        for line in others[:-1]:
-            size = len(line)
-            over = size > self._limit
-            lines.append(TooLong(size, line[:KEPT], line[-KEPT:]) if over else line)
-        self._add(others[-1])
+        *complete, last = data.split(b"\n")
+        lines: list[bytes | TooLong] = []
+        if self._size and complete:
+            self._add(complete.pop(0))
+            lines.append(self._take())
+        lines += map(self._capped, complete) if len(data) > self._limit else complete
+        self._add(last)
         return [line for line in lines if isinstance(line, TooLong) or line.strip()]
 
     @property
@@ -53,26 +50,29 @@ class LineSplitter:
         """Bytes that came behind the last line feed."""
         return self._size
 
+    def _capped(self, line: bytes) -> bytes | TooLong:
+        size = len(line)
+        return TooLong(size, line[:KEPT], line[-KEPT:]) if size > self._limit else line
+
     def _add(self, data: bytes) -> None:
         if not data:
             return
         self._size += len(data)
         if self._size <= self._limit:
-            self._parts.append(data)
+            if self._begun is None:
+                self._begun = BytesIO()
+            self._begun.write(data)
             return
-        if self._parts:
-            self._head = b"".join(self._parts)[:KEPT]
-            self._tail = b"".join(self._parts)[-KEPT:]
-            self._parts.clear()
+        if self._begun is not None:
+            kept, self._begun = self._begun.getvalue(), None
+            self._head, self._tail = kept[:KEPT], kept[-KEPT:]
         elif not self._head:
             self._head = data[:KEPT]
         self._tail = (self._tail + data)[-KEPT:]
 
     def _take(self) -> bytes | TooLong:
-        line: bytes | TooLong
+        line: bytes | TooLong = b"" if self._begun is None else self._begun.getvalue()
         if self._size > self._limit:
             line = TooLong(self._size, self._head, self._tail)
-        else:
-            line = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts, self._size, self._head, self._tail = [], 0, b"", b""
+        self._begun, self._size, self._head, self._tail = None, 0, b"", b""
         return line

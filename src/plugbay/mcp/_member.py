@@ -22,6 +22,10 @@ _log = logging.getLogger("plugbay.mcp")
 class Duration(Protocol):
     """A distribution of seconds."""
 
+    bounds: tuple[float, ...]
+    counts: list[int]
+    total: float
+
     def observe(self, value: float) -> None: ...
 
 

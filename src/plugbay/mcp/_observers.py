@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
+from plugbay.mcp._deadline import within
 from plugbay.mcp._member import FAULTS
 
 if TYPE_CHECKING:
@@ -69,10 +70,9 @@ class Observers:
             link.skipped()
             return
         try:
-            async with asyncio.timeout(link.seconds):
-                done = step.call(message)
-                if step.coroutine:
-                    await done
+            done = step.call(message)
+            if step.coroutine:
+                await within(link.seconds, done)
         except FAULTS as error:
             link.failed(error)
         else:

@@ -17,14 +17,17 @@ ASKED = 10_000
 
 
 class Exchange:
-    """A message, and its response if it is a request; bound to one chain until it ends."""
+    """A message, and its response if it is a request; bound to one chain until it ends.
 
-    __slots__ = ("_chain", "first", "request")
+    Where no plugin can see them no messages are kept, only the `id` and the `method`.
+    """
 
-    def __init__(self, first: Message) -> None:
-        self.first = first
-        """As its sender wrote it."""
-        self.request: Message = first
+    __slots__ = ("_chain", "direction", "id", "method", "request")
+
+    def __init__(self, direction: Direction, id: Id, method: str, request: Message | None) -> None:
+        self.direction: Direction = direction
+        self.id, self.method = id, method
+        self.request = request
         """As its receiver got it."""
         self._chain: Chain | None = None
 
@@ -78,14 +81,13 @@ class Exchanges:
 
     def put(self, exchange: Exchange) -> None:
         """A request was sent on. One of the same id that waited is waited for no longer."""
-        first = exchange.first
-        waiting = self._waiting[first.direction]
-        before = waiting.pop(first.id, None)
+        waiting = self._waiting[exchange.direction]
+        before = waiting.pop(exchange.id, None)
         if before is not None:
             before.end()
-        elif first.direction == "to-client" and len(waiting) >= ASKED:
+        elif exchange.direction == "to-client" and len(waiting) >= ASKED:
             waiting.pop(next(iter(waiting))).end()
-        waiting[first.id] = exchange
+        waiting[exchange.id] = exchange
 
     def take(self, direction: Direction, id: Id) -> Exchange | None:
         """Return what a response in `direction` with this id answers, and wait no longer."""

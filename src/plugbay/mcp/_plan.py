@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from plugbay.mcp._compile import compile_steps
+from plugbay.mcp._deadline import within
 from plugbay.mcp._member import FAULTS
 from plugbay.sdk import Block, Message
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from plugbay.mcp._compile import Run
     from plugbay.mcp._member import Link
     from plugbay.sdk import Direction, Kind
 
@@ -22,8 +25,16 @@ TARGETED = frozenset(("on_tool_call", "on_tool_result", "on_prompt", "on_resourc
 ASKS = b'"input_required"'
 
 
-def hook_of(direction: Direction, kind: Kind, method: str, raw: bytes) -> str:
-    """Return the name of the hook for such a message; empty if only `on_message` sees it."""
+def asks(method: str, raw: bytes) -> bool:
+    """Whether a response asks the client for something (2026-07-28, multi round-trip requests)."""
+    return ASKS in raw and method not in HANDSHAKES
+
+
+def hook_of(direction: Direction, kind: Kind, method: str) -> str:
+    """Return the name of the hook for such a message; empty if only `on_message` sees it.
+
+    A response that `asks` is a request of the server instead.
+    """
     if kind == "notification":
         return "on_notification"
     if kind == "error":
@@ -35,8 +46,6 @@ def hook_of(direction: Direction, kind: Kind, method: str, raw: bytes) -> str:
         return "on_handshake"
     if to_server and not request:
         return ""
-    if not request and ASKS in raw:
-        return "on_server_request"
     if method == "tools/call":
         return "on_tool_call" if request else "on_tool_result"
     if method in LISTINGS:
@@ -54,22 +63,23 @@ class Step:
     targeted: bool
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """A message that has passed, or what stopped it: a block or an answer, and whose.
-
-    Not frozen: that would double what a message costs without plugins.
-    """
+    """What stopped a message: a block or an answer, and whose."""
 
     message: Message
-    stop: Block | Message | None = None
-    link: Link | None = None
+    stop: Block | Message
+    link: Link
 
 
 class Plan:
     """The hooks for one class of messages, bound when the chain was built."""
 
-    __slots__ = ("_checks", "_checks_last", "_now", "_serial", "empty", "observers", "waits")
+    __slots__ = ("_checks", "_checks_last", "_now", "_serial", "empty", "observers", "run", "waits")
+
+    run: Run
+    """Passes the hooks if none of them is a coroutine, but those of one plugin: `(message, but)`.
+    Returns the message as they left it, or the outcome if one has stopped it."""
 
     def __init__(
         self, links: Sequence[Link], hook: str, direction: Direction, now: Callable[[], float]
@@ -88,41 +98,13 @@ class Plan:
         self.observers = tuple(step for step in steps if step.link.mode == "observe")
         self.waits = any(step.coroutine for step in working)
         self.empty = not working
+        self.run = compile_steps(() if self.waits else self._serial, now, Outcome)
 
-    def run(self, message: Message, *, but: Link | None = None) -> Outcome:
-        """Pass the hooks, none of which is a coroutine; those of `but` are left out."""
-        now = self._now
-        began = now() if self._serial else 0.0
-        for step in self._serial:
-            link = step.link
-            if link is but or (step.targeted and not link.about(message)):
-                continue
-            if not link.allowed():
-                verdict: Message | Block | None = link.skipped()
-            else:
-                try:
-                    answer = step.call(message)
-                except FAULTS as error:
-                    verdict = link.failed(error)
-                else:
-                    end = now()
-                    link.worked(end - began)
-                    began = end
-                    if answer is None:
-                        link.series.passed += 1
-                        continue
-                    verdict = link.judge(answer, message)
-            if verdict is not None:
-                if isinstance(verdict, Block) or verdict.direction != message.direction:
-                    return Outcome(message, verdict, link)
-                message = verdict
-        return Outcome(message)
-
-    async def run_waiting(self, message: Message, *, but: Link | None = None) -> Outcome:
+    async def run_waiting(self, message: Message, but: Link | None = None) -> Message | Outcome:
         """Pass the hooks, some of which are coroutines."""
         if self._checks and not self._checks_last:
             outcome = await self._check(message)
-            if outcome.stop is not None:
+            if isinstance(outcome, Outcome):
                 return outcome
         for step in self._serial:
             link = step.link
@@ -135,7 +117,7 @@ class Plan:
                 message = verdict
         if self._checks and self._checks_last:
             return await self._check(message)
-        return Outcome(message)
+        return message
 
     async def _call(self, step: Step, message: Message) -> Message | Block | None:
         link = step.link
@@ -143,11 +125,9 @@ class Plan:
             return link.skipped()
         began = self._now()
         try:
+            answer = step.call(message)
             if step.coroutine:
-                async with asyncio.timeout(link.seconds):
-                    answer = await step.call(message)
-            else:
-                answer = step.call(message)
+                answer = await within(link.seconds, answer)
         except FAULTS as error:
             return link.failed(error)
         link.worked(self._now() - began)
@@ -156,7 +136,7 @@ class Plan:
             return None
         return link.judge(answer, message)
 
-    async def _check(self, message: Message) -> Outcome:
+    async def _check(self, message: Message) -> Message | Outcome:
         """Ask all coroutine checks at once; the first that blocks decides."""
         asked = {
             asyncio.create_task(self._call(step, message)): step.link
@@ -173,7 +153,7 @@ class Plan:
         finally:
             for task in waiting:
                 task.cancel()
-        return Outcome(message)
+        return message
 
 
 def _steps(link: Link, hook: str) -> list[Step]:

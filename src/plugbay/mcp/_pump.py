@@ -38,7 +38,8 @@ class Pump:
     def __init__(
         self, conversation: Conversation, direction: Direction, onward: Writer, back: Writer
     ) -> None:
-        self._conversation, self._direction = conversation, direction
+        self._conversation = conversation
+        self._direction: Direction = direction
         self._onward, self._back = onward, back
         self._behind: list[Writer] = []
         self._detached: set[asyncio.Task[None]] = set()

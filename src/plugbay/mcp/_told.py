@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from plugbay.mcp._answers import plugin_failed
+from plugbay.mcp._deadline import within
 from plugbay.mcp._member import FAULTS
 from plugbay.sdk import Block
 
@@ -40,10 +40,9 @@ async def tell(chain: Chain, name: str, *arguments: object) -> None:
 
 async def _call(link: Link, hook: Hook, *arguments: object) -> tuple[object, bool]:
     try:
-        async with asyncio.timeout(link.seconds):
-            answer = hook.call(*arguments)
-            if hook.coroutine:
-                answer = await answer
+        answer = hook.call(*arguments)
+        if hook.coroutine:
+            answer = await within(link.seconds, answer)
     except FAULTS as error:
         link.failed(error)
         return None, True

@@ -1,0 +1,118 @@
+"""Compiles hooks that do not wait into one function: no loop, no call but the hooks' own.
+
+Each hook is timed, counted and guarded; bench/micro_mcp.py measures what that costs. The source is
+made only of this module's text and numbers, never of anything a plugin or an operator has written.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
+
+from plugbay.mcp._member import FAULTS
+from plugbay.sdk import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from plugbay.mcp._member import Link
+    from plugbay.mcp._plan import Outcome, Step
+    from plugbay.sdk import Message
+
+    Run = Callable[[Message, Link | None], "Message | Outcome"]
+
+_STEP = """
+    if but is not link{n}{targeted}:
+        if generation{n}.instance is not None{allowed}:
+            try:
+                verdict = hook{n}(message)
+            except FAULTS as error:
+                t = now()
+                verdict = failed{n}(error)
+            else:
+                end = now()
+                seconds = end - t
+                t = end
+                vitals{n}.calls += 1
+                counts{n}[{bucket}] += 1
+                duration{n}.total += seconds
+                {success}
+                if verdict is None:
+                    series{n}.passed += 1
+                else:
+                    verdict = judge{n}(verdict, message)
+        else:
+            verdict = skipped{n}()
+        if verdict is not None:
+            if isinstance(verdict, Block) or verdict.direction != message.direction:
+                return Outcome(message, verdict, link{n})
+            message = verdict
+"""
+
+# As `breaker.success()`, without a call where nothing but a count is to be done.
+_SUCCESS = """if breaker{n}.closed:
+                    breaker{n}.passed += 1
+                else:
+                    breaker{n}.success()"""
+
+
+def compile_steps(steps: Sequence[Step], now: Callable[[], float], outcome: type[Outcome]) -> Run:
+    """Return `run(message, but)`: it passes the hooks of all plugins except `but`.
+
+    It returns the message as the last of them left it, or the outcome if one has stopped it.
+    """
+    names: dict[str, Any] = {
+        "FAULTS": FAULTS,
+        "Block": Block,
+        "Outcome": outcome,
+        "bisect_left": bisect_left,
+        "now": now,
+    }
+    lines = ["def run(message, but):"]
+    if steps:
+        lines.append("    t = now()")
+    for n, step in enumerate(steps):
+        names |= _names(n, step)
+        lines.append(_block(n, step))
+    # The source is built from constants and indices alone.
+    exec(compile("\n".join([*lines, "    return message"]), "<plan>", "exec"), names)  # noqa: S102
+    run: Run = names.pop("run")
+    return run
+
+
+def _block(n: int, step: Step) -> str:
+    guarded = step.link.breaker is not None
+    return _STEP.format(
+        n=n,
+        targeted=f" and about{n}(message)" if step.targeted else "",
+        allowed=f" and (breaker{n}.closed or breaker{n}.allow())" if guarded else "",
+        success=_SUCCESS.format(n=n) if guarded else "pass",
+        bucket=_bucket(n, step.link.series.duration.bounds),
+    )
+
+
+def _names(n: int, step: Step) -> dict[str, Any]:
+    link = step.link
+    duration = link.series.duration
+    found = {
+        "about": link.about,
+        "breaker": link.breaker,
+        "bounds": duration.bounds,
+        "counts": duration.counts,
+        "duration": duration,
+        "failed": link.failed,
+        "generation": link.generation,
+        "hook": step.call,
+        "judge": link.judge,
+        "link": link,
+        "series": link.series,
+        "skipped": link.skipped,
+        "vitals": link.generation.vitals,
+    }
+    return {f"{name}{n}": value for name, value in found.items()}
+
+
+def _bucket(n: int, bounds: Sequence[float]) -> str:
+    """Return the expression for a histogram's bucket: most hooks fall into the first few."""
+    first = "".join(f"{i} if seconds <= {bound!r} else " for i, bound in enumerate(bounds[:4]))
+    return f"{first}bisect_left(bounds{n}, seconds)"
