@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from pathlib import Path
 
+    from plugbay.admin._figures import Figures
     from plugbay.admin._journal import Journal
     from plugbay.admin._recent_logs import LogLine
     from plugbay.admin.audit import AuditLog
@@ -223,6 +224,7 @@ class Services:
     journal: Journal
     logs: Logs
     traffic: Traffic
+    figures: Figures
     operations: Operations
     artifacts: Artifacts
     uploads: Receiver

@@ -46,12 +46,13 @@ class PluginHost:
         secrets: Secrets,
         data_dir: Path,
         share: Share,
+        task_failed: Callable[[str], None] = lambda plugin: None,
     ) -> None:
         self.plugin, self.version, self.generation = manifest.id, manifest.version, generation
         self.log, self.clock, self.metrics = log, clock, metrics
         self.events = PluginEvents(publish, manifest.id)
         self.kv, self.secrets = kv, secrets
-        self._data_dir, self._share = data_dir, share
+        self._data_dir, self._share, self._task_failed = data_dir, share, task_failed
         self.tasks: set[asyncio.Task[None]] = set()
         """The background tasks that run now; their names are what the author gave."""
 
@@ -79,6 +80,7 @@ class PluginHost:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            self._task_failed(self.plugin)
             self.log.error("background task %s failed", task.get_name(), exc_info=error)
 
     async def close(self) -> None:

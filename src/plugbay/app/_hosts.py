@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.app._host import PluginHost
 from plugbay.app._secrets import SecretFiles, environment
+from plugbay.kernel import OutOfProcess
 from plugbay.observability import HostMetrics
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class WorkerHosts:
         closed: Closed,
         data: Path,
         share: Share,
+        task_failed: Callable[[str], None],
     ) -> None:
+        self._task_failed = task_failed
         self._logs, self._clock, self._registry = logs, clock, registry
         self._errands, self._publish = errands, publish
         self._closed, self._data, self._share = closed, data, share
@@ -77,6 +80,7 @@ class WorkerHosts:
             secrets=SecretFiles(self._data / "secrets", environment(), granted),
             data_dir=self._data / "plugins" / manifest.id,
             share=self._share,
+            task_failed=self._task_failed,
         )
         return Lent(host, self._closed)
 
@@ -112,6 +116,11 @@ class _Listener:
     def hooks(self) -> Mapping[str, Hook]:
         """The plugin's own."""
         return self._instance.hooks
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that the plugin runs in, if it has some of its own."""
+        return self._instance.pids if isinstance(self._instance, OutOfProcess) else ()
 
     async def start(self) -> None:
         """Start the plugin, then let it hear."""

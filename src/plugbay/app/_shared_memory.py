@@ -50,6 +50,7 @@ class SharedBlocks:
         self._places, self.members = places(data), members
         self._numbers = data / "run" / "shared-members"
         self._views: dict[str, memoryview] = {}
+        self._owners: dict[str, str] = {}
         self._index = -1
         self._lock = -1
 
@@ -59,6 +60,7 @@ class SharedBlocks:
         if not _NAME.fullmatch(name) or not 0 < size <= LARGEST:
             raise ValueError(f"no name or size of shared memory: {name!r}, {size}")
         file = f"{plugin}.{name}.{size}"
+        self._owners[file] = plugin
         view = self._views.get(file)
         if view is None:
             try:
@@ -66,6 +68,14 @@ class SharedBlocks:
             except OSError as error:
                 raise HostUnavailable(f"no room for {size} bytes of shared memory") from error
         return SharedMemory(view, self._number(), self.members)
+
+    def sizes(self) -> dict[str, int]:
+        """How many bytes each plugin has, of those that are mapped here."""
+        found: dict[str, int] = {}
+        for file, view in self._views.items():
+            owner = self._owners[file]
+            found[owner] = found.get(owner, 0) + len(view)
+        return found
 
     def _map(self, file: str, size: int) -> memoryview:
         trouble = OSError("no directory for shared memory")

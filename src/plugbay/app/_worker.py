@@ -42,6 +42,7 @@ from plugbay.observability import (
     EventMetrics,
     Logs,
     OtelTraces,
+    PluginUse,
     ProcessCollector,
     Registry,
     SlotMetrics,
@@ -83,7 +84,8 @@ class Worker:
         self.options = options
         self.clock, self.registry = SystemClock(), Registry()
         self.registry.add(ProcessCollector(options.worker, started=self.clock.time()))
-        self.slot_metrics = SlotMetrics(self.registry)
+        self.slot_metrics, self.use = SlotMetrics(self.registry), PluginUse(self.registry)
+        self.shared = SharedBlocks(Path(options.data_dir), options.workers + SPARE)
         self.logs = Logs(fd=2, format=options.log.format, level=options.log.level)
         events = EventMetrics(self.registry)
         self.bus = EventBus(self.clock, meter=events)
@@ -157,7 +159,8 @@ class Worker:
             publish=self._publish,
             closed=self._closed,
             data=Path(options.data_dir),
-            share=SharedBlocks(Path(options.data_dir), options.workers + SPARE).take,
+            share=self.shared.take,
+            task_failed=self.use.task_failed,
         )
         return Agent(
             Identity(
@@ -230,10 +233,13 @@ class Worker:
     def _metrics(self) -> bytes:
         self.slot_metrics.revision(self.agent.applier.desired.revision)
         self.slot_metrics.clear()
-        for slot in self.agent.status():
+        slots = self.agent.status()
+        for slot in slots:
             self.slot_metrics.slot(
                 slot.plugin, slot.state, in_flight=slot.in_flight, draining=slot.draining
             )
+        self.use.look({slot.plugin: slot.pids for slot in slots})
+        self.use.shared(self.shared.sizes())
         return self.registry.snapshot()
 
     def _blocked(self, blocked: Blocked) -> None:

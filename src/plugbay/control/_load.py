@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugbay.kernel import CircuitBreaker, Generation, LoadFailed, LoadRequest
+from plugbay.kernel import CircuitBreaker, Generation, LoadFailed, LoadRequest, OutOfProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +77,11 @@ class Hosted:
     def tasks(self) -> tuple[str, ...]:
         """The names of the background tasks that it has started and that run now."""
         return self._lent.tasks
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that it runs in, if it has some of its own."""
+        return self._instance.pids if isinstance(self._instance, OutOfProcess) else ()
 
     async def stop(self) -> None:
         """Stop the instance, then take back what it was lent, whatever `stop` did."""

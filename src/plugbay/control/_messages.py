@@ -52,6 +52,8 @@ class SlotReport(msgspec.Struct, frozen=True, kw_only=True):
     """Its background tasks that run now, by name."""
     draining_requests: int = 0
     """Requests inside the generations that drain."""
+    pids: tuple[int, ...] = ()
+    """The processes that the plugin runs in, old generations' too; none: the worker's."""
     checked: float = 0.0
     """When the current generation was last found well, or asked: seconds since 1970."""
 

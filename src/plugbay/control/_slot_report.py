@@ -8,8 +8,11 @@ from plugbay.control._load import Hosted
 from plugbay.control._messages import SlotReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from plugbay.control._applier import Applier
     from plugbay.control._caretaker import Caretaker
+    from plugbay.kernel import Generation
 
 
 def slot_report(id: str, applier: Applier, caretaker: Caretaker) -> SlotReport:
@@ -35,5 +38,11 @@ def slot_report(id: str, applier: Applier, caretaker: Caretaker) -> SlotReport:
         hooks=tuple(sorted(instance.hooks)) if instance else (),
         tasks=instance.tasks if isinstance(instance, Hosted) else (),
         draining_requests=sum(old.in_flight for old in slot.draining),
+        pids=_pids([*([slot.current] if slot.current else []), *slot.draining]),
         checked=caretaker.checked(id),
     )
+
+
+def _pids(generations: Iterable[Generation]) -> tuple[int, ...]:
+    instances = [generation.instance for generation in generations]
+    return tuple(pid for one in instances if isinstance(one, Hosted) for pid in one.pids)

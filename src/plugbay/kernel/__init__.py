@@ -51,6 +51,7 @@ from plugbay.kernel._ports import Clock as Clock
 from plugbay.kernel._ports import Hook as Hook
 from plugbay.kernel._ports import Instance as Instance
 from plugbay.kernel._ports import LoadRequest as LoadRequest
+from plugbay.kernel._ports import OutOfProcess as OutOfProcess
 from plugbay.kernel._ports import Randomness as Randomness
 from plugbay.kernel._ports import Runtime as Runtime
 from plugbay.kernel._receipt import PluginChange as PluginChange

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,9 +40,22 @@ class Instance(Protocol):
     async def restore(self, state: bytes) -> None: ...
 
 
+@runtime_checkable
+class OutOfProcess(Protocol):
+    """An instance that runs in processes of its own."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Those that run now; what they have started themselves is not named."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadRequest:
-    """All that a runtime needs to load one generation."""
+    """All that a runtime needs to load one generation.
+
+    `environment` is the virtual environment of a wheel that runs in a process of its own.
+    """
 
     manifest: Manifest
     payload: Path
@@ -50,6 +63,7 @@ class LoadRequest:
     config: Mapping[str, Any]
     host: Host
     generation: int
+    environment: Path | None = None
 
 
 class Runtime(Protocol):

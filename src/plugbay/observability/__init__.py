@@ -27,7 +27,12 @@ from plugbay.observability._logs import JsonFormatter as JsonFormatter
 from plugbay.observability._logs import fields_of as fields_of
 from plugbay.observability._logs import request_id as request_id
 from plugbay.observability._logs import rfc3339 as rfc3339
+from plugbay.observability._mcp_metrics import McpMetrics as McpMetrics
 from plugbay.observability._merge import Merged as Merged
+from plugbay.observability._plugin_figures import OwnMetric as OwnMetric
+from plugbay.observability._plugin_figures import PluginFigures as PluginFigures
+from plugbay.observability._plugin_figures import PluginTotals as PluginTotals
+from plugbay.observability._plugin_use import PluginUse as PluginUse
 from plugbay.observability._probes import Check as Check
 from plugbay.observability._probes import HealthReport as HealthReport
 from plugbay.observability._probes import Probes as Probes

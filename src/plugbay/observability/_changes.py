@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from plugbay.observability._registry import Registry
 
+RESTARTS = "plugbay_plugin_restarts_total"
 PLUGIN_FAMILIES = (
-    "plugbay_plugin_restarts_total",
+    RESTARTS,
     "plugbay_plugin_state",
     "plugbay_plugin_inflight",
     "plugbay_plugin_draining",
@@ -37,7 +38,7 @@ class ChangeMetrics:
             "plugbay_swap_cancelled_requests_total", "Requests cancelled at a drain deadline."
         ).value()
         self._restarts = registry.counter(
-            "plugbay_plugin_restarts_total", "Restarts of failed plugins.", ("plugin", "reason")
+            RESTARTS, "Restarts of failed plugins.", ("plugin", "reason")
         )
         self._workers = registry.counter(
             "plugbay_worker_restarts_total", "Workers that were replaced.", ("reason",)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from plugbay.observability._changes import PLUGIN_FAMILIES
 from plugbay.observability._collectors import PLUGIN_DURATION, PLUGIN_REQUESTS
 from plugbay.observability._family import OVERFLOW, Value
+from plugbay.observability._plugin_use import USE_FAMILIES
 from plugbay.observability._series import REQUEST_SECONDS, Histogram
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ MAX_PLUGIN_FAMILIES = 50
 MAX_LABEL = 128
 MAX_BUCKETS = 40
 
-RESERVED = frozenset({PLUGIN_REQUESTS.name, PLUGIN_DURATION.name, *PLUGIN_FAMILIES})
+RESERVED = frozenset(
+    {PLUGIN_REQUESTS.name, PLUGIN_DURATION.name, *PLUGIN_FAMILIES, *USE_FAMILIES.values()}
+)
 """Names of the gateway's own that an id and a name could add up to (`requests` + `total`)."""
 
 S = TypeVar("S")
@@ -37,7 +40,7 @@ class HostMetrics:
     def __init__(self, registry: Registry, plugin: str, version: str) -> None:
         self._registry = registry
         self._owner = (plugin, version)
-        self._prefix = f"plugbay_plugin_{plugin.replace('-', '_')}_"
+        self._prefix = prefix_of(plugin)
         self._counters: dict[str, _Counter] = {}
         self._gauges: dict[str, _Gauge] = {}
         self._histograms: dict[str, _Histogram] = {}
@@ -82,6 +85,11 @@ class HostMetrics:
         if full in RESERVED:
             raise ValueError(f"the metric {full} is the gateway's own; choose another name")
         return full
+
+
+def prefix_of(plugin: str) -> str:
+    """Return what the exported names of a plugin's metrics begin with."""
+    return f"plugbay_plugin_{plugin.replace('-', '_')}_"
 
 
 def _labels(own: Sequence[str]) -> tuple[str, ...]:

@@ -59,6 +59,32 @@ class Merged:
             if family.definition.kind != "gauge":
                 _add(self._past, family)
 
+    def labelled(self, label: str, value: str) -> list[FamilySnapshot]:
+        """Return only the series whose first label is `label` with this `value`, of all workers.
+
+        A family whose workers are kept apart is left out.
+        """
+        total: Families = {}
+        past = (FamilySnapshot(one, list(samples.values())) for one, samples in self._past.items())
+        latest = (family for _, families in self._latest.values() for family in families)
+        for family in (*past, *latest):
+            definition = family.definition
+            if definition.labels[:1] != (label,) or definition.combine == "worker":
+                continue
+            found = [one for one in family.samples if one.labels[0] == value]
+            if found:
+                _add(total, FamilySnapshot(definition, found))
+        return [FamilySnapshot(one, list(samples.values())) for one, samples in total.items()]
+
+    def only(self, name: str) -> list[FamilySnapshot]:
+        """Return the families of this name, one of each worker that runs."""
+        return [
+            family
+            for _, families in self._latest.values()
+            for family in families
+            if family.definition.name == name
+        ]
+
     def collect(self, own: Iterable[FamilySnapshot] = ()) -> list[FamilySnapshot]:
         """Return all families: those of the workers, dead ones too, and the process's `own`."""
         total: Families = {

@@ -36,7 +36,7 @@ from plugbay.artifacts import (
     Validator,
     layers_by_kind,
 )
-from plugbay.observability import History
+from plugbay.observability import History, Merged, PluginFigures, Registry
 from plugbay.storage import Database
 
 from ..artifacts.wheels import wheel_bytes
@@ -114,6 +114,7 @@ class World:
     client: TestClient[Litestar]
     logs: RecentLogs
     audit: AuditLog
+    metrics: Merged
     _headers: dict[str, str] = field(default_factory=dict)
 
     def sign_in(self, user: str = "admin", password: str | None = None) -> dict[str, Any]:
@@ -202,7 +203,7 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
     wheel = (Form(), ManifestLayer(), Platform(), TrialLayer(passing, artifacts.payload))
     layers = {**layers_by_kind(artifacts, trials), "wheel": wheel}
     logs, audit = RecentLogs(), AuditLog(db, tmp_path)
-    journal, history = Journal(cluster.store, clock), History(clock)
+    journal, history, metrics = Journal(cluster.store, clock), History(clock), Merged()
     cluster.publish = journal.publish
     uploads = Uploader(artifacts, WallClock(), max_bytes=options.max_upload)
     validator = Validator(artifacts, layers, WallClock())
@@ -220,6 +221,7 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
         journal=journal,
         logs=logs,
         traffic=history,
+        figures=PluginFigures(metrics, Registry()),
         operations=cluster.operations,
     )
     app = create_admin(services, options)
@@ -238,5 +240,6 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
             client,
             logs,
             audit,
+            metrics,
         )
     db.close()

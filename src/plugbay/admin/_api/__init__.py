@@ -11,6 +11,7 @@ from plugbay.admin._api._odin_login import OdinLoginRoutes
 from plugbay.admin._api._oidc import OidcRoutes
 from plugbay.admin._api._operations import OperationRoutes
 from plugbay.admin._api._plan import PlanRoutes
+from plugbay.admin._api._plugin_figures import PluginFigureRoutes
 from plugbay.admin._api._plugin_operations import PluginOperationRoutes
 from plugbay.admin._api._plugins import PluginRoutes
 from plugbay.admin._api._routes import RouteRoutes, UpstreamRoutes
@@ -37,6 +38,7 @@ API = (
     EventRoutes,
     OperationRoutes,
     PluginRoutes,
+    PluginFigureRoutes,
     PluginOperationRoutes,
     PlanRoutes,
     RouteRoutes,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from plugbay.admin._status import PluginView, WorkerSlot
     from plugbay.artifacts import Artifact
-    from plugbay.observability import TrafficPoint
+    from plugbay.observability import PluginTotals, TrafficPoint
 
 
 def status_of(
@@ -55,7 +55,9 @@ def status_of(
     )
 
 
-def use_of(view: PluginView, latest: TrafficPoint | None) -> shape.ResourceUse:
+def use_of(
+    view: PluginView, latest: TrafficPoint | None, totals: PluginTotals
+) -> shape.ResourceUse:
     """Sum up what the workers tell, with the rates of the latest point of the traffic."""
     slots = slots_of(view)
     return shape.ResourceUse(
@@ -67,6 +69,7 @@ def use_of(view: PluginView, latest: TrafficPoint | None) -> shape.ResourceUse:
         requests_per_second=latest.requests if latest else 0.0,
         errors_per_second=latest.errors if latest else 0.0,
         p99_seconds=latest.p99 if latest else None,
+        totals=totals,
     )
 
 
@@ -81,6 +84,7 @@ def _part(seen: WorkerSlot, pid: int) -> shape.WorkerPart:
         draining_generations=slot.draining if slot else 0,
         draining_requests=slot.draining_requests if slot else 0,
         background_tasks=slot.tasks if slot else (),
+        processes=slot.pids if slot else (),
         calls=slot.calls if slot else 0,
         failures=slot.failures if slot else 0,
         last_check=last_check([slot]) if slot else None,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from plugbay.kernel import Difference
-from plugbay.observability import TrafficPoint
+from plugbay.observability import OwnMetric, PluginTotals, TrafficPoint
 
 HealthWord = Literal["healthy", "unhealthy", "transitioning", "degraded"]
 StateWord = Literal[
@@ -127,8 +127,8 @@ class Handlers(_Shape, frozen=True, kw_only=True):
 
 
 class ResourceUse(_Shape, frozen=True, kw_only=True):
-    """What the plugin uses, over all workers. Memory and CPU are the workers' own: what runs
-    inside of them has none to itself."""
+    """What the plugin uses now, over all workers; `calls` and `failures` are of the generations
+    that run. `totals` are since the gateway was started, and never go back."""
 
     active_requests: int
     background_tasks: int
@@ -138,6 +138,7 @@ class ResourceUse(_Shape, frozen=True, kw_only=True):
     requests_per_second: float
     errors_per_second: float
     p99_seconds: float | None
+    totals: PluginTotals
 
 
 class WorkerPart(_Shape, frozen=True, kw_only=True):
@@ -151,6 +152,7 @@ class WorkerPart(_Shape, frozen=True, kw_only=True):
     draining_generations: int
     draining_requests: int
     background_tasks: tuple[str, ...]
+    processes: tuple[int, ...]
     calls: int
     failures: int
     last_check: str | None
@@ -185,10 +187,12 @@ class PluginStatus(_Shape, frozen=True, kw_only=True):
 
 
 class PluginMetrics(_Shape, frozen=True, kw_only=True):
-    """The plugin's figures now, and its traffic of the last minutes, the oldest point first."""
+    """The plugin's figures now, the metrics that it declares itself, and its traffic of the last
+    minutes, the oldest point first."""
 
     plugin: str
     metrics: ResourceUse
+    own: tuple[OwnMetric, ...]
     series: list[TrafficPoint]
     timestamp: str
 

@@ -95,6 +95,7 @@ class HkpSystem:
         return shape.PluginMetrics(
             plugin=plugin,
             metrics=self._use(self.view(plugin)),
+            own=self.context.services.figures.own(plugin),
             series=list(self.context.services.traffic.plugin(plugin)),
             timestamp=moment(self.now),
         )
@@ -122,7 +123,8 @@ class HkpSystem:
 
     def _use(self, view: PluginView) -> shape.ResourceUse:
         points = self.context.services.traffic.plugin(view.id)
-        return use_of(view, points[-1] if points else None)
+        totals = self.context.services.figures.totals(view.id)
+        return use_of(view, points[-1] if points else None, totals)
 
     def _kept(
         self, views: tuple[PluginView, ...], what: str, made: Encoded, tail: dict[str, str]

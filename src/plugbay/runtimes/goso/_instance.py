@@ -29,7 +29,7 @@ class GosoInstance:
     def __init__(
         self, request: LoadRequest, program: Path, policy: ProcessPolicy, data: Path | None = None
     ) -> None:
-        manifest, host = request.manifest, request.host
+        manifest, host = policy.bound(request.manifest), request.host
         self.plugin, self.generation = manifest.id, request.generation
         self.keeper = Keeper(
             program,
@@ -37,7 +37,7 @@ class GosoInstance:
             lambda level, text, fields: host.log.log(level, "%s", text, extra=fields),
             host.clock,
             sandbox=policy.sandbox(manifest, overhead_mb=GO_MB, hide=hide(data)),
-            seconds=policy.start_seconds_of(manifest),
+            seconds=manifest.limits.start_ms / 1000,
         )
         self._hooks = bind_hooks(manifest, self.keeper, request.generation)
 
@@ -45,6 +45,11 @@ class GosoInstance:
     def hooks(self) -> Mapping[str, Hook]:
         """Those that the manifest's `provides` asks for."""
         return self._hooks
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The runner's process, while there is one."""
+        return (self.keeper.pid,) if self.keeper.pid else ()
 
     @property
     def facts(self) -> Mapping[str, Any]:

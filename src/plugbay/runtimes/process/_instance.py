@@ -59,6 +59,12 @@ class ProcessInstance:
         """The hooks that the plugin says it has."""
         return self._bound
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The process that runs now, if one does."""
+        session = self.keeper.current
+        return () if session is None else (session.process.child.pid,)
+
     async def start(self) -> None:
         """Start the plugin in its process. Raises `StartFailed`."""
         session = self._running()

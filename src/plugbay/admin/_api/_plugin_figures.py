@@ -1,0 +1,23 @@
+"""What is counted of a plugin."""
+
+from litestar import Controller, get
+from litestar.params import FromPath
+
+from plugbay.admin._access import Permission
+from plugbay.admin._figures import PluginFiguresView, figures_of
+from plugbay.admin._http import Use, rule
+from plugbay.kernel import NotFound
+
+
+class PluginFigureRoutes(Controller):
+    """Figures of plugins."""
+
+    path = "/plugins/{plugin:str}/metrics"
+    tags = ("plugins",)
+
+    @get("/", opt=rule(Permission.READ), operation_id="getFigures")
+    async def one(self, context: Use, plugin: FromPath[str]) -> PluginFiguresView:
+        """What a plugin has done and used in all workers, and the metrics it declares itself."""
+        if plugin not in context.services.control.desired.plugins:
+            raise NotFound(f"there is no plugin {plugin}")
+        return figures_of(context, plugin)
