@@ -34,7 +34,7 @@ from plugbay.app._swap_counts import SwapCounts
 from plugbay.app._trace_key import RevokedTraces, make_trace_key
 from plugbay.app._trust import read_trust
 from plugbay.app._worker import WorkerOptions
-from plugbay.app.check import check_extras, make_layers
+from plugbay.app.check import Trials, check_extras, check_isolation, make_layers
 from plugbay.artifacts import ArtifactStore, SignatureLayer, Upkeep, Uploader, Validator, sweep
 from plugbay.control import (
     Coordinator,
@@ -89,7 +89,13 @@ class Supervisor:
         uploads = settings.uploads
         self.uploads = Uploader(self.artifacts, self.clock, max_bytes=uploads.max_bytes)
         signature = SignatureLayer(read_trust(settings.signing), self.clock)
-        layers = make_layers(self.artifacts, uploads, make_runners(self.data), signature)
+        trials = Trials(
+            uploads=uploads,
+            runners=make_runners(self.data),
+            policy=settings.processes,
+            data=self.data,
+        )
+        layers = make_layers(self.artifacts, trials, signature)
         self.validator = Validator(self.artifacts, layers, self.clock)
         self.store = SqliteStore(self.database)
         self.journal = Journal(self.store, self.clock, meter=EventMetrics(self.registry))
@@ -170,6 +176,8 @@ class Supervisor:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         if self.artifacts.backing is not None:
             stack.push_async_callback(self.artifacts.backing.close)
+        for note in await asyncio.to_thread(check_isolation, self.settings.processes):
+            _log.warning("%s", note)
         await sweep(self.artifacts)
         await ensure_user(self.database, self.data, self.clock)
         alive = _workers_alive(self._notice_file())
@@ -310,6 +318,7 @@ class Supervisor:
             listeners=settings.listeners,
             limits=settings.limits,
             policy=settings.policy,
+            processes=settings.processes,
             log=settings.log,
             tracing=settings.tracing,
         )

@@ -13,7 +13,7 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -36,6 +36,7 @@ from plugbay.gateway import (
     ServerTls,
     Tracing,
 )
+from plugbay.isolation import ProcessPolicy
 from plugbay.kernel import EventBus, HealthPolicy, Runtime
 from plugbay.observability import (
     AccessLog,
@@ -61,6 +62,11 @@ TLS_RELOAD = 5.0
 """Seconds between looks at the certificates' files."""
 
 
+class _Rules(TypedDict):
+    policy: ProcessPolicy
+    data: Path
+
+
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """All that a worker is told when it starts; the rest comes over its link."""
 
@@ -73,6 +79,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     listeners: tuple[ListenerSettings, ...]
     limits: ListenerLimits
     policy: PolicySettings
+    processes: ProcessPolicy = ProcessPolicy()
     log: LogSettings
     tracing: TraceSettings = TraceSettings()
 
@@ -186,10 +193,11 @@ class Worker:
 
     def _runtimes(self) -> dict[str, Runtime]:
         data = Path(self.options.data_dir)
+        rules: _Rules = {"policy": self.options.processes, "data": data}
         return {
             "python": Resolving(Listening(self.runtime, self.bus), data),
-            "process": Resolving(Listening(ProcessRuntime(), self.bus), data),
-            "goso": Resolving(GosoRuntime(make_runners(data)), data),
+            "process": Resolving(Listening(ProcessRuntime(**rules), self.bus), data),
+            "goso": Resolving(GosoRuntime(make_runners(data), **rules), data),
         }
 
     async def _connect(self) -> Link:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,6 +10,15 @@ import msgspec
 from plugbay.app._clock import SystemClock
 from plugbay.app._runners import make_runners
 from plugbay.artifacts import ArtifactStore, Declaration, Uploader, Validator, layers_by_kind
+from plugbay.isolation import (
+    NOTES,
+    REMEDIES,
+    ProcessPolicy,
+    may_change_user,
+    probe,
+    refusal,
+)
+from plugbay.kernel import Unavailable
 from plugbay.observability import require_otel
 from plugbay.runtimes import TrialLimits, run_trial
 from plugbay.runtimes.goso import run_goso_trial
@@ -34,58 +44,84 @@ def check_extras(settings: Settings) -> None:
         require_otel()
 
 
-def make_trial(settings: UploadSettings) -> Trial:
-    """Return the trial of the runtime `python`, within the operator's limits."""
-    limits = TrialLimits(seconds=settings.trial_seconds, memory_mb=settings.trial_memory_mb)
+def check_isolation(policy: ProcessPolicy) -> tuple[str, ...]:
+    """Return what this host does not allow of what keeps plugins' processes apart.
 
-    async def trial(payload: Path, manifest: Manifest, /) -> TrialReport:
-        return await run_trial(payload, manifest, limits=limits)
-
-    return trial
-
-
-def make_goso_trial(settings: UploadSettings, runners: Runners) -> Trial:
-    """Return the trial of the runtime `goso`, within the operator's limits."""
-    limits = TrialLimits(seconds=settings.trial_seconds, memory_mb=settings.trial_memory_mb)
-
-    async def trial(payload: Path, manifest: Manifest, /) -> TrialReport:
-        return await run_goso_trial(payload, manifest, runners, limits=limits)
-
-    return trial
+    Raises `Unavailable` if the settings insist on that, and `Invalid` if they name a user that
+    there is not.
+    """
+    report = probe(policy.isolation, policy.user if may_change_user() else "")
+    if report.refused:
+        raise Unavailable(refusal(report))
+    if report.error:
+        raise Unavailable(f"plugins cannot be run as processes: {report.error}")
+    return tuple(f"{NOTES[code]}; remedy: {REMEDIES[code]}" for code in report.missing)
 
 
-def make_process_trial(settings: UploadSettings) -> Trial:
-    """Return the trial of the runtime `process`, within the operator's limits."""
-    limits = TrialLimits(seconds=settings.trial_seconds, memory_mb=settings.trial_memory_mb)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """The trial of each kind of artifact, within the operator's limits and rules.
 
-    async def trial(payload: Path, manifest: Manifest, /) -> TrialReport:
-        return await try_process(payload, manifest, limits=limits)
+    The gateway's directory `data` is hidden from what is tried.
+    """
 
-    return trial
+    uploads: UploadSettings
+    runners: Runners
+    policy: ProcessPolicy = field(default_factory=ProcessPolicy)
+    data: Path | None = None
 
+    @property
+    def limits(self) -> TrialLimits:
+        """What a trial may use."""
+        uploads = self.uploads
+        return TrialLimits(seconds=uploads.trial_seconds, memory_mb=uploads.trial_memory_mb)
 
-def make_trials(settings: UploadSettings, runners: Runners) -> dict[Kind, Trial]:
-    """Return the trial of each kind of artifact that can be run here."""
-    return {
-        "wheel": make_trial(settings),
-        "executable": make_process_trial(settings),
-        "shared-object": make_goso_trial(settings, runners),
-    }
+    def by_kind(self) -> dict[Kind, Trial]:
+        """Return those of all kinds that can be run here."""
+        return {
+            "wheel": self.wheel,
+            "executable": self.executable,
+            "shared-object": self.shared_object,
+        }
+
+    async def wheel(self, payload: Path, manifest: Manifest, /) -> TrialReport:
+        """Try a wheel in process."""
+        return await run_trial(
+            payload, manifest, limits=self.limits, policy=self.policy, data=self.data
+        )
+
+    async def executable(self, payload: Path, manifest: Manifest, /) -> TrialReport:
+        """Try a program."""
+        return await try_process(
+            payload, manifest, limits=self.limits, policy=self.policy, data=self.data
+        )
+
+    async def shared_object(self, payload: Path, manifest: Manifest, /) -> TrialReport:
+        """Try a Go plugin in a runner."""
+        return await run_goso_trial(
+            payload,
+            manifest,
+            self.runners,
+            limits=self.limits,
+            policy=self.policy,
+            data=self.data,
+        )
+
+    async def describe(self, payload: Path, /) -> Manifest:
+        """Ask a program what it is."""
+        return await describe_program(payload, policy=self.policy, data=self.data)
 
 
 def make_layers(
-    store: ArtifactStore,
-    settings: UploadSettings,
-    runners: Runners,
-    signature: Layer | None = None,
+    store: ArtifactStore, trials: Trials, signature: Layer | None = None
 ) -> Mapping[Kind, Sequence[Layer]]:
     """Return the validation layers of each kind, as the settings want them."""
-    trials = make_trials(settings, runners)
+    settings = trials.uploads
     return layers_by_kind(
         store,
-        trials,
+        trials.by_kind(),
         max_bytes=settings.max_bytes,
-        describe=describe_program,
+        describe=trials.describe,
         go_versions=(lambda: settings.go_versions) if settings.go_versions else None,
         signature=signature,
     )
@@ -105,7 +141,8 @@ async def check_artifact(
     database = Database.open(data / "plugbay.sqlite3")
     try:
         store = ArtifactStore(data, database)
-        validator = Validator(store, make_layers(store, UploadSettings(), make_runners()), clock)
+        trials = Trials(uploads=UploadSettings(), runners=make_runners(), data=data)
+        validator = Validator(store, make_layers(store, trials), clock)
         uploader = Uploader(store, clock)
         upload = await uploader.receive(
             _chunks(file),

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from plugbay.isolation import NOTES, REMEDIES, probe
 from plugbay.kernel import Invalid
 from plugbay.km import DIRECTORIES, FILE, WORKING, discover, read_config, read_trust, validate
 
@@ -50,7 +51,7 @@ def examine(url: str, *, gateway: bool) -> list[Finding]:
     else:
         findings.append(Finding("configuration", "ok", f"signatures: {config.signatures}"))
         findings += _plugins(config)
-    return [*findings, *_extras(), _gateway(url, wanted=gateway)]
+    return [*findings, *_isolation(), *_extras(), _gateway(url, wanted=gateway)]
 
 
 def _directories() -> Iterator[Finding]:
@@ -93,6 +94,22 @@ def _plugins(config: KmConfig) -> Iterator[Finding]:
         yield Finding("plugin", "warning", detail, "remove one of them")
     if not found:
         yield Finding("plugin", "ok", f"there are none; {FILE} and the folders say which")
+
+
+def _isolation() -> Iterator[Finding]:
+    try:
+        report = probe()
+    except OSError as error:
+        yield Finding("isolation", "failed", f"no process can be started: {error.strerror}")
+        return
+    for code in report.missing:
+        yield Finding("isolation", "warning", NOTES[code], REMEDIES[code])
+    if report.landlock:
+        detail = f"files are guarded by Landlock (ABI {report.landlock})"
+        yield Finding("isolation", "ok", detail)
+    if not {"network", "udp", "sockets"} & {*report.missing}:
+        detail = "plugins' processes have namespaces of their own for network and mounts"
+        yield Finding("isolation", "ok", detail)
 
 
 def _extras() -> Iterator[Finding]:

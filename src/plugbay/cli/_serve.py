@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -55,11 +56,13 @@ def check(
     ] = "",
 ) -> None:
     """Check a settings file, as `serve` would read it; exit with 1 if it is wrong."""
-    from plugbay.app.check import check_extras
+    from plugbay.app.check import check_extras, check_isolation
     from plugbay.settings import VARIABLE, load
 
     settings = load(config, {**os.environ, VARIABLE: env})
     check_extras(settings)
+    for note in check_isolation(settings.processes):
+        print(f"note: {note}", file=sys.stderr)
     print(
         f"{config}: good: {len(settings.listeners)} listeners, {len(settings.upstreams)} upstreams,"
         f" {len(settings.routes)} routes, {len(settings.plugins)} plugins"

@@ -46,12 +46,12 @@ def main(arguments: list[str]) -> "NoReturn":
         os._exit(REFUSED)
     for code in missing:
         say(orders, f"missing {code}")
-    if orders.dry:
-        say(orders, f"landlock {abi}")
-        os._exit(0)
     if orders.require and insisted(missing):
         say(orders, f"refused {' '.join(insisted(missing))}")
         os._exit(REFUSED)
+    if orders.dry:
+        say(orders, f"landlock {abi}")
+        os._exit(0)
     failed = execute(arguments[1:])
     say(orders, f"error {failed.strerror}")
     os._exit(CANNOT_EXECUTE)

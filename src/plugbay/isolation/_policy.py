@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from plugbay.isolation._sandbox import Isolation, Network, Sandbox, may_change_user
 
 if TYPE_CHECKING:
     from plugbay.sdk import Manifest
 
-_Number = TypeVar("_Number", int, float)
 _WIDTH: dict[Network, int] = {"none": 0, "loopback": 1, "host": 2}
 
 
@@ -56,7 +55,9 @@ class ProcessPolicy:
     file_mb: int = 0
     """The largest file that one may write."""
     start_seconds: float = 0.0
+    """Within which time one must have started."""
     call_seconds: float = 0.0
+    """Within which time a hook must have answered."""
     user: str = ""
     """The user to run them as, where the gateway runs as root; empty: the gateway's own."""
     readable: tuple[str, ...] = ()
@@ -78,17 +79,30 @@ class ProcessPolicy:
         fields = {name: getattr(own, name) for name in ProcessOverride.__slots__}
         return replace(self, **{name: value for name, value in fields.items() if value is not None})
 
+    def bound(self, manifest: Manifest) -> Manifest:
+        """Return the manifest with limits that are not beyond the operator's."""
+        rules, limits = self.of(manifest.id), manifest.limits
+        lowered = replace(
+            limits,
+            memory_mb=_least(limits.memory_mb, rules.memory_mb),
+            cpu_seconds=_least(limits.cpu_seconds, rules.cpu_seconds),
+            open_files=_least(limits.open_files, rules.open_files),
+            start_ms=_least(limits.start_ms, int(rules.start_seconds * 1000)),
+            request_ms=_least(limits.request_ms, int(rules.call_seconds * 1000)),
+        )
+        return replace(manifest, limits=lowered)
+
     def sandbox(self, manifest: Manifest, *, overhead_mb: int, hide: tuple[str, ...]) -> Sandbox:
         """Return what the process of a plugin may use.
 
         `overhead_mb` is the memory that its runtime has before the plugin does anything.
         """
-        rules, limits = self.of(manifest.id), manifest.limits
+        rules, limits = self.of(manifest.id), self.bound(manifest).limits
         return Sandbox(
-            data_mb=_least(limits.memory_mb, rules.memory_mb) + overhead_mb,
-            open_files=_least(limits.open_files, rules.open_files),
+            data_mb=limits.memory_mb + overhead_mb,
+            open_files=limits.open_files,
             file_mb=rules.file_mb,
-            cpu_seconds=_least(limits.cpu_seconds, rules.cpu_seconds),
+            cpu_seconds=limits.cpu_seconds,
             processes=rules.processes,
             network=self._network(manifest),
             isolation=rules.isolation,
@@ -97,14 +111,6 @@ class ProcessPolicy:
             write=rules.writable,
             hide=hide,
         )
-
-    def start_seconds_of(self, manifest: Manifest) -> float:
-        """Return within which time a plugin must have started."""
-        return _least(manifest.limits.start_ms / 1000, self.of(manifest.id).start_seconds)
-
-    def call_seconds_of(self, manifest: Manifest) -> float:
-        """Return within which time a hook must have answered; 0 is without end."""
-        return _least(manifest.limits.request_ms / 1000, self.of(manifest.id).call_seconds)
 
     def most_network(self, plugin: str) -> Network:
         """Return the most that a plugin may have of the network."""
@@ -118,6 +124,6 @@ class ProcessPolicy:
         return min(asked, self.network, key=_WIDTH.__getitem__)
 
 
-def _least(asked: _Number, most: _Number) -> _Number:
+def _least(asked: int, most: int) -> int:
     """Return the smaller limit; 0 is none."""
     return min(asked, most) if asked and most else asked or most

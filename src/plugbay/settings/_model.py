@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 # Not only for type checkers: msgspec resolves these annotations when it converts.
 from plugbay.gateway import ListenerLimits, RouteSpec, UpstreamSpec
+from plugbay.isolation import ProcessPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +222,7 @@ class Settings:
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
     signing: SigningSettings = field(default_factory=SigningSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
+    processes: ProcessPolicy = field(default_factory=ProcessPolicy)
     log: LogSettings = field(default_factory=LogSettings)
     tracing: TraceSettings = field(default_factory=TraceSettings)
     upstreams: tuple[UpstreamSpec, ...] = ()

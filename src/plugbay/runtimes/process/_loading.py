@@ -62,6 +62,7 @@ async def load_instance(
 
     `sandbox` is used instead of the place's own.
     """
+    request = replace(request, manifest=place.policy.bound(request.manifest))
     dialect = request.manifest.entry
     if dialect not in DIALECTS:
         raise failed(request, _unknown(dialect))
@@ -71,7 +72,7 @@ async def load_instance(
     except Invalid as error:
         raise failed(request, error) from None
     try:
-        seconds = place.policy.start_seconds_of(request.manifest)
+        seconds = request.manifest.limits.start_ms / 1000
         launch = await _prepare(request, folder, sandbox, seconds)
 
         async def session() -> Session:
@@ -132,7 +133,7 @@ async def ask_description(request: LoadRequest, place: Place, sandbox: Sandbox) 
     """Start a program, ask what it is, and end it. Raises `LoadFailed`."""
     folder = await asyncio.to_thread(Folder.make, place.base, user=sandbox.user)
     try:
-        seconds = place.policy.start_seconds_of(request.manifest)
+        seconds = request.manifest.limits.start_ms / 1000
         launch = await _prepare(request, folder, sandbox, seconds)
         process = await _start(launch, folder, request)
         try:
