@@ -95,6 +95,7 @@ const (
 	HostCall_KV_SET    HostCall_Method = 2
 	HostCall_KV_DELETE HostCall_Method = 3
 	HostCall_KV_KEYS   HostCall_Method = 4 // of which `key` is the prefix
+	HostCall_KV_SWAP   HostCall_Method = 5 // if what is there is `expected`; the reply says by `found` whether
 )
 
 // Enum value maps for HostCall_Method.
@@ -105,6 +106,7 @@ var (
 		2: "KV_SET",
 		3: "KV_DELETE",
 		4: "KV_KEYS",
+		5: "KV_SWAP",
 	}
 	HostCall_Method_value = map[string]int32{
 		"UNKNOWN":   0,
@@ -112,6 +114,7 @@ var (
 		"KV_SET":    2,
 		"KV_DELETE": 3,
 		"KV_KEYS":   4,
+		"KV_SWAP":   5,
 	}
 )
 
@@ -2201,6 +2204,8 @@ type HostCall struct {
 	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	Value         []byte                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
 	Ttl           float64                `protobuf:"fixed64,4,opt,name=ttl,proto3" json:"ttl,omitempty"` // seconds; 0: for ever
+	Expected      []byte                 `protobuf:"bytes,5,opt,name=expected,proto3" json:"expected,omitempty"`
+	Expects       bool                   `protobuf:"varint,6,opt,name=expects,proto3" json:"expects,omitempty"` // there is to be a value; else none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2261,6 +2266,20 @@ func (x *HostCall) GetTtl() float64 {
 		return x.Ttl
 	}
 	return 0
+}
+
+func (x *HostCall) GetExpected() []byte {
+	if x != nil {
+		return x.Expected
+	}
+	return nil
+}
+
+func (x *HostCall) GetExpects() bool {
+	if x != nil {
+		return x.Expects
+	}
+	return false
 }
 
 type HostReply struct {
@@ -2568,12 +2587,14 @@ const file_plugbay_v1_hook_proto_rawDesc = "" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x10\n" +
 	"\x03end\x18\x02 \x01(\bR\x03end\"\x1e\n" +
 	"\x06Credit\x12\x14\n" +
-	"\x05bytes\x18\x01 \x01(\x04R\x05bytes\"\xc9\x01\n" +
+	"\x05bytes\x18\x01 \x01(\x04R\x05bytes\"\x8c\x02\n" +
 	"\bHostCall\x128\n" +
 	"\x06method\x18\x01 \x01(\x0e2 .plugbay.hook.v1.HostCall.MethodR\x06method\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\fR\x05value\x12\x10\n" +
-	"\x03ttl\x18\x04 \x01(\x01R\x03ttl\"I\n" +
+	"\x03ttl\x18\x04 \x01(\x01R\x03ttl\x12\x1a\n" +
+	"\bexpected\x18\x05 \x01(\fR\bexpected\x12\x18\n" +
+	"\aexpects\x18\x06 \x01(\bR\aexpects\"V\n" +
 	"\x06Method\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\n" +
 	"\n" +
@@ -2581,7 +2602,8 @@ const file_plugbay_v1_hook_proto_rawDesc = "" +
 	"\n" +
 	"\x06KV_SET\x10\x02\x12\r\n" +
 	"\tKV_DELETE\x10\x03\x12\v\n" +
-	"\aKV_KEYS\x10\x04\"\x7f\n" +
+	"\aKV_KEYS\x10\x04\x12\v\n" +
+	"\aKV_SWAP\x10\x05\"\x7f\n" +
 	"\tHostReply\x122\n" +
 	"\afailure\x18\x01 \x01(\v2\x18.plugbay.hook.v1.FailureR\afailure\x12\x14\n" +
 	"\x05found\x18\x02 \x01(\bR\x05found\x12\x14\n" +

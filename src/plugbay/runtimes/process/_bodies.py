@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,29 @@ class BodyCall:
         if chunk.data:
             self._chunks.append(chunk.data)
         self.ended = self.ended or chunk.end
+
+
+class FollowingBody:
+    """The body of a plugin's own response, which comes in chunks. Nobody need ever ask for it."""
+
+    def __init__(self, stream: HookStream, id: int, body: BodyCall) -> None:
+        self._stream, self._id, self._body = stream, id, body
+        self._unwanted = weakref.finalize(self, stream.cancel, id)
+        self._unwanted.atexit = False
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        """Yield it. Raises `HookFailed` and such."""
+        stream, id, body = self._stream, self._id, self._body
+        try:
+            while (data := await body.receive()) is not None:
+                yield data
+                if due := body.used(len(data)):
+                    stream.frame(id).credit.bytes = due
+        finally:
+            if body.ended:
+                stream.end(id)
+            else:
+                stream.cancel(id)
 
 
 async def transform(

@@ -48,6 +48,7 @@ class HookClient:
         secrets: Mapping[str, str],
         version: str,
         timeout: float,
+        data_dir: str = "",
     ) -> None:
         """Hand over the configuration. Raises `LoadFailed`, whose problems point into it."""
         asked = pb.Configuration(
@@ -56,6 +57,7 @@ class HookClient:
             secrets=dict(secrets),
             id=self._plugin,
             version=version,
+            data_dir=data_dir,
         )
         self._check(
             await self._call("Configure", asked, pb.Outcome, LoadFailed, timeout), LoadFailed

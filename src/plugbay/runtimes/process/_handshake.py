@@ -18,7 +18,7 @@ CORE_VERSION = "1"
 SUN_PATH = 108
 """Bytes in `sockaddr_un.sun_path` with the NUL behind it (unix(7))."""
 _SHORTEST_CERTIFICATE = 50
-_REMEDY_SERVE = "build it with plugbay.dev/sdk and call sdk.Serve in main, before anything prints"
+REMEDY_SERVE = "build it with plugbay.dev/sdk and call sdk.Serve in main, before anything prints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +104,18 @@ def check_path(folder: str) -> None:
         )
 
 
-def ended_early(code: int, said: str) -> Invalid:
+def ended_early(code: int, said: str, remedy: str = REMEDY_SERVE) -> Invalid:
     """Return the problem of a program that ended without the line."""
     if "This binary is a plugin" in said or "meant to be executed" in said:
         return _refused(
             "it does not know this gateway's magic cookie",
             "the cookie of the dialect that the manifest's `entry` names",
             "another one: it took the gateway for a person",
-            _REMEDY_SERVE,
+            REMEDY_SERVE,
         )
     last = said.strip().splitlines()[-1:] or ["nothing"]
     found = f"{_ending(code)}; it said: {last[0][:200]}"
-    return _refused(
-        "it ended before the handshake", "one line on standard output", found, _REMEDY_SERVE
-    )
+    return _refused("it ended before the handshake", "one line on standard output", found, remedy)
 
 
 def not_executable(reason: str) -> Invalid:
@@ -131,11 +129,11 @@ def not_executable(reason: str) -> Invalid:
     )
 
 
-def too_late(seconds: float, said: str) -> Invalid:
+def too_late(seconds: float, said: str, remedy: str = REMEDY_SERVE) -> Invalid:
     """Return the problem of a program that says nothing."""
     last = said.strip().splitlines()[-1:] or ["nothing"]
     found = f"nothing on standard output; on standard error: {last[0][:200]}"
-    return _refused("it was late with the handshake", f"within {seconds:g} s", found, _REMEDY_SERVE)
+    return _refused("it was late with the handshake", f"within {seconds:g} s", found, remedy)
 
 
 def wrong_digest(wanted: str, found: str) -> Invalid:

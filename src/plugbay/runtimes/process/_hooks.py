@@ -8,7 +8,7 @@ from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Hook, HookFailed, PlugbayError, Unavailable
-from plugbay.runtimes.process._bodies import BodyCall, transform
+from plugbay.runtimes.process._bodies import BodyCall, FollowingBody, transform
 from plugbay.runtimes.process._codec import (
     WrongAnswer,
     change_request,
@@ -19,6 +19,7 @@ from plugbay.runtimes.process._codec import (
     write_timing,
 )
 from plugbay.runtimes.process._pb import hook_pb2 as pb
+from plugbay.runtimes.process._remembered import Remembered
 from plugbay.runtimes.process._stream import Answer
 from plugbay.sdk import BodyTooLarge, Response
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from plugbay.runtimes.process._session import Description, Session
     from plugbay.runtimes.process._stream import HookStream
     from plugbay.sdk import Event, Request, Timing
+
+    Answered = tuple[Response | None, int]
 
 _PLAIN = frozenset(("request_body", "response_body", "on_complete", "on_event"))
 
@@ -46,6 +49,7 @@ class RemoteHooks:
         self._unary = description.unary
         self._request_fields = description.request_fields
         self._response_fields = description.response_fields
+        self._key = f"plugbay.process:{self._plugin}"
         self.topics = description.topics
         """Read by the event bus."""
 
@@ -63,36 +67,36 @@ class RemoteHooks:
             frame = pb.Frame(id=1)
             write_request(frame.request, request, self._request_fields, self._deadline)
             answer = await session.client.handle(frame, None)
-            return self._requested(answer.WhichOneof("what") or "", answer, request)
+            return self._requested(answer.WhichOneof("what") or "", answer, request)[0]
         with self._call(session) as (stream, id, sink):
-            head = stream.frame(id).request
-            write_request(head, request, self._request_fields, self._deadline)
+            self._write_request(stream.frame(id).request, request, session)
             what, reply = await sink.next()
             while what == "read_body":
                 await _tell_body(stream, id, request, reply.read_body.limit)
                 what, reply = await sink.next()
-        return self._requested(what, reply, request)
+        return self._followed(self._requested(what, reply, request), request, session, sink, id)
 
     async def on_response(self, request: Request, response: Response) -> Response | None:
         """Ask the plugin; change the response as it says. Raises `HookFailed`."""
         session = self._session()
         if self._unary:
             frame = pb.Frame(id=1)
-            self._write_response(frame.response, request, response)
+            self._write_response(frame.response, request, response, session)
             answer = await session.client.handle(frame, None)
-            return self._responded(answer.WhichOneof("what") or "", answer, response)
+            return self._responded(answer.WhichOneof("what") or "", answer, response)[0]
         with self._call(session) as (stream, id, sink):
-            self._write_response(stream.frame(id).response, request, response)
+            self._write_response(stream.frame(id).response, request, response, session)
             what, reply = await sink.next()
-        return self._responded(what, reply, response)
+        return self._followed(self._responded(what, reply, response), request, session, sink, id)
 
     async def request_body(
         self, request: Request, chunks: AsyncIterator[bytes]
     ) -> AsyncIterator[bytes]:
         """Yield what the plugin makes of the chunks. Raises `HookFailed`."""
-        stream, body = self._stream(self._session()), BodyCall(self._failed)
+        session, body = self._session(), BodyCall(self._failed)
+        stream = self._stream(session)
         id = stream.begin(body)
-        write_request(stream.frame(id).open_body.request, request, self._request_fields)
+        self._write_request(stream.frame(id).open_body.request, request, session, deadline=False)
         async with aclosing(transform(stream, id, body, chunks)) as changed:
             async for data in changed:
                 yield data
@@ -101,10 +105,11 @@ class RemoteHooks:
         self, request: Request, response: Response, chunks: AsyncIterator[bytes]
     ) -> AsyncIterator[bytes]:
         """Yield what the plugin makes of the chunks. Raises `HookFailed`."""
-        stream, body = self._stream(self._session()), BodyCall(self._failed)
+        session, body = self._session(), BodyCall(self._failed)
+        stream = self._stream(session)
         id = stream.begin(body)
         opened = stream.frame(id).open_body
-        write_request(opened.request, request, self._request_fields)
+        self._write_request(opened.request, request, session, deadline=False)
         write_response(opened.response, response, self._response_fields)
         async with aclosing(transform(stream, id, body, chunks)) as changed:
             async for data in changed:
@@ -112,8 +117,9 @@ class RemoteHooks:
 
     def on_complete(self, request: Request, response: Response | None, timing: Timing) -> None:
         """Tell the plugin; nobody waits for it. Raises `HookFailed` if it cannot be told."""
-        complete = self._stream(self._session()).frame().complete
-        write_request(complete.request, request, self._request_fields)
+        session = self._session()
+        complete = self._stream(session).frame().complete
+        self._write_request(complete.request, request, session, deadline=False)
         if response is not None:
             write_response(complete.response, response, self._response_fields)
         write_timing(complete, timing)
@@ -126,7 +132,7 @@ class RemoteHooks:
 
     @contextmanager
     def _call(self, session: Session) -> Generator[tuple[HookStream, int, Answer]]:
-        stream, sink, id = self._stream(session), Answer(), 0
+        stream, sink, id = self._stream(session), Answer(self._failed), 0
         try:
             id = stream.begin(sink)
             yield stream, id, sink
@@ -136,30 +142,55 @@ class RemoteHooks:
         except BaseException:
             stream.cancel(id)
             raise
-        stream.end(id)
+        if sink.body is None:
+            stream.end(id)
 
-    def _write_response(self, head: pb.ResponseHead, request: Request, response: Response) -> None:
-        write_request(head.request, request, self._request_fields, self._deadline)
+    def _write_request(
+        self, head: pb.RequestHead, request: Request, session: Session, *, deadline: bool = True
+    ) -> None:
+        fields, milliseconds = self._request_fields, self._deadline if deadline else 0
+        write_request(head, request, fields, milliseconds)
+        known = request.state.get(self._key)
+        if isinstance(known, Remembered) and known.session is session:
+            head.state = known.number
+
+    def _write_response(
+        self, head: pb.ResponseHead, request: Request, response: Response, session: Session
+    ) -> None:
+        self._write_request(head.request, request, session)
         write_response(head, response, self._response_fields)
 
-    def _requested(self, what: str, reply: pb.Frame, request: Request) -> Response | None:
+    def _followed(
+        self, answer: Answered, request: Request, session: Session, sink: Answer, id: int
+    ) -> Response | None:
+        """Note what the plugin remembers, and give a response the body that follows it."""
+        response, number = answer
+        if number:
+            known = request.state.get(self._key)
+            if not isinstance(known, Remembered) or known.session is not session:
+                request.state[self._key] = Remembered(session, number)
+        if response is not None and sink.body is not None and session.stream is not None:
+            response.body = FollowingBody(session.stream, id, sink.body)
+        return response
+
+    def _requested(self, what: str, reply: pb.Frame, request: Request) -> Answered:
         try:
             if what == "proceed":
                 change_request(request, reply.proceed)
-                return None
+                return None, reply.proceed.state
             if what == "respond":
-                return read_response(reply.respond)
+                return read_response(reply.respond), reply.respond.state
         except WrongAnswer as error:
             raise self._wrong(str(error)) from None
         raise self._unexpected(what, reply)
 
-    def _responded(self, what: str, reply: pb.Frame, response: Response) -> Response | None:
+    def _responded(self, what: str, reply: pb.Frame, response: Response) -> Answered:
         try:
             if what == "proceed":
                 change_response(response, reply.proceed)
-                return None
+                return None, reply.proceed.state
             if what == "respond":
-                return read_response(reply.respond, upstream=True)
+                return read_response(reply.respond, upstream=True), reply.respond.state
         except WrongAnswer as error:
             raise self._wrong(str(error)) from None
         raise self._unexpected(what, reply)

@@ -16,6 +16,7 @@ from plugbay.runtimes.process._hkp import HkpInstance, HkpSession
 from plugbay.runtimes.process._instance import ProcessInstance
 from plugbay.runtimes.process._plugin_process import Launch
 from plugbay.runtimes.process._session import Session, provided
+from plugbay.runtimes.process._wheel_process import WheelProcess, launch_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ async def load_instance(
     `sandbox` is used instead of the place's own.
     """
     request = replace(request, manifest=place.policy.bound(request.manifest))
-    dialect = request.manifest.entry
+    dialect = PLUGBAY.name if request.payload.is_dir() else request.manifest.entry
     if dialect not in DIALECTS:
         raise failed(request, _unknown(dialect))
     try:
@@ -107,6 +108,8 @@ async def _prepare(
 ) -> Launch:
     """Make the private copy and say how it is started. Raises `LoadFailed`."""
     manifest = request.manifest
+    if request.payload.is_dir():
+        return await asyncio.to_thread(launch_wheel, request, sandbox, seconds)
     try:
         program = await asyncio.to_thread(folder.copy, request.payload, request.digest)
     except Invalid as error:
@@ -161,9 +164,12 @@ async def _open(launch: Launch, folder: Folder, request: LoadRequest) -> Session
     return await Session.open(await _start(launch, folder, request), request)
 
 
-async def _start(launch: Launch, folder: Folder, request: LoadRequest) -> GoPluginProcess:
+async def _start(
+    launch: Launch, folder: Folder, request: LoadRequest
+) -> GoPluginProcess | WheelProcess:
+    kind = WheelProcess if request.payload.is_dir() else GoPluginProcess
     try:
-        return await GoPluginProcess.start(launch, folder, logger(request.host))
+        return await kind.start(launch, folder, logger(request.host))
     except (Invalid, Unavailable) as error:
         raise failed(request, error) from None
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from plugbay.isolation import Sandbox
 from plugbay.runtimes.process._handshake import (
+    REMEDY_SERVE,
     Handshake,
     ended_early,
     parse_handshake,
@@ -94,6 +95,8 @@ class PluginProcess(ABC):
 
     protocol: ClassVar[str]
     """What it must say that it speaks, in its handshake."""
+    remedy: ClassVar[str] = REMEDY_SERVE
+    """What its author can do if there is none."""
 
     def __init__(self, child: Child, sockets: str, handshake: Handshake, log: Log) -> None:
         self.child, self.handshake, self._sockets = child, handshake, sockets
@@ -120,7 +123,7 @@ class PluginProcess(ABC):
             )
             for note in child.notes:
                 log(logging.WARNING, note, {})
-            handshake = await _shake_hands(child, launch, sockets, cls.protocol)
+            handshake = await _shake_hands(child, launch, sockets, cls)
             plugin = cls(child, sockets, handshake, log)
             await plugin.come_up()
         except BaseException:
@@ -203,7 +206,9 @@ def _command(launch: Launch, sockets: str) -> Command:
     )
 
 
-async def _shake_hands(child: Child, launch: Launch, sockets: str, protocol: str) -> Handshake:
+async def _shake_hands(
+    child: Child, launch: Launch, sockets: str, kind: type[PluginProcess]
+) -> Handshake:
     waited = asyncio.wait(
         (child.first_line, child.ended),
         timeout=launch.seconds,
@@ -213,7 +218,9 @@ async def _shake_hands(child: Child, launch: Launch, sockets: str, protocol: str
     if not child.first_line.done() and child.ended.done():
         code = await child.gone()  # the line may have been in the pipe when it ended
         if not child.first_line.done():
-            raise ended_early(code, child.said())
+            raise ended_early(code, child.said(), kind.remedy)
     if not child.first_line.done():
-        raise too_late(launch.seconds, child.said())
-    return parse_handshake(child.first_line.result(), launch.dialect.versions, sockets, protocol)
+        raise too_late(launch.seconds, child.said(), kind.remedy)
+    return parse_handshake(
+        child.first_line.result(), launch.dialect.versions, sockets, kind.protocol
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import random
 from typing import TYPE_CHECKING
 
 from plugbay.isolation import ProcessPolicy
-from plugbay.kernel import LoadFailed, Unavailable
+from plugbay.kernel import ExtraMissing, LoadFailed, Unavailable
 from plugbay.runtimes.process._channel import aio
 from plugbay.runtimes.process._folder import sweep
 
@@ -35,13 +36,16 @@ class ProcessRuntime:
     ) -> None:
         self._policy, self._data, self._base = policy or ProcessPolicy(), data, base
         self._randomness = randomness or random.SystemRandom()
-        self._ready = False
+        self._ready = self._swept = False
 
     async def load(self, request: LoadRequest) -> ProcessInstance | HkpInstance:
         """Start, describe and configure. Raises `LoadFailed`; then nothing is left behind."""
         try:
-            if not self._ready:
+            if not self._swept:
+                await asyncio.to_thread(self._sweep)
+            if not self._ready and not request.payload.is_dir():
                 await asyncio.to_thread(self._prepare)
+            await asyncio.to_thread(_import_messages)
         except Unavailable as error:
             raise LoadFailed(
                 request.manifest.id, error.detail, generation=request.generation
@@ -51,10 +55,20 @@ class ProcessRuntime:
         place = Place(policy=self._policy, base=self._base, data=self._data)
         return await load_instance(request, place, self._randomness)
 
-    def _prepare(self) -> None:
-        """Import what takes long, and clear away what killed processes have left."""
-        aio()
-        from plugbay.runtimes.process import _loading
-
+    def _sweep(self) -> None:
+        """Clear away what killed processes have left."""
         sweep(self._base)
-        self._ready = bool(_loading)
+        self._swept = True
+
+    def _prepare(self) -> None:
+        """Import what takes long, and what wheels do without. Raises `ExtraMissing`."""
+        aio()
+        self._ready = True
+
+
+def _import_messages() -> None:
+    """Import what reads and writes messages. Raises `ExtraMissing`."""
+    try:
+        importlib.import_module("plugbay.runtimes.process._loading")
+    except ImportError as error:
+        raise ExtraMissing("the runtime `process`", "grpc") from error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = 100
 """Names of metrics that a plugin may have."""
-_GET, _SET, _DELETE, _KEYS = 1, 2, 3, 4
+_GET, _SET, _DELETE, _KEYS, _SWAP = 1, 2, 3, 4, 5
 
 
 class HostServices:
@@ -81,6 +81,10 @@ class HostServices:
             await kv.set(call.key, call.value, ttl=call.ttl or None)
         elif call.method == _DELETE:
             await kv.delete(call.key)
+        elif call.method == _SWAP:
+            expected = call.expected if call.expects else None
+            ttl = call.ttl or None
+            reply.found = await kv.swap(call.key, expected, call.value, ttl=ttl)
         elif call.method == _KEYS:
             reply.keys.extend(await kv.keys(call.key))
         else:

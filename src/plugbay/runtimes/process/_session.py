@@ -61,7 +61,8 @@ class Session:
         try:
             description = _read(await client.describe(seconds), request)
             secrets = granted(request.host, manifest)
-            await client.configure(request.config, secrets, manifest.version, seconds)
+            own = str(request.host.data_dir) if request.payload.is_dir() else ""
+            await client.configure(request.config, secrets, manifest.version, seconds, own)
         except BaseException:
             await process.kill()
             raise

@@ -11,13 +11,17 @@ import itertools
 from typing import TYPE_CHECKING, Protocol
 
 from plugbay.kernel import Unavailable
+from plugbay.runtimes.process._bodies import BodyCall
 from plugbay.runtimes.process._pb import hook_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from plugbay.kernel import HookFailed
+
     Reply = tuple[str, pb.Frame]
     Strange = Callable[[str, pb.Frame], None]
+    Failed = Callable[[pb.Failure], HookFailed]
 
 _OF_CALLS = frozenset(("proceed", "respond", "failure", "read_body", "chunk", "credit"))
 WAITING = 8192
@@ -32,20 +36,32 @@ class Sink(Protocol):
 
 
 class Answer:
-    """The sink of a call that waits for one frame at a time."""
+    """The sink of a call that waits for one frame at a time.
 
-    __slots__ = ("_future",)
+    If the answer is a response whose body follows, the sink of that is `body`.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_failed", "_future", "body")
+
+    def __init__(self, failed: Failed) -> None:
         self._future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._failed = failed
+        self.body: BodyCall | None = None
 
     def take(self, what: str, frame: pb.Frame) -> None:
         """Hand it to the waiter; more than it has asked for is dropped."""
+        if self.body is not None:
+            self.body.take(what, frame)
+            return
+        if what == "respond" and frame.respond.body_follows:
+            self.body = BodyCall(self._failed)
         if not self._future.done():
             self._future.set_result((what, frame))
 
     def fail(self, error: Exception) -> None:
         """Let the waiter raise."""
+        if self.body is not None:
+            self.body.fail(error)
         if not self._future.done():
             self._future.set_exception(error)
 
@@ -76,6 +92,11 @@ class HookStream:
         self._sinks: dict[int, Sink] = {}
         self._closed: Exception | None = None
         self._carrier = carry(self)
+
+    @property
+    def open(self) -> bool:
+        """Whether frames can be sent."""
+        return self._closed is None
 
     @property
     def open_calls(self) -> int:

@@ -342,7 +342,7 @@ class Credit(_message.Message):
     def __init__(self, bytes: _Optional[int] = ...) -> None: ...
 
 class HostCall(_message.Message):
-    __slots__ = ("method", "key", "value", "ttl")
+    __slots__ = ("method", "key", "value", "ttl", "expected", "expects")
     class Method(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         UNKNOWN: _ClassVar[HostCall.Method]
@@ -350,20 +350,26 @@ class HostCall(_message.Message):
         KV_SET: _ClassVar[HostCall.Method]
         KV_DELETE: _ClassVar[HostCall.Method]
         KV_KEYS: _ClassVar[HostCall.Method]
+        KV_SWAP: _ClassVar[HostCall.Method]
     UNKNOWN: HostCall.Method
     KV_GET: HostCall.Method
     KV_SET: HostCall.Method
     KV_DELETE: HostCall.Method
     KV_KEYS: HostCall.Method
+    KV_SWAP: HostCall.Method
     METHOD_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     TTL_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    EXPECTS_FIELD_NUMBER: _ClassVar[int]
     method: HostCall.Method
     key: str
     value: bytes
     ttl: float
-    def __init__(self, method: _Optional[_Union[HostCall.Method, str]] = ..., key: _Optional[str] = ..., value: _Optional[bytes] = ..., ttl: _Optional[float] = ...) -> None: ...
+    expected: bytes
+    expects: bool
+    def __init__(self, method: _Optional[_Union[HostCall.Method, str]] = ..., key: _Optional[str] = ..., value: _Optional[bytes] = ..., ttl: _Optional[float] = ..., expected: _Optional[bytes] = ..., expects: _Optional[bool] = ...) -> None: ...
 
 class HostReply(_message.Message):
     __slots__ = ("failure", "found", "value", "keys")
