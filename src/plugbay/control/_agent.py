@@ -237,10 +237,10 @@ class Agent:
         self._committed = say.Committed(
             ticket=ticket, revision=revision, milliseconds=took, in_flight=in_flight
         )
+        self._changed()  # before the answer: whoever is told that all have committed looks there
         self._tell(self._committed)
         self._draining.append(ticket)
         self.tasks.spawn(self._drain(pending), name="drain")
-        self._changed()
 
     async def _drain(self, pending: Pending) -> None:
         slots = await self.applier.drain(pending)
