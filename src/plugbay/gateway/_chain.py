@@ -212,11 +212,13 @@ class Chain:
     def request_body(
         self, request: Request, chunks: AsyncIterator[bytes], entered: int
     ) -> AsyncIterator[bytes]:
-        """Return what is to be sent to the upstream instead of `chunks`."""
+        """Return what is to be sent to the upstream; `chunks` if no filter wants to see them."""
         for link in self.links[:entered]:
             hook = link.hook("request_body")
             if hook is not None and _allowed(link):
-                chunks = link.guarded(hook.call(request, chunks), request)
+                filtered = hook.call(request, chunks)
+                if filtered is not chunks:
+                    chunks = link.guarded(filtered, request)
         return chunks
 
     def response_body(
@@ -230,7 +232,9 @@ class Chain:
         for link in reversed(self.links[:entered]):
             hook = link.hook("response_body")
             if hook is not None and _allowed(link):
-                chunks = link.guarded(hook.call(request, response, chunks), request)
+                filtered = hook.call(request, response, chunks)
+                if filtered is not chunks:
+                    chunks = link.guarded(filtered, request)
         return chunks
 
     async def observe(self, exchange: Responding | Observed) -> None:

@@ -20,23 +20,28 @@ if TYPE_CHECKING:
 class FilteredRequest:
     """The sink in front of a `Forwarding`: what the filters yield is what is forwarded."""
 
-    __slots__ = ("_chain", "_exchange", "_forwarding", "_queue", "_task")
+    __slots__ = ("_chunks", "_exchange", "_forwarding", "_queue", "_task")
 
-    def __init__(self, exchange: Exchange, forwarding: Forwarding, chain: Chain) -> None:
+    def __init__(self, exchange: Exchange, chain: Chain) -> None:
         connection = exchange.connection
         self._exchange = exchange
-        self._forwarding = forwarding
-        self._chain = chain
         self._queue = BodyQueue(
             lambda: connection.pause(HANDLER), lambda: connection.resume(HANDLER)
         )
+        self._chunks = chain.request_body(exchange.request, self._queue, exchange.entered)
+        self._forwarding: Forwarding
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    @property
+    def needless(self) -> bool:
+        """Whether no filter wants to see this body."""
+        return self._chunks is self._queue
+
+    def start(self, forwarding: Forwarding) -> None:
         """Take the body from now on."""
-        exchange, forwarding = self._exchange, self._forwarding
+        exchange, chunks = self._exchange, self._chunks
+        self._forwarding = forwarding
         gate = forwarding.gate = Gate()
-        chunks = self._chain.request_body(exchange.request, self._queue, exchange.entered)
         exchange.take(self)
         if exchange.request_done and not self._queue.done:
             self._queue.end([])

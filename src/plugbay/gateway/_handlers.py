@@ -42,8 +42,10 @@ class ProxyHandler:
         if head.upgrade and not self.websocket:
             head.upgrade = b""
         if chain is not None and chain.filters_request and head.length:
-            FilteredRequest(exchange, Forwarding(exchange, self, True), chain).start()
-            return
+            filtered = FilteredRequest(exchange, chain)
+            if not filtered.needless:
+                filtered.start(Forwarding(exchange, self, True))
+                return
         forwarding = Forwarding(exchange, self, head.length < 0)
         if exchange.queue is None:
             exchange.sink = forwarding

@@ -127,17 +127,12 @@ class HttpBridge:
                 _mirror(request, sent.before or {}, sent.headers)
         return None
 
-    async def request_body(
-        self, request: Request, chunks: AsyncIterator[bytes]
-    ) -> AsyncIterator[bytes]:
+    def request_body(self, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Send the body, or what the plugins have made of it."""
-        call = request.state.get(STATE)
-        changed: bytes | None = None if call is None else call.body
-        if changed is not None:
-            yield changed
-        async for chunk in chunks:
-            if changed is None:
-                yield chunk
+        call: Call | None = request.state.get(STATE)
+        if call is None or call.body is None:
+            return chunks
+        return _instead(call.body, chunks)
 
     def on_response(self, request: Request, response: Response) -> None:
         """Remember the session that an `initialize` has begun; forget one that is gone."""
@@ -243,6 +238,13 @@ class HttpBridge:
     @staticmethod
     def _who(call: Call) -> McpSession:
         return call.conversation.session
+
+
+async def _instead(body: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Send a body, and throw another away."""
+    yield body
+    async for _ in chunks:
+        pass
 
 
 def _json(body: bytes, status: int) -> Response:
