@@ -72,7 +72,7 @@ class Loaded:
     """A `kernel.Instance` around an object with hooks."""
 
     def __init__(self, plugin: object) -> None:
-        names = ("on_request", "on_response")
+        names = ("on_request", "on_response", "on_complete")
         found = {name: getattr(plugin, name) for name in names if hasattr(plugin, name)}
         self.hooks: Mapping[str, Hook] = {
             name: Hook(call, inspect.iscoroutinefunction(call)) for name, call in found.items()

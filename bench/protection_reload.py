@@ -178,7 +178,7 @@ def _all(gateway: Gateway, plugin: str, name: str, what: str) -> bool:
 
 
 def _samples(gateway: Gateway) -> int:
-    return min(one["samples"] for one in operate(gateway, "ratelimit-ml", "status").values())
+    return min(int(one["samples"]) for one in operate(gateway, "ratelimit-ml", "status").values())
 
 
 def ask(

@@ -47,6 +47,7 @@ _FORM = "application/x-www-form-urlencoded"
 _LIFTED = 10_000
 _HIGHEST = 1000.0
 _SHOWN = 20
+_KNOWN, _SHORT = 16_384, 256
 
 
 class MlAbuse(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations):
@@ -82,6 +83,8 @@ class MlAbuse(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperat
         self._allow = Networks(config.allow)
         self._exempt = frozenset(path for path in config.exempt if not path.endswith("*"))
         self._below = tuple(path[:-1] for path in config.exempt if path.endswith("*"))
+        self._harmless: set[bytes] = set()
+        """Targets that scored below the threshold of now: most are asked for again and again."""
         self._lifted: Timed[bool] = Timed(_LIFTED)
         self._told: Timed[bool] = Timed(_LIFTED)
         self._findings = Findings()
@@ -97,12 +100,19 @@ class MlAbuse(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperat
 
     def on_request(self, request: Request) -> Response | None:
         """Score path and query."""
-        if self._spared(request):
+        target = request.target
+        if target in self._harmless or self._spared(request):
             return None
-        texts = pieces(request.target)
+        texts = pieces(target)
         self._scored += 1
         score = self._model.score(texts)
-        return None if score <= self._threshold else self._found(request, texts, score)
+        if score > self._threshold:
+            return self._found(request, texts, score)
+        if len(self._harmless) >= _KNOWN:
+            self._harmless.clear()
+        if len(target) <= _SHORT:
+            self._harmless.add(target)
+        return None
 
     async def _on_form(self, request: Request) -> Response | None:
         """Score path, query and a small form."""
@@ -259,6 +269,7 @@ class MlAbuse(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperat
         if not 0 <= wanted <= _HIGHEST:
             raise OperationRefused(f"threshold must be from 0 to {_HIGHEST:g}")
         before, self._threshold = self._threshold, float(wanted) or self._usual
+        self._harmless.clear()
         return {"threshold": self._threshold, "before": before}
 
     def _check(self, identity: str) -> dict[str, Any]:

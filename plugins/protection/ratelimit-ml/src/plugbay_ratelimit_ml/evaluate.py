@@ -40,10 +40,15 @@ class Line:
 
     time: float
     client: str
-    path: str
+    target: str
     status: int
     referer: str
     agent: str
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def lines(path: Path) -> Iterator[Line]:
         if found is not None:
             client, when, target, status, referer, agent = found.groups()
             stamp = datetime.strptime(when, "%d/%b/%Y:%H:%M:%S %z").timestamp()
-            yield Line(stamp, client, target.partition("?")[0], int(status), referer, agent)
+            yield Line(stamp, client, target, int(status), referer, agent)
 
 
 def crawlers(path: Path | None) -> Callable[[str], bool]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 HONEYPOT = "honeypot.accessed"
 _MEASURE = 5.0
 _LIST = 1000
+_AGENTS, _LONGEST = 4096, 512
 
 
 class Tarpit(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperations):
@@ -64,6 +65,8 @@ class Tarpit(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
         self._below = tuple(path for path in config.honeypots if path.endswith("/"))
         names = "|".join(map(re.escape, config.scanners))
         self._scanner = re.compile(names) if names else None
+        self._harmless: set[str] = set()
+        """Agents that name no scanner: there are few, and each comes often."""
         self._known: Timed[str] = Timed(config.clients)
         self._held: dict[Drip, str] = {}
         self._total = host.metrics.counter("held_total", "Connections that were held.")
@@ -100,9 +103,18 @@ class Tarpit(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
             return "honeypot"
         if self._scanner is not None:
             agent = request.headers.get("user-agent")
-            if agent and self._scanner.search(agent.lower()):
+            if agent and agent not in self._harmless and self._is_scanner(agent):
                 return "scanner"
         return ""
+
+    def _is_scanner(self, agent: str) -> bool:
+        if self._scanner is not None and self._scanner.search(agent.lower()):
+            return True
+        if len(self._harmless) >= _AGENTS:
+            self._harmless.clear()
+        if len(agent) <= _LONGEST:
+            self._harmless.add(agent)
+        return False
 
     def _remembered(self, names: tuple[str, ...]) -> str:
         now = self.host.now()

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ._index import Index
 
 _CLEAN = 16_384
+_LONGEST = 256
 _MOST = 2_000
 """Reports of administrators that are kept."""
 _REPORTED = 30 * 86_400.0
@@ -72,6 +73,8 @@ class Threat(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
         tables = {"reported": self._reported, "lifted": self._lifted}
         self._ledger = Ledger(host, "reports", tables, kept=tables)
         self._clean: set[str] = set()
+        self._plain: set[str] = set()
+        """Referers whose hosts nobody names."""
         self._from = SEVERITIES.index(config.block_from)
         self.keeper = Keeper(host, config, self._swapped)
         self._count = host.metrics.gauge("indicators", "Spans and domains that are looked up.")
@@ -91,7 +94,11 @@ class Threat(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
             return self._named(request, row, client)
         if self.config.referers:
             referer = request.headers.get("referer")
-            if referer is not None and (row := self._referring(referer)) is not None:
+            if (
+                referer is not None
+                and referer not in self._plain
+                and (row := self._referring(referer)) is not None
+            ):
                 return self._named(request, row, client)
         return None
 
@@ -129,7 +136,13 @@ class Threat(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
         except ValueError:
             return None
         row = index.domain(host)
-        if row is None or (row.expires and row.expires <= self.host.clock.time()):
+        if row is None:
+            if len(self._plain) >= _CLEAN:
+                self._plain.clear()
+            if len(referer) <= _LONGEST:
+                self._plain.add(referer)
+            return None
+        if row.expires and row.expires <= self.host.clock.time():
             return None
         return None if self.keeper.allowed.domain(host) is not None else row
 
@@ -147,6 +160,7 @@ class Threat(Plugin[Config], RequestFilter, EventHandler, Stateful, AdminOperati
 
     def _swapped(self) -> None:
         self._clean.clear()
+        self._plain.clear()
 
     # --- what others say
 

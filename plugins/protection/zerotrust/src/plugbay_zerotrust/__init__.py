@@ -108,12 +108,16 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         who, config, path = self._identities.of(request), self.config, request.path
         if path == config.prefix or path.startswith(config.prefix + "/"):
             return await self._desk.serve(request, who.address)
+        policy, token = self._policies.of(request.method, path), token_of(request, config.cookie)
+        if policy is not None and policy.public and not token:
+            strip(request, config.cookie, False)
+            self._decisions.inc(outcome="allow", reason="public", mode=config.mode)
+            return None
         try:
-            principal = await self._principal(request, who)
+            principal = await self._principal(token, who)
         except HostUnavailable:
             away = Response.problem(503, "Service Unavailable", retry_after=5)
             return away if self._guard.enforces else None
-        policy = self._policies.of(request.method, path)
         if policy is None:
             decision, risk = Decision("deny", "default", "path"), None
         else:
@@ -131,8 +135,7 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
             request.headers.set("x-ztna-roles", _printable(",".join(principal.roles)))
         return None
 
-    async def _principal(self, request: Request, who: Identity) -> Principal | None:
-        token = token_of(request, self.config.cookie)
+    async def _principal(self, token: str, who: Identity) -> Principal | None:
         if not token:
             return None
         held = self._sessions.known(token) or await self._sessions.find(token)
