@@ -24,7 +24,7 @@ from plugbay.admin._openapi import describe
 from plugbay.admin.access import ROLES, Permission, Role
 from plugbay.cli._root import build as build_cli
 from plugbay.kernel import PlugbayError
-from plugbay.observability import ChangeMetrics, EventMetrics, Registry, SlotMetrics
+from plugbay.observability import ChangeMetrics, EventMetrics, McpMetrics, Registry, SlotMetrics
 from plugbay.observability import _collectors as collectors
 from plugbay.observability import _process as process
 from plugbay.observability._registry import REFUSED
@@ -291,6 +291,7 @@ def metrics_page() -> str:
     ChangeMetrics(registry)
     SlotMetrics(registry)
     EventMetrics(registry)
+    McpMetrics(registry)
     families = [*registry._families, REFUSED]
     families += [value for value in vars(process).values() if isinstance(value, type(REFUSED))]
     for collect in (

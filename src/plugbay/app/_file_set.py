@@ -32,13 +32,16 @@ class FileManaged:
         coordinator: Coordinator,
         artifacts: ArtifactStore,
         refused: Callable[[str], None] = lambda why: None,
+        complete: Callable[[Settings], Settings] = lambda settings: settings,
     ) -> None:
         self._coordinator, self._artifacts, self._refused = coordinator, artifacts, refused
+        self._complete = complete
         self.problem = ""
         """Why the file as it is now was not taken; empty if it was."""
 
     async def apply(self, settings: Settings, reason: str) -> None:
         """Submit the file's routes, upstreams and plugins. Raises `PlugbayError`."""
+        settings = self._complete(settings)
         change = FileSet(
             plugins=tuple(self._plugin(entry) for entry in settings.plugins),
             routes=settings.routes,
@@ -92,4 +95,5 @@ class FileManaged:
             on_error=entry.on_error,
             drain=entry.drain,
             watch=entry.watch,
+            runtime=entry.runtime,
         )

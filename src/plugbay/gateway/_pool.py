@@ -17,7 +17,7 @@ from plugbay.gateway._outlier import OutlierDetector
 from plugbay.gateway._response_head import is_special
 from plugbay.gateway._response_sections import ResponseReader, ResponseSection
 from plugbay.gateway._retry import RetryBudget
-from plugbay.gateway._targets import TargetState, split_address
+from plugbay.gateway._targets import UNIX, TargetState, split_address
 from plugbay.gateway._upstream import Upstream
 
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ class TargetPool:
         made = False
         try:
             async with asyncio.timeout(pool.spec.connect_timeout or None):
-                _, upstream = await asyncio.get_running_loop().create_connection(
-                    lambda: Upstream(self), self.host, self.port, **pool.tls_arguments()
-                )
+                upstream = await self._open()
             made = True
         except (OSError, TimeoutError) as error:
             self.series.connect_failures += 1
@@ -133,6 +131,17 @@ class TargetPool:
             upstream.transport.close()
         else:
             forwarding.attach(upstream)
+
+    async def _open(self) -> Upstream:
+        loop = asyncio.get_running_loop()
+        if self.host.startswith(UNIX):
+            path = self.host.removeprefix(UNIX)
+            _, upstream = await loop.create_unix_connection(lambda: Upstream(self), path)
+        else:
+            _, upstream = await loop.create_connection(
+                lambda: Upstream(self), self.host, self.port, **self.pool.tls_arguments()
+            )
+        return upstream
 
     def worked(self) -> None:
         """An exchange went well."""

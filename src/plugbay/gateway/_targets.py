@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from plugbay.kernel import Invalid, Problem
 
+UNIX = "unix:"
+
 
 class TargetState:
     """What the data plane knows of one target now.
@@ -32,7 +34,12 @@ class TargetState:
 
 
 def split_address(address: str, default: int) -> tuple[str, int]:
-    """Split `host:port`, `[v6]:port` or a host alone, whose port is `default`. Raises `Invalid`."""
+    """Split `host:port`, `[v6]:port` or a host alone, whose port is `default`. Raises `Invalid`.
+
+    `unix:/path` is a socket in the file system, and comes back whole.
+    """
+    if address.startswith(UNIX):
+        return address, 0
     host, colon, port = address.rpartition(":")
     if not colon or address.endswith("]"):
         host, port = address, str(default)

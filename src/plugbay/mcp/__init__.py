@@ -18,6 +18,7 @@ from plugbay.mcp._framing import TooLong as TooLong
 from plugbay.mcp._http import HttpBridge as HttpBridge
 from plugbay.mcp._kept import KeptServer as KeptServer
 from plugbay.mcp._kept import Notice as Notice
+from plugbay.mcp._kept import Owner as Owner
 from plugbay.mcp._kept import RestartPolicy as RestartPolicy
 from plugbay.mcp._kept import ServerCommand as ServerCommand
 from plugbay.mcp._kept import crash_breaker as crash_breaker

@@ -21,7 +21,7 @@ from plugbay.mcp._pipes import CHUNK
 from plugbay.mcp._replay import Replay, changed_lists, is_replayed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from plugbay.kernel import Clock, Randomness
     from plugbay.mcp._framing import TooLong
@@ -29,17 +29,20 @@ if TYPE_CHECKING:
     Lines = list[bytes | TooLong]
 
 _log = logging.getLogger("plugbay.mcp")
+LOGGED = 2000
+"""Characters of a line of its standard error that are told."""
 HANDSHAKE_SECONDS = 30.0
 """Seconds that a fresh process has to answer the replayed `initialize`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerCommand:
-    """How to start a server. `env` None hands on our own; `bound`: it ends with this process."""
+    """How to start a server. `env` is asked at each start, and may raise `Unavailable`; None
+    hands on our own. `bound`: it ends with this process."""
 
     name: str
     command: tuple[str, ...]
-    env: Mapping[str, str] | None = None
+    env: Callable[[], Mapping[str, str]] | None = None
     directory: str | None = None
     bound: bool = False
 
@@ -79,6 +82,10 @@ class Owner(Protocol):
         """The process has ended; whoever waits for it is to be answered."""
         ...
 
+    async def back(self) -> None:
+        """There is a process again, which knows what the one before it was told."""
+        ...
+
     async def refused(self) -> None:
         """What was written just now went nowhere: there is no process."""
         ...
@@ -90,7 +97,7 @@ class Owner(Protocol):
 
 class Notice(Protocol):
     """Is told what becomes of servers: `started`, `exited`, `restarted`, `breaker-opened`,
-    `breaker-closed`."""
+    `breaker-closed`, `stderr`."""
 
     def __call__(self, what: str, server: str, **facts: object) -> None: ...
 
@@ -163,6 +170,12 @@ class KeptServer:
         self._notice("started", self.command.name, pid=self._child.pid)
         self._task = asyncio.create_task(self._run(self._child), name=f"mcp {self.command.name}")
 
+    def persist(self) -> None:
+        """It could not be started: try again behind the scenes, as its policy says."""
+        if self._task is None and self._restarts(-1):
+            name = f"mcp {self.command.name}"
+            self._task = asyncio.create_task(self._begin_late(), name=name)
+
     def write(self, data: bytes) -> None:
         """Take lines for the server."""
         self._replay.sent(data)
@@ -179,6 +192,16 @@ class KeptServer:
         elif self._child is not None:
             with contextlib.suppress(OSError, RuntimeError):  # its end is told by `gone`
                 await self._child.stdin.drain()
+
+    async def send(self, raw: bytes) -> None:
+        """Send one message on."""
+        self.write(raw + b"\n")
+        await self.drain()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended for good."""
+        return self._task is not None and self._task.done()
 
     def close(self) -> None:
         """Nothing more comes: the server may end."""
@@ -204,6 +227,11 @@ class KeptServer:
         return self.code or 0
 
     # --- its life
+
+    async def _begin_late(self) -> None:
+        child, _ = await self._again(0)
+        if child is not None:
+            await self._run(child)
 
     async def _run(self, child: Child) -> None:
         attempt = 0
@@ -296,6 +324,7 @@ class KeptServer:
         self.restarts += 1
         self._child, self._open = child, True
         self._notice("restarted", self.command.name, pid=child.pid, restarts=self.restarts)
+        await self._owner.back()
         if answer and (news := changed_lists(answer)):
             await self._owner.hear([*news])
         return child
@@ -322,7 +351,7 @@ class KeptServer:
         return await Child.start(
             command.command,
             stderr=self._hears_stderr,
-            env=command.env,
+            env=None if command.env is None else command.env(),
             directory=command.directory,
             bound=command.bound,
         )
@@ -332,4 +361,6 @@ class KeptServer:
         while child.stderr is not None and (data := await child.stderr.read(CHUNK)):
             for line in lines.feed(data):
                 if isinstance(line, bytes):
-                    await self._owner.stderr(line.decode("utf-8", "replace").rstrip("\r"))
+                    text = line.decode("utf-8", "replace").rstrip("\r")
+                    self._notice("stderr", self.command.name, line=text[:LOGGED])
+                    await self._owner.stderr(text)

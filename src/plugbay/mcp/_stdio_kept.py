@@ -106,6 +106,9 @@ class KeepingWrapper(StdioWrapper):
         code = self._server.code or 0
         await self._answer_for(code, self._client_out, retry_after_ms=self._wait())
 
+    async def back(self) -> None:
+        """There is a process again: what comes now reaches it."""
+
     async def stderr(self, line: str) -> None:
         """Pass a line of the server's on, and tell the plugins."""
         sys.stderr.write(line + "\n")
@@ -118,6 +121,8 @@ class KeepingWrapper(StdioWrapper):
 
 def log_notice(what: str, server: str, **facts: object) -> None:
     """Log what becomes of a server: a `Notice` for a process without events."""
+    if what == "stderr":
+        return  # it is passed on as it is
     text = " ".join(f"{name}={value}" for name, value in facts.items())
     level = logging.INFO if what in ("started", "restarted", "breaker-closed") else logging.WARNING
     logging.getLogger("plugbay.mcp").log(level, "server %s: %s %s", server, what, text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from plugbay.kernel import Invalid, NotFound, Problem, convert
+from plugbay.mcp.serving import problems_of
 from plugbay.settings._model import Settings
 from plugbay.settings._overlay import merged, settings_files
 
@@ -86,7 +87,9 @@ def _override(raw: dict[str, Any], name: str, value: str) -> None:
 
 def _problems(settings: Settings) -> Iterator[Problem]:
     upstreams = [upstream.name for upstream in settings.upstreams]
+    served = [*upstreams, *settings.mcp.names]
     yield from _repeated("/upstreams", upstreams)
+    yield from problems_of(settings.mcp, upstreams)
     yield from _repeated("/routes", [route.name for route in settings.routes])
     yield from _repeated("/plugins", [plugin.id for plugin in settings.plugins])
     for index, upstream in enumerate(settings.upstreams):
@@ -99,9 +102,10 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         if len(route.leads) != 1:
             detail = f"route {route.name!r} needs either an upstream or a plugin, or mcp"
             yield Problem(at, detail, "one of upstream, plugin and mcp")
-        for key, name in (("upstream", route.upstream), ("mcp", route.mcp)):
-            if name and name not in upstreams:
-                known = ", ".join(upstreams) or "none is defined"
+        leads = (("upstream", route.upstream, upstreams), ("mcp", route.mcp, served))
+        for key, name, names in leads:
+            if name and name not in names:
+                known = ", ".join(names) or "none is defined"
                 detail = f"no upstream is named {name!r}"
                 yield Problem(f"{at}/{key}", detail, expected=known, found=name)
         if not route.path.startswith("/"):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 # Not only for type checkers: msgspec resolves these annotations when it converts.
 from plugbay.gateway import ListenerLimits, RouteSpec, UpstreamSpec
 from plugbay.isolation import ProcessPolicy
+from plugbay.mcp.serving import McpSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +117,24 @@ SigningPolicy = Literal["off", "warn", "enforce"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitySettings:
+    """Somebody as Sigstore knows him: an email address or a URI, and the issuer who says so."""
+
+    identity: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherSettings:
     """Somebody who signs artifacts. `keys` are PEM files of his public keys, `roots` of the
     authorities that may certify one for him; `subjects` the common names they may certify, none:
-    any."""
+    any; `identities` who he is in bundles of Sigstore."""
 
     name: str
     keys: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    identities: tuple[IdentitySettings, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +151,11 @@ class SigningRule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningSettings:
     """Signatures of artifacts. The first rule that applies counts, else `policy` does. `revoked`
-    has key ids, certificate serial numbers in hex, and digests of artifacts."""
+    has key ids, certificate serial numbers in hex, and digests of artifacts. `sigstore_root` is
+    the file `trusted_root.json` of a Sigstore instance, against which bundles are verified."""
 
     policy: SigningPolicy = "off"
+    sigstore_root: str = ""
     publishers: tuple[PublisherSettings, ...] = ()
     rules: tuple[SigningRule, ...] = ()
     revoked: tuple[str, ...] = ()
@@ -193,6 +205,20 @@ class TraceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSettings:
+    """Where the dependencies of wheels in processes of their own come from. Their environments
+    are built when such a wheel is uploaded, or is to run so; never when the gateway starts."""
+
+    index: str = ""
+    """URL of a package index (PEP 503); empty: that which pip is configured for."""
+    find_links: tuple[str, ...] = ()
+    """Directories or pages with wheels."""
+    offline: bool = False
+    """Use no index at all."""
+    build_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginEntry:
     """A plugin that the file manages. Its artifact must have been uploaded before."""
 
@@ -204,6 +230,8 @@ class PluginEntry:
     on_error: Literal["open", "closed", "default"] = "default"
     drain: float = 60.0
     watch: float = 30.0
+    runtime: Literal["default", "in-process", "process"] = "default"
+    """Where a wheel runs: in the workers, in processes of its own, or as its manifest says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,8 +251,10 @@ class Settings:
     signing: SigningSettings = field(default_factory=SigningSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     processes: ProcessPolicy = field(default_factory=ProcessPolicy)
+    environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     log: LogSettings = field(default_factory=LogSettings)
     tracing: TraceSettings = field(default_factory=TraceSettings)
+    mcp: McpSpec = field(default_factory=McpSpec)
     upstreams: tuple[UpstreamSpec, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     plugins: tuple[PluginEntry, ...] = ()

@@ -1,0 +1,13 @@
+"""MCP servers that Plugbay runs, and several as one, over Streamable HTTP."""
+
+from plugbay.mcp.serving._backend import Backend as Backend
+from plugbay.mcp.serving._backend import MakeBackend as MakeBackend
+from plugbay.mcp.serving._endpoint import Endpoint as Endpoint
+from plugbay.mcp.serving._federation import Federation as Federation
+from plugbay.mcp.serving._http_backend import HttpBackend as HttpBackend
+from plugbay.mcp.serving._merging import UNAVAILABLE as UNAVAILABLE
+from plugbay.mcp.serving._spec import FederationSpec as FederationSpec
+from plugbay.mcp.serving._spec import McpSpec as McpSpec
+from plugbay.mcp.serving._spec import MemberSpec as MemberSpec
+from plugbay.mcp.serving._spec import ServerSpec as ServerSpec
+from plugbay.mcp.serving._spec import problems_of as problems_of

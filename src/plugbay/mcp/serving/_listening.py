@@ -1,0 +1,97 @@
+"""Subscriptions of clients without sessions (2026-07-28) to several servers at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from plugbay.mcp._codec import decode, encode
+from plugbay.mcp.serving._json import as_object
+from plugbay.mcp.serving._member import MEMBERS, MemberDown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from plugbay.mcp._kept import Owner
+    from plugbay.mcp.serving._member import FederationMember
+
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+_WANTS = {
+    "notifications/tools/list_changed": "toolsListChanged",
+    "notifications/prompts/list_changed": "promptsListChanged",
+    "notifications/resources/list_changed": "resourcesListChanged",
+}
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One `subscriptions/listen` of a client, and the numbers that it has with members."""
+
+    id: msgspec.Raw
+    wanted: dict[str, Any]
+    numbers: dict[str, int] = field(default_factory=dict[str, int])
+
+
+class Listening:
+    """Hears members for subscribers. The acknowledgement is ours: it must come once."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._open: dict[str, Subscription] = {}
+        self._members: dict[str, FederationMember] = {}
+
+    async def listen(
+        self,
+        members: dict[str, msgspec.Raw],
+        params: dict[str, Any],
+        servers: Sequence[FederationMember],
+    ) -> None:
+        """Subscribe to every server that is there."""
+        wanted = as_object(params.get("notifications"))
+        one = self._open[bytes(members["id"]).decode()] = Subscription(members["id"], wanted)
+        told = {"notifications": wanted, "_meta": {SUBSCRIPTION: one.id}}
+        notice = {"jsonrpc": "2.0", "method": ACKNOWLEDGED, "params": told}
+        await self._owner.hear([encode(notice)])
+        for server in servers:
+            self._members[server.name] = server
+            try:
+                one.numbers[server.name] = await server.forward(members)
+            except MemberDown:
+                continue
+
+    async def end(self, id: str) -> None:
+        """The client does not listen any more."""
+        one = self._open.pop(id, None)
+        if one is not None:
+            for name, number in one.numbers.items():
+                await self._members[name].cancel(number, {})
+
+    async def said(
+        self, member: FederationMember, members: dict[str, msgspec.Raw], method: str
+    ) -> bool:
+        """Pass on what a member says to a subscriber; False if it is not for one."""
+        if b"subscriptionId" not in bytes(members.get("params", msgspec.Raw(b""))):
+            return False
+        params = MEMBERS.decode(members["params"])
+        meta = MEMBERS.decode(params.get("_meta", msgspec.Raw(b"{}")))
+        if SUBSCRIPTION not in meta:
+            return False
+        number = decode(bytes(meta[SUBSCRIPTION]))
+        for one in self._open.values():
+            if one.numbers.get(member.name) == number and method != ACKNOWLEDGED:
+                raw = msgspec.Raw(encode({**meta, SUBSCRIPTION: one.id}))
+                params["_meta"] = raw
+                await self._owner.hear([encode({**members, "params": params})])
+        return True
+
+    async def changed(self, method: str) -> bool:
+        """A list has changed because a member came or went; False if nobody subscribes."""
+        for one in self._open.values():
+            if one.wanted.get(_WANTS[method]):
+                params = {"_meta": {SUBSCRIPTION: one.id}}
+                body = {"jsonrpc": "2.0", "method": method, "params": params}
+                await self._owner.hear([encode(body)])
+        return bool(self._open)

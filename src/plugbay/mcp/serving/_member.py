@@ -1,0 +1,191 @@
+"""A server in a federation, and what waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from plugbay.kernel import PlugbayError
+from plugbay.mcp._child import exit_code
+from plugbay.mcp._codec import INTERNAL_ERROR, Malformed, decode, encode, find_id, read_envelope
+from plugbay.mcp._framing import TooLong
+from plugbay.mcp.serving._json import as_object
+
+if TYPE_CHECKING:
+    from plugbay.mcp._codec import Envelope
+    from plugbay.mcp.serving._backend import MakeBackend
+
+_log = logging.getLogger("plugbay.mcp")
+SECONDS = 30.0
+"""Seconds that a member has to answer what all are asked, such as for its tools."""
+MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class MemberDown(Exception):
+    """The member did not answer, and why."""
+
+
+class MemberRefused(Exception):
+    """The member has answered by an error, which is `error`."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(str(error.get("message", "")))
+        self.error = error
+        self.code: object = error.get("code")
+
+
+class Listener(Protocol):
+    """Hears what members say by themselves; a federation is one."""
+
+    async def said(self, member: FederationMember, raw: bytes, envelope: Envelope) -> None:
+        """A request or a notification of a member."""
+        ...
+
+    async def answered(self, raw: bytes) -> None:
+        """A response for the client."""
+        ...
+
+    async def lost(self, member: FederationMember) -> None:
+        """A member is down."""
+        ...
+
+    async def found(self, member: FederationMember) -> None:
+        """It is there again."""
+        ...
+
+
+class FederationMember:
+    """Numbers what it is asked, and is its backend's `Owner`."""
+
+    def __init__(self, name: str, make: MakeBackend, listener: Listener) -> None:
+        self.name, self._listener = name, listener
+        self.backend = make(self)
+        self.capabilities: dict[str, Any] = {}
+        self.down = ""
+        """Why it is down; empty while it is not."""
+        self._numbers = itertools.count(1)
+        self._futures: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._forwarded: dict[int, msgspec.Raw] = {}
+
+    async def start(self) -> None:
+        """Start it; one that cannot be started is down, and tried again."""
+        try:
+            await self.backend.start()
+        except PlugbayError as error:
+            self.down = error.detail
+            self.backend.persist()
+
+    async def request(self, method: str, params: object) -> dict[str, Any]:
+        """Ask it and return the result. Raises `MemberDown` and `MemberRefused`."""
+        if self.down:
+            raise MemberDown(self.down)
+        number = next(self._numbers)
+        future = self._futures[number] = asyncio.get_running_loop().create_future()
+        body = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        try:
+            await self.backend.send(encode(body))
+            async with asyncio.timeout(SECONDS):
+                answer = await future
+        except asyncio.CancelledError:
+            params = {"requestId": number}
+            await self.send(
+                {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+            )
+            raise
+        except TimeoutError:
+            raise MemberDown(f"it did not answer within {SECONDS:g} s") from None
+        finally:
+            self._futures.pop(number, None)
+        if "error" in answer:
+            raise MemberRefused(answer["error"])
+        return as_object(answer.get("result"))
+
+    async def forward(self, members: dict[str, msgspec.Raw]) -> int:
+        """Send a client's request on under a number, which is returned; its answer goes to the
+        client. Raises `MemberDown`."""
+        if self.down:
+            raise MemberDown(self.down)
+        number = next(self._numbers)
+        self._forwarded[number] = members["id"]
+        await self.backend.send(encode({**members, "id": number}))
+        return number
+
+    async def send(self, body: dict[str, Any]) -> None:
+        """Send a notification or an answer on; to one that is down it is lost."""
+        await self.backend.send(encode(body))
+
+    async def cancel(self, number: int, params: dict[str, Any]) -> None:
+        """Tell it that nobody waits for an answer any more."""
+        if self._forwarded.pop(number, None) is not None and not self.down:
+            told = {**params, "requestId": number}
+            method = "notifications/cancelled"
+            await self.send({"jsonrpc": "2.0", "method": method, "params": told})
+
+    # --- as the owner of its backend
+
+    async def hear(self, lines: list[bytes | TooLong]) -> None:
+        """Take what the server says."""
+        for line in lines:
+            if isinstance(line, TooLong):
+                id = find_id(line.head, line.tail)
+                error = {"code": INTERNAL_ERROR, "message": f"a message of {line.size} bytes"}
+                line = encode({"jsonrpc": "2.0", "id": id, "error": error})
+            try:
+                envelope = read_envelope(line)
+            except Malformed:
+                _log.warning("%s wrote no JSON-RPC message, dropped: %.200r", self.name, line)
+                continue
+            if envelope.kind in ("response", "error"):
+                await self._answer(line, envelope)
+            else:
+                await self._listener.said(self, line, envelope)
+
+    async def gone(self, code: int) -> None:
+        """Its process has ended."""
+        await self._lost(f"the server has ended with code {exit_code(code)}")
+
+    async def refused(self) -> None:
+        """There is no process."""
+        await self._lost(self.down or "the server is not running now")
+
+    async def back(self) -> None:
+        """There is a process again."""
+        self.down = ""
+        await self._listener.found(self)
+
+    async def stderr(self, line: str) -> None:
+        """Log it."""
+        _log.info("%s: %s", self.name, line[:2000])
+
+    async def _lost(self, why: str) -> None:
+        was_down, self.down = bool(self.down), why
+        for future in self._futures.values():
+            if not future.done():
+                future.set_exception(MemberDown(why))
+        forwarded, self._forwarded = self._forwarded, {}
+        error = {
+            "code": 50301,
+            "message": f"the MCP server {self.name} is down: {why}",
+            "data": {"plugbay": {"server": self.name, "retry_after_ms": self._wait()}},
+        }
+        for id in forwarded.values():
+            await self._listener.answered(encode({"jsonrpc": "2.0", "id": id, "error": error}))
+        if not was_down:
+            await self._listener.lost(self)
+
+    def _wait(self) -> int:
+        return round(self.backend.retry_after * 1000)
+
+    async def _answer(self, raw: bytes, envelope: Envelope) -> None:
+        number = envelope.id
+        if not isinstance(number, int):
+            return
+        future = self._futures.get(number)
+        if future is not None and not future.done():
+            future.set_result(decode(raw))
+        elif (id := self._forwarded.pop(number, None)) is not None:
+            await self._listener.answered(encode({**MEMBERS.decode(raw), "id": id}))

@@ -1,0 +1,203 @@
+"""A client's session with a server of its own (protocol versions up to 2025-11-25).
+
+A process speaks with one client: its log level, its subscriptions, the client's roots and its
+answers to questions of the server belong to a connection. So each session has its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from plugbay.mcp._answers import SERVER_DOWN, error_answer
+from plugbay.mcp._child import exit_code
+from plugbay.mcp._codec import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    Malformed,
+    find_id,
+    read_envelope,
+)
+from plugbay.mcp._framing import TooLong
+from plugbay.mcp.serving._json import as_object, params_of
+from plugbay.mcp.serving._stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from plugbay.mcp._codec import Envelope, Id
+    from plugbay.mcp.serving._backend import MakeBackend
+
+_log = logging.getLogger("plugbay.mcp")
+PATIENCE = 30.0
+"""Seconds that a server waits for a client that does not read; then its stream is broken off."""
+WAITING = 256
+"""Messages that wait for the client's GET; of more the oldest is dropped."""
+_LATER = ("list_changed", "notifications/resources/updated")
+"""Notifications that belong to no request."""
+
+
+class Session:
+    """One client, one backend. It is the backend's `Owner`."""
+
+    def __init__(
+        self, id: str, make: MakeBackend, now: Callable[[], float], *, max_requests: int
+    ) -> None:
+        self.id, self._now, self._most = id, now, max_requests
+        self.backend = make(self)
+        self.used = now()
+        self.protocol_version = ""
+        self.dropped = 0
+        self._waiting: dict[Id, Stream] = {}
+        self._tokens: dict[object, Stream] = {}
+        self._asked: dict[Id, Stream] = {}
+        self._later: list[bytes] = []
+        self._listener: Stream | None = None
+
+    # --- from the client
+
+    @property
+    def busy(self) -> bool:
+        """Whether a response is open."""
+        return bool(self._waiting) or self._listener is not None
+
+    async def ask(self, raw: bytes, envelope: Envelope) -> Stream:
+        """Send a request on, and return what its response carries."""
+        self.used = self._now()
+        stream = Stream(envelope.id)
+        if envelope.id in self._waiting or len(self._waiting) >= self._most:
+            text = "the id is in use" if envelope.id in self._waiting else "too many in flight"
+            stream.end(error_answer(envelope.id, INVALID_REQUEST, f"Invalid Request: {text}"))
+            return stream
+        self._waiting[envelope.id] = stream
+        if b"progressToken" in raw and (token := progress_token(raw)) is not None:
+            self._tokens[token] = stream
+        await self.backend.send(raw)
+        return stream
+
+    async def tell(self, raw: bytes, envelope: Envelope) -> None:
+        """Send on a notification, or the answer to a question of the server's."""
+        self.used = self._now()
+        await self.backend.send(raw)
+        if envelope.method == "notifications/cancelled":
+            self._settle(params_of(raw).get("requestId"))
+
+    def listen(self) -> Stream | None:
+        """Open the stream for what belongs to no request; None if there is one already."""
+        self.used = self._now()
+        if self._listener is not None:
+            return None
+        self._listener = stream = Stream()
+        for raw in self._later:
+            stream.put(raw)
+        self._later.clear()
+        return stream
+
+    def left(self, stream: Stream) -> None:
+        """The client does not read a response any more. Its request goes on (2025-11-25,
+        transports: a disconnection is no cancellation)."""
+        self.used = self._now()
+        stream.leave()
+        if stream is self._listener:
+            self._listener = None
+
+    async def close(self, grace: float = 2.0) -> None:
+        """End the session and what is behind it."""
+        self._abandon(0, "the session has ended")
+        if self._listener is not None:
+            self._listener.end()
+        await self.backend.stop(grace)
+
+    # --- from the backend
+
+    async def hear(self, lines: list[bytes | TooLong]) -> None:
+        """Take lines of the server to the responses that they belong to."""
+        for line in lines:
+            if isinstance(line, TooLong):
+                self._too_long(line)
+                continue
+            try:
+                envelope = read_envelope(line)
+            except Malformed:
+                _log.warning("the server wrote no JSON-RPC message, dropped: %.200r", line)
+                continue
+            stream = self._route(line, envelope)
+            if stream is not None and stream.full and not await stream.room(PATIENCE):
+                self.left(stream)
+
+    async def gone(self, code: int) -> None:
+        """The process has ended: answer for it."""
+        self._abandon(code, f"the MCP server has ended with code {exit_code(code)}")
+
+    async def refused(self) -> None:
+        """There is no process: answer at once."""
+        self._abandon(-1, "the MCP server is not running now")
+
+    async def back(self) -> None:
+        """There is a process again: what comes now reaches it."""
+
+    async def stderr(self, line: str) -> None:
+        """Log it."""
+        _log.info("%s", line[:2000], extra={"session": self.id[:8]})
+
+    # --- which response
+
+    def _route(self, raw: bytes, envelope: Envelope) -> Stream | None:
+        if envelope.kind in ("response", "error"):
+            stream = self._settle(envelope.id, raw)
+            if stream is None:
+                self.dropped += 1
+            return stream
+        stream = self._stream_for(raw, envelope)
+        if stream is not None:
+            stream.put(raw)
+            if envelope.kind == "request":
+                self._asked[envelope.id] = stream
+        elif len(self._later) < WAITING:
+            self._later.append(raw)
+        else:
+            self.dropped += 1
+        return stream
+
+    def _settle(self, id: Id, raw: bytes = b"") -> Stream | None:
+        stream = self._waiting.pop(id, None)
+        if stream is not None:
+            stream.end(raw)
+            self._tokens = {t: s for t, s in self._tokens.items() if s is not stream}
+            self._asked = {i: s for i, s in self._asked.items() if s is not stream}
+        return stream
+
+    def _stream_for(self, raw: bytes, envelope: Envelope) -> Stream | None:
+        """A pipe does not say which request a message belongs to: progress does by its token;
+        else it is the only one there is, else the one that came last."""
+        if envelope.method == "notifications/progress":
+            return self._tokens.get(params_of(raw).get("progressToken")) or self._listener
+        if envelope.method == "notifications/cancelled":
+            return self._asked.get(params_of(raw).get("requestId")) or self._listener
+        open_ = [stream for stream in self._waiting.values() if not stream.gone]
+        if envelope.method.endswith(_LATER[0]) or envelope.method == _LATER[1]:
+            return self._listener
+        if len(open_) == 1:
+            return open_[0]
+        return self._listener or (open_[-1] if open_ else None)
+
+    def _too_long(self, line: TooLong) -> None:
+        text = f"Internal error: a message of {line.size} bytes is longer than the gateway takes"
+        id = find_id(line.head, line.tail)
+        if self._settle(id, error_answer(id, INTERNAL_ERROR, text)) is None:
+            self.dropped += 1
+
+    def _abandon(self, code: int, text: str) -> None:
+        after = round(self.backend.retry_after * 1000)
+        facts: dict[str, Any] = {"retry_after_ms": after}
+        if code != -1:
+            facts["exit"] = exit_code(code)
+        for id in tuple(self._waiting):
+            self._settle(id, error_answer(id, SERVER_DOWN, text, facts))
+
+
+def progress_token(raw: bytes) -> object:
+    """Return the token by which a request wants to hear of its progress."""
+    token: object = as_object(params_of(raw).get("_meta")).get("progressToken")
+    return token
