@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts.signing import Publisher, Rule, Trust, load_chain, load_public_key
-from plugbay.kernel import Invalid, PlugbayError, Problem
+from plugbay.artifacts.signing import Identity, Rule, SigstoreRoot, Trust, read_publisher
+from plugbay.kernel import Invalid, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
+    from plugbay.artifacts.signing import Publisher
     from plugbay.settings import PublisherSettings, SigningSettings
-
-    T = TypeVar("T")
 
 
 def read_trust(settings: SigningSettings) -> Trust:
-    """Read the keys and certificates that the settings name. Raises `Invalid`."""
+    """Read the keys and certificates that the settings name.
+
+    Raises `Invalid`, and `ExtraMissing` if they name a root of Sigstore and it is not installed.
+    """
     publishers = tuple(
         _publisher(entry, f"/signing/publishers/{index}")
         for index, entry in enumerate(settings.publishers)
@@ -40,22 +38,41 @@ def read_trust(settings: SigningSettings) -> Trust:
             for rule in settings.rules
         ),
         revoked=frozenset(one.lower().replace(":", "") for one in settings.revoked),
+        sigstore=_sigstore(settings),
     )
 
 
 def _publisher(entry: PublisherSettings, at: str) -> Publisher:
-    if not entry.keys and not entry.roots:
-        raise _wrong(at, "neither keys nor roots: nothing could be by this publisher", "none")
-    keys = tuple(_read(path, load_public_key, f"{at}/keys") for path in entry.keys)
-    roots = tuple(one for path in entry.roots for one in _read(path, load_chain, f"{at}/roots"))
-    return Publisher.of(entry.name, keys, roots, entry.subjects)
-
-
-def _read(path: str, load: Callable[[bytes], T], at: str) -> T:
+    if not entry.keys and not entry.roots and not entry.identities:
+        none = "neither keys nor roots nor identities: nothing could be by this publisher"
+        raise _wrong(at, none, "none")
+    identities = tuple(
+        Identity(identity=one.identity, issuer=one.issuer) for one in entry.identities
+    )
     try:
-        return load(Path(path).read_bytes())
-    except (OSError, PlugbayError) as error:
-        raise _wrong(at, str(error), path) from error
+        return read_publisher(
+            entry.name,
+            keys=entry.keys,
+            roots=entry.roots,
+            subjects=entry.subjects,
+            identities=identities,
+        )
+    except Invalid as error:
+        [problem] = error.problems
+        raise _wrong(f"{at}{problem.pointer}", problem.detail, problem.found) from error
+
+
+def _sigstore(settings: SigningSettings) -> SigstoreRoot | None:
+    """Read the trusted root, which is needed where identities are named."""
+    at = "/signing/sigstore_root"
+    if settings.sigstore_root:
+        try:
+            return SigstoreRoot.read(settings.sigstore_root)
+        except Invalid as error:
+            raise _wrong(at, error.detail, settings.sigstore_root) from error
+    if any(entry.identities for entry in settings.publishers):
+        raise _wrong(at, "identities are named, and no trusted root", "none")
+    return None
 
 
 def _wrong(at: str, detail: str, found: str) -> Invalid:

@@ -10,6 +10,7 @@ import msgspec
 from plugbay.app._clock import SystemClock
 from plugbay.app._runners import make_runners
 from plugbay.artifacts import ArtifactStore, Declaration, Uploader, Validator, layers_by_kind
+from plugbay.artifacts.signing import require_sigstore
 from plugbay.isolation import (
     NOTES,
     REMEDIES,
@@ -42,6 +43,8 @@ def check_extras(settings: Settings) -> None:
     """See that what the settings ask for is installed. Raises `ExtraMissing`."""
     if settings.tracing.endpoint:
         require_otel()
+    if settings.signing.sigstore_root:
+        require_sigstore()
 
 
 def check_isolation(policy: ProcessPolicy) -> tuple[str, ...]:

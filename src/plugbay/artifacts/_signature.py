@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from plugbay.artifacts._artifact import Finding
 from plugbay.artifacts._threads import in_thread
-from plugbay.artifacts.signing import Envelope, Provenance, verify
-from plugbay.kernel import Malformed
+from plugbay.artifacts.signing import check
 
 if TYPE_CHECKING:
     from plugbay.artifacts._layer import Subject
-    from plugbay.artifacts.signing import Rule, Trust
+    from plugbay.artifacts.signing import Provenance, Rule, Trust
     from plugbay.kernel import Clock
 
 REMEDY = "plugbay sign FILE --key KEY, then push it again: the signature FILE.sig goes with it"
@@ -47,11 +46,8 @@ class SignatureLayer:
     def _verify(self, subject: Subject) -> Provenance | None:
         if not subject.signature:
             return None
-        try:
-            envelope = Envelope.parse(subject.signature.encode())
-        except Malformed as error:
-            return Provenance(problems=(error.detail,))
-        return verify(envelope, subject.digest, self._trust, now=self._clock.time())
+        raw = subject.signature.encode()
+        return check(raw, subject.digest, self._trust, now=self._clock.time())
 
 
 _UNNAMED = Finding(

@@ -78,29 +78,30 @@ def verify(
     root: Annotated[
         list[Path] | None, typer.Option(help="Certificates of a trusted authority. Repeatable.")
     ] = None,
+    sigstore_root: Annotated[
+        Path | None, typer.Option(help="A trusted_root.json: FILE.sig may be a Sigstore bundle.")
+    ] = None,
+    identity: Annotated[str, typer.Option(help="Who signed, in a Sigstore bundle.")] = "",
+    issuer: Annotated[str, typer.Option(help="Who says so: the OpenID Connect issuer.")] = "",
     output: Output = Format.TABLE,
 ) -> None:
     """Verify an artifact's signature by keys and authorities; exit with 1 if it does not count."""
-    from plugbay.artifacts.signing import (
-        Envelope,
-        Publisher,
-        Trust,
-        load_chain,
-        load_public_key,
-    )
-    from plugbay.artifacts.signing import verify as check
+    from plugbay.artifacts.signing import Identity, SigstoreRoot, Trust, check, read_publisher
 
-    keys = tuple(load_public_key(_bytes(path)) for path in key or ())
-    roots = tuple(one for path in root or () for one in load_chain(_bytes(path)))
-    trust = Trust(publishers=(Publisher.of("given", keys, roots),))
-    envelope = Envelope.parse(_bytes(signature or file.with_name(f"{file.name}.sig")))
-    found = check(envelope, _digest(file), trust, now=time.time())
+    known = (Identity(identity=identity, issuer=issuer),) if identity else ()
+    given = read_publisher("given", keys=key or (), roots=root or (), identities=known)
+    sigstore = SigstoreRoot.read(sigstore_root) if sigstore_root else None
+    trust = Trust(publishers=(given,), sigstore=sigstore)
+    raw = _bytes(signature or file.with_name(f"{file.name}.sig"))
+    found = check(raw, _digest(file), trust, now=time.time())
     if not found.publisher:
         for problem in found.problems:
             print(f"plugbay: {file.name}: {problem}", file=sys.stderr)
         raise typer.Exit(1)
-    facts = {"verified": file, "key_id": found.keyid, "signed_at": found.signed_at}
-    print_facts({**facts, "expires": found.expires or "never"}, output)
+    by = {"key_id": found.keyid, "identity": found.identity, "issuer": found.issuer}
+    facts = {"verified": file} | {name: value for name, value in by.items() if value}
+    ends = {"signed_at": found.signed_at, "expires": found.expires or "never"}
+    print_facts(facts | ends, output)
 
 
 def _digest(file: Path) -> str:

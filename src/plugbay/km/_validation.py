@@ -7,20 +7,17 @@ import os
 import stat
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from plugbay.kernel import Invalid, PlugbayError
+from plugbay.kernel import Invalid
 from plugbay.km._discovery import BUNDLED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
     from plugbay.artifacts.signing import Trust
     from plugbay.km._config import KmConfig
     from plugbay.km._discovery import Found
-
-_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,40 +64,32 @@ def verified(path: Path, digest: str, config: KmConfig) -> tuple[str, str]:
     Raises `Invalid` if a key that the configuration names cannot be read.
     """
     # Imported here: most plugins are not signed, and it takes its time to load.
-    from plugbay.artifacts.signing import Envelope, verify
+    from plugbay.artifacts.signing import check
 
     trust = read_trust(config)
     signature = path.with_name(f"{path.name}.sig")
     try:
-        envelope = Envelope.parse(signature.read_bytes())
+        raw = signature.read_bytes()
     except FileNotFoundError:
         return "", "it is not signed"
     except OSError as error:
         return "", f"its signature cannot be read: {error.strerror}"
-    except PlugbayError as error:
-        return "", error.detail
-    found = verify(envelope, digest, trust, now=time.time())
+    found = check(raw, digest, trust, now=time.time())
     return found.publisher, "; ".join(found.problems)
 
 
 def read_trust(config: KmConfig) -> Trust:
     """Read the keys that the configuration names. Raises `Invalid`."""
-    from plugbay.artifacts.signing import Publisher, Trust, load_chain, load_public_key
+    from plugbay.artifacts.signing import Trust, read_publisher
 
-    publishers: list[Publisher] = []
-    for one in config.publishers:
-        keys = tuple(_read(path, load_public_key) for path in one.keys)
-        roots = tuple(cert for path in one.roots for cert in _read(path, load_chain))
-        publishers.append(Publisher.of(one.name, keys, roots))
-    revoked = frozenset(word.lower().replace(":", "") for word in config.revoked)
-    return Trust(policy=config.signatures, publishers=tuple(publishers), revoked=revoked)
-
-
-def _read(path: str, load: Callable[[bytes], _Read]) -> _Read:
     try:
-        return load(Path(path).expanduser().read_bytes())
-    except (OSError, PlugbayError) as error:
-        raise Invalid(f"km.toml names {path}, which is no key: {error}") from error
+        publishers = tuple(
+            read_publisher(one.name, keys=one.keys, roots=one.roots) for one in config.publishers
+        )
+    except Invalid as error:
+        raise Invalid(f"km.toml: {error.detail}") from error
+    revoked = frozenset(word.lower().replace(":", "") for word in config.revoked)
+    return Trust(policy=config.signatures, publishers=publishers, revoked=revoked)
 
 
 def _check_file(path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import stat
+from datetime import timedelta
 
 import pytest
+
+from ..artifacts.signing.instance import ISSUER, NOW, SIGNER, Instance
 
 
 @pytest.fixture
@@ -44,3 +47,20 @@ def test_nothing_is_overwritten_and_what_is_missing_is_named(cli, signed, tmp_pa
     assert "no file" in cli("sign", str(tmp_path / "nowhere"), "--key", str(key)).err
     assert "cannot be read" in cli("sign", str(file), "--key", str(tmp_path / "nokey")).err
     assert "private key" in cli("sign", str(file), "--key", f"{key}.pub").err
+
+
+def test_a_sigstore_bundle_verifies_by_who_signed_it(cli, tmp_path):
+    file, instance = tmp_path / "x.whl", Instance()
+    file.write_bytes(b"content")
+    bundle = tmp_path / "x.whl.sig"
+    bundle.write_text(json.dumps(instance.bundle(b"content")))
+    root = instance.write_root(tmp_path)
+    asked = ("verify", str(file), "--sigstore-root", str(root), "--issuer", ISSUER)
+    outcome = cli(*asked, "--identity", SIGNER, "-o", "json")
+    assert (outcome.code, outcome.json["identity"], outcome.json["issuer"]) == (0, SIGNER, ISSUER)
+    assert outcome.json["signed_at"] == NOW.isoformat(timespec="seconds")
+    other = cli(*asked, "--identity", "mallory@acme.example")
+    assert (other.code, "SANs do not match" in other.err) == (1, True)
+    late = instance.bundle(b"content", at=NOW + timedelta(days=1))
+    bundle.write_text(json.dumps(late))
+    assert cli(*asked, "--identity", SIGNER).code == 1

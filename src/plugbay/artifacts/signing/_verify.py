@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
 from plugbay.artifacts.signing._keys import accept, key_id, load_chain, verifies
+from plugbay.artifacts.signing._provenance import Provenance
 from plugbay.kernel import PlugbayError
 
 if TYPE_CHECKING:
@@ -22,21 +22,6 @@ if TYPE_CHECKING:
     from plugbay.artifacts.signing._trust import Publisher, Trust
 
 LONGEST_CHAIN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Who has signed an artifact, as far as it was verified.
-
-    `publisher` is empty unless a signature is good and from somebody known; then `problems` is
-    empty too. Else it says of every signature why it does not count.
-    """
-
-    publisher: str = ""
-    keyid: str = ""
-    signed_at: str = ""
-    expires: str = ""
-    problems: tuple[str, ...] = ()
 
 
 def verify(envelope: Envelope, digest: str, trust: Trust, *, now: float) -> Provenance:
