@@ -209,6 +209,9 @@ class AppCall:
     def data(self, data: bytes) -> None:
         self._queue.put(data)
 
+    def outlet(self, size: int) -> asyncio.Transport | None:
+        return None
+
     def end(self, trailers: Fields) -> None:
         self._queue.end(trailers)
 

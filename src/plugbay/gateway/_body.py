@@ -24,6 +24,10 @@ class Sink(Protocol):
         """Take bytes of the body."""
         ...
 
+    def outlet(self, size: int) -> asyncio.Transport | None:
+        """Return where so many of them are to be written at once; None if `data` takes them."""
+        ...
+
     def end(self, trailers: Fields) -> None:
         """The body is complete."""
         ...

@@ -33,6 +33,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "backlog",
+        "bulk",
         "cutter",
         "deadline",
         "discarded",
@@ -86,6 +87,8 @@ class Connection(asyncio.Protocol):
         self.usual = False
         """Whether the head came in one piece and is HTTP/1.1."""
         self.writable = True
+        self.bulk = False
+        """Whether a `BulkReader` reads for it now."""
         self.deadline = self.total = NEVER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
+from plugbay.gateway._bulk import WORTH, BulkReader
 from plugbay.gateway._connection import (
     CHUNKED,
     CLOSED,
@@ -64,6 +65,32 @@ class Downstream(Connection):
             self.backlog.append(data)
         else:
             self._process(data)
+
+    def head_received(self, head: bytes) -> None:
+        """Take what may be a head; more was read behind it, and follows."""
+        self.data_received(head)
+
+    def outlet(self, size: int) -> asyncio.Transport | None:
+        """Return where so much of a body is to be written at once; None if it may be kept."""
+        exchange = self.exchange
+        if exchange is None or exchange.sink is None or self.mode != LENGTH:
+            return None
+        return exchange.sink.outlet(size)
+
+    def pass_on(self, data: memoryview, outlet: asyncio.Transport) -> None:
+        """Write a part of a body there, and count it."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.remaining -= len(data)
+        exchange.bytes_in += len(data)
+        outlet.write(data)
+        if self.mode != LENGTH:
+            return
+        if not self.paused:
+            self.deadline = self.plane.ticker.after(self.plane.limits.body_timeout)
+        if not self.remaining:
+            self._request_done([])
 
     def _process(self, data: bytes) -> None:
         self.feeding = True
@@ -228,8 +255,11 @@ class Downstream(Connection):
             self.discard(size)
         else:
             exchange.request_data(data)
-        if not self.remaining and self.mode == LENGTH:
-            self._request_done([])
+        if self.mode == LENGTH:
+            if not self.remaining:
+                self._request_done([])
+            elif self.remaining >= WORTH and not self.bulk:
+                BulkReader(self, self.plane.scratch).begin()
         return rest
 
     def _chunks_fed(self, size: int) -> None:

@@ -159,6 +159,14 @@ class Forwarding:
         if self.upstream is not None and not self.over:
             self._sent(self.upstream)
 
+    def outlet(self, size: int) -> asyncio.Transport | None:
+        upstream = self.upstream
+        kept = self.replay is not None and self.replayed + size <= REPLAY
+        if upstream is None or kept or self.over or self.chunked:
+            return None
+        self.replay = None
+        return upstream.transport
+
     def _keep(self, data: bytes) -> None:
         """Remember what was sent, while it is little; before a connection is there, all of it."""
         if self.replay is None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
+    from plugbay.gateway._bulk import Scratch
     from plugbay.gateway._forwarding import Forwarding
     from plugbay.gateway._spec import UpstreamSpec
     from plugbay.gateway._ticker import Ticker
@@ -193,6 +194,7 @@ class UpstreamPool:
         ticker: Ticker,
         meter: UpstreamMeter,
         tls: ssl.SSLContext | None,
+        scratch: Scratch,
     ) -> None:
         self.spec = spec
         self.ticker = ticker
@@ -213,6 +215,7 @@ class UpstreamPool:
         self.hashes = spec.balance == "consistent-hash"
         self.single = next(iter(self.targets.values())) if len(states) == 1 else None
         self.tls = tls
+        self.scratch = scratch
 
     def admit(self) -> bool:
         """Count a request in; False if there are too many."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from plugbay.gateway._bulk import Scratch
 from plugbay.gateway._health import HealthChecks
 from plugbay.gateway._pool import UpstreamMeter, UpstreamPool
 from plugbay.gateway._ticker import Ticker
@@ -40,6 +41,7 @@ class UpstreamPools:
         self._pools: dict[UpstreamSpec, UpstreamPool] = {}
         self._checks: dict[UpstreamSpec, HealthChecks] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._scratch = Scratch()
         self.ticker = Ticker(tick, self._sweep)
 
     def lease(self, spec: UpstreamSpec) -> UpstreamPool:
@@ -54,6 +56,7 @@ class UpstreamPools:
                 ticker=self.ticker,
                 meter=self._meter,
                 tls=client_context(spec.tls) if spec.tls is not None else None,
+                scratch=self._scratch,
             )
             self._watch(spec, pool)
         pool.users += 1

@@ -247,6 +247,23 @@ class Responding(ExchangeState):
 
     # --- the body
 
+    def outlet(self) -> asyncio.Transport | None:
+        """Return where bytes of the body are to be written at once; None if they may be kept."""
+        kept = self.held is not None or self.filtered is not None or self.chunked
+        if kept or self.without_body or self.finished:
+            return None
+        return self.connection.transport
+
+    def pass_on(self, data: memoryview) -> None:
+        """Write bytes of the body, with the head if it waits: there is an outlet."""
+        out, transport = self.out, self.connection.transport
+        self.bytes_out += len(data)
+        if out:
+            transport.writelines((*out, data))
+            out.clear()
+        else:
+            transport.write(data)
+
     def response_data(self, data: bytes) -> None:
         """Pass on bytes of the body."""
         if self.held is not None:

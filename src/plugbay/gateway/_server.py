@@ -9,6 +9,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.gateway._added_lines import AddedLines
+from plugbay.gateway._bulk import Scratch
 from plugbay.gateway._connection import LINGER, Connection
 from plugbay.gateway._downstream import Downstream
 from plugbay.gateway._fast_exchange import MOST
@@ -93,6 +94,7 @@ class HttpDataPlane:
         self.tunnel_span = self.ticker.span(limits.tunnel_idle)
         self.names = FieldNames(is_special)
         self.added = AddedLines()
+        self.scratch = Scratch()
         self.sections = SectionReader(limits, self.forwarded)
         self.ways: Ways | None = None
         """The fast path, where all requests of the current table may take it."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
+from plugbay.gateway._bulk import WORTH, BulkReader
 from plugbay.gateway._framing import Cutter, spaced
 from plugbay.gateway._keep_alive import keep_alive
 from plugbay.gateway._request_head import without_space
@@ -49,6 +50,8 @@ class Upstream(asyncio.Protocol):
 
     __slots__ = (
         "bodiless",
+        "bulk",
+        "corked",
         "cutter",
         "deadline",
         "fast",
@@ -94,6 +97,7 @@ class Upstream(asyncio.Protocol):
         self.interim: list[tuple[int, Fields, Fields]] = []
         self.mode = SPARE
         self.status = self.remaining = self.head_bytes = self.served = 0
+        self.bulk = self.corked = False
         self.keep = self.head_done = self.message_done = self.bodiless = self.skip = self.spaced = (
             False
         )
@@ -201,9 +205,40 @@ class Upstream(asyncio.Protocol):
         else:
             forwarding.response_data(data)
             forwarding.flush()
-        waits = self.forwarding is not None and forwarding.request_sent
+        self._go_on_waiting()
+        if self.mode == LENGTH and self.remaining >= WORTH and not self.bulk:
+            BulkReader(self, self.target.pool.scratch).begin()
+
+    def _go_on_waiting(self) -> None:
+        """Bytes have come: the time for the next ones begins."""
+        waits = self.forwarding is not None and self.forwarding.request_sent
         if waits and not self.paused and self.mode != TUNNEL:
             self.deadline = self.target.idle_deadline()
+
+    def head_received(self, head: bytes) -> None:
+        """Take what may be a head; more was read behind it, and follows."""
+        self._promote()
+        self.corked = True
+        self.data_received(head)
+        self.corked = False
+
+    def outlet(self, size: int) -> asyncio.Transport | None:
+        """Return where so much of a body is to be written at once; None if it may be kept."""
+        if self.forwarding is None or self.mode != LENGTH:
+            return None
+        return self.forwarding.exchange.outlet()
+
+    def pass_on(self, data: memoryview, outlet: asyncio.Transport) -> None:
+        """Write a part of a body there, and count it."""
+        forwarding = self.forwarding
+        if forwarding is None:
+            return
+        self.remaining -= len(data)
+        forwarding.exchange.pass_on(data)
+        if not self.remaining and self.forwarding is forwarding:
+            self._done(forwarding, [], extra=False)
+        else:
+            self._go_on_waiting()
 
     def _counted(self, forwarding: Forwarding, data: bytes) -> None:
         size = len(data)
@@ -214,6 +249,8 @@ class Upstream(asyncio.Protocol):
         forwarding.exchange.response_data(data)
         if not self.remaining and self.forwarding is forwarding:
             self._done(forwarding, [], extra=extra)
+        else:
+            forwarding.flush()
 
     def _feed(self, forwarding: Forwarding, data: bytes) -> None:
         rest = b""
@@ -247,7 +284,7 @@ class Upstream(asyncio.Protocol):
             elif rest and relayed:
                 self._feed(forwarding, rest)
                 return
-            elif rest:
+            elif rest or self.corked:
                 forwarding.upstream_bad("the upstream sent empty lines before its response")
             if self.forwarding is not forwarding:
                 return
@@ -271,11 +308,11 @@ class Upstream(asyncio.Protocol):
             return
         if self.message_done and self.mode != TUNNEL:
             trailers = safe_trailers(self.raw) if self.raw else []
-            self._done(forwarding, trailers, extra=extra or bool(rest))
-        else:
+            self._done(forwarding, trailers, extra=extra or self.corked or bool(rest))
+        elif rest:
+            self.data_received(rest)
+        elif not self.corked:
             forwarding.flush()
-            if rest:
-                self.data_received(rest)
 
     def _head(self, forwarding: Forwarding) -> None:
         """The head is complete: decide how the body is framed and pass the head on."""

@@ -214,6 +214,9 @@ class AppSocket:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def outlet(self, size: int) -> asyncio.Transport | None:
+        return None
+
     def end(self, trailers: Fields) -> None:
         """A handshake has no body that could end."""
 
