@@ -134,3 +134,216 @@ def test_a_federation_is_one_server(url, mode):
                 await client.call_tool("nobody__x", {})
 
     asyncio.run(main())
+
+
+class Raw:
+    """A session spoken by hand."""
+
+    def __init__(self, gateway, path):
+        host, _, port = gateway.address.rpartition(":")
+        self.connection = HTTPConnection(host, int(port), timeout=30)
+        self.path, self.session = path, ""
+
+    def post(self, body, **fields):
+        headers = {
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            **({"mcp-session-id": self.session} if self.session else {}),
+            **{name.replace("_", "-"): value for name, value in fields.items()},
+        }
+        self.connection.request("POST", self.path, json.dumps(body), headers)
+        response = self.connection.getresponse()
+        return response, response.read()
+
+    def initialize(self):
+        params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x"}}
+        response, body = self.post(message(1, "initialize", **params))
+        self.session = response.headers["mcp-session-id"]
+        assert response.status == 200, body
+        self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return self
+
+    def call(self, id, tool, **arguments):
+        response, body = self.post(message(id, "tools/call", name=tool, arguments=arguments))
+        if response.headers["content-type"] == "text/event-stream":
+            body = body.rpartition(b"data: ")[2]
+        return json.loads(body)
+
+    def delete(self):
+        self.connection.request("DELETE", self.path, headers={"mcp-session-id": self.session})
+        response = self.connection.getresponse()
+        response.read()
+        return response.status
+
+    def close(self):
+        self.connection.close()
+
+
+def message(id, method, **params):
+    return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+
+
+@pytest.fixture
+def talk(gateway):
+    """Begin sessions that end with the test."""
+    made = []
+
+    def begin(path):
+        made.append(Raw(gateway, path))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        if one.session:
+            one.delete()
+        one.close()
+
+
+def host_of(gateway):
+    return json.loads((gateway.data / "run" / "mcp-host.json").read_text())
+
+
+def children_of(pid):
+    """The servers of a host, with what they were started by."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == pid:
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes()
+            except (OSError, ValueError, IndexError):
+                continue
+    return found
+
+
+def running(gateway, path):
+    return [p for p, line in children_of(host_of(gateway)).items() if str(path).encode() in line]
+
+
+def test_a_session_has_a_process_of_its_own_until_it_ends(gateway, talk):
+    before = set(running(gateway, BY_HAND))
+    sessions = [talk("/hand").initialize() for _ in range(3)]
+    assert len(set(running(gateway, BY_HAND)) - before) == 3
+    response, body = talk("/hand").post(message(1, "initialize", protocolVersion="2025-11-25"))
+    assert response.status == 503
+    assert b"has 3 sessions already" in body
+    for session in sessions:
+        assert session.delete() == 200
+        response, _ = session.post(message(2, "tools/list"))
+        assert response.status == 404
+        session.session = ""
+    wait_for("their processes have ended", lambda: set(running(gateway, BY_HAND)) <= before)
+
+
+def test_what_a_transport_must_refuse_is_refused(talk):
+    raw = talk("/hand")
+    response, body = raw.post({"jsonrpc": "2.0"})
+    assert (response.status, b"-32600" in body) == (400, True)
+    response, body = raw.post(message(1, "tools/list"))
+    assert (response.status, b"Mcp-Session-Id" in body) == (400, True)
+    response, _ = raw.post(message(1, "tools/list"), origin="https://elsewhere.example")
+    assert response.status == 403
+    response, _ = raw.post(message(1, "tools/list"), accept="text/plain")
+    assert response.status == 406
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    modern = {"mcp_protocol_version": "2026-07-28", "mcp_method": "tools/call"}
+    response, body = raw.post(message(1, "tools/list", _meta=meta), **modern)
+    assert (response.status, b"-32020" in body) == (400, True)
+    raw.connection.request("GET", "/hand", headers={"mcp-protocol-version": "2026-07-28"})
+    response = raw.connection.getresponse()
+    assert (response.status, response.headers["allow"]) == (405, "POST")
+    response.read()
+
+
+def test_clients_without_sessions_share_a_process_under_ids_of_their_own(gateway, talk):
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    modern = {"mcp_protocol_version": "2026-07-28", "mcp_method": "tools/call", "mcp_name": "echo"}
+    before = set(running(gateway, BY_HAND))
+    for id in (7, "seven"):
+        body = message(id, "tools/call", name="echo", arguments={"id": id}, _meta=meta)
+        response, answer = talk("/hand").post(body, **modern)
+        assert response.status == 200
+        assert json.loads(answer)["id"] == id
+        assert json.loads(json.loads(answer)["result"]["content"][0]["text"]) == {"id": id}
+    assert len(set(running(gateway, BY_HAND)) - before) == 1
+
+
+def test_a_server_that_is_killed_is_answered_for_and_started_again(gateway, talk):
+    session = talk("/hand").initialize()
+    error = session.call(2, "kill")["error"]
+    assert error["code"] == 50301
+    assert error["data"]["plugbay"]["exit"] == 137
+
+    def works():
+        return "result" in session.call(3, "echo")
+
+    wait_for("the session goes on", works, seconds=15)
+    metrics = gateway.facts["metrics"].rpartition(":")
+
+    def counted():
+        connection = HTTPConnection(metrics[0], int(metrics[2]), timeout=10)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        return 'plugbay_mcp_server_starts_total{server="hand",restart="true"} 1' in text
+
+    wait_for("the restart is counted", counted)
+
+
+def test_the_breaker_of_a_server_that_crashes_too_often(gateway, talk):
+    session = talk("/frail").initialize()
+    session.call(2, "exit", code=9)
+    wait_for("it is there again", lambda: "result" in session.call(3, "echo"), seconds=15)
+    session.call(4, "exit", code=9)
+    response, body = talk("/frail").post(
+        message(1, "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={})
+    )
+    assert response.status == 200
+    assert "rests" in json.loads(body)["error"]["message"]
+    wait_for("one on trial", lambda: "result" in session.call(5, "echo"), seconds=20)
+
+
+def test_a_member_that_is_down_is_said_to_be(gateway, talk):
+    session = talk("/union").initialize()
+
+    def tools(id):
+        _, body = session.post(message(id, "tools/list"))
+        result = json.loads(body.rpartition(b"data: ")[2] or body)["result"]
+        names = {tool["name"].partition("__")[0] for tool in result["tools"]}
+        missing = {one["server"] for one in result.get("_meta", {}).get("plugbay/unavailable", ())}
+        return names, missing
+
+    wait_for("all are there", lambda: tools(2) == ({"full", "frail", "far"}, set()), seconds=20)
+    assert session.call(3, "frail__kill")["error"]["code"] == 50301
+    assert tools(4) == ({"full", "far"}, {"frail"})
+    assert "result" in session.call(5, "far__test_simple_text")
+    wait_for("it is there again", lambda: tools(6)[1] == set(), seconds=30)
+    assert "result" in session.call(7, "frail__echo")
+
+
+def test_nothing_is_left_when_the_host_is_killed_and_clients_begin_anew(gateway, talk):
+    session = talk("/hand").initialize()
+    before = host_of(gateway)
+    servers = set(children_of(before))
+    assert servers
+    os.kill(before, signal.SIGKILL)
+    wait_for("another host", lambda: host_of(gateway) != before)
+    wait_for("its servers are gone", lambda: not any(Path(f"/proc/{p}").exists() for p in servers))
+
+    def forgotten():
+        response, _ = session.post(message(2, "tools/list"))
+        return response.status == 404
+
+    session.connection.close()
+    wait_for("the session is forgotten", forgotten)
+    session.session = ""
+    assert "result" in talk("/hand").initialize().call(2, "echo")

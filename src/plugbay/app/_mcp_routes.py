@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, cast
 from plugbay.app._local_slots import fails_closed
 from plugbay.gateway import Member
 from plugbay.kernel import Generation
-from plugbay.mcp import Chain, Current, HttpBridge, Observers
+from plugbay.mcp import Chain, Current, HttpBridge, Observers, tell
 from plugbay.mcp import Member as McpMember
-from plugbay.sdk import API, Manifest, Order
+from plugbay.sdk import API, Manifest, McpSession, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from typing import Any
 
     from plugbay.control import Placed
     from plugbay.gateway import RouteSpec, Table, UpstreamSpec
@@ -44,6 +45,8 @@ class McpRoutes:
         self._meter, self._now = meter, now
         self._observers = Observers()
         self._bridges: dict[str, HttpBridge] = {}
+        self._servers: dict[str, str] = {}
+        """Where the routes lead."""
 
     def plain(
         self, routes: Iterable[RouteSpec], upstreams: Iterable[UpstreamSpec]
@@ -82,6 +85,7 @@ class McpRoutes:
         try:
             for route in routes:
                 if route.mcp:
+                    self._servers[route.name] = route.mcp
                     members = [_filter(one) for one in placed if _runs_on(one, route.name)]
                     chains[route.name] = Chain(members, self._meter, self._now)
         except BaseException:
@@ -102,6 +106,21 @@ class McpRoutes:
         await self._observers.close()
         for bridge in self._bridges.values():
             await bridge.stop()
+
+    def heard(self, topic: str, data: Mapping[str, Any]) -> list[Coroutine[Any, Any, None]]:
+        """The host of MCP servers has something to say: return the work of telling plugins."""
+        server = str(data.get("server", ""))
+        work: list[Coroutine[Any, Any, None]] = []
+        for route, bridge in self._bridges.items():
+            if self._servers.get(route) != server:
+                continue
+            session = McpSession(server=route, transport="stdio")
+            chain = bridge.current.chain
+            if topic == "mcp.server.exited":
+                work.append(tell(chain, "on_exit", session, int(data.get("code", 0))))
+            elif topic == "mcp.server.stderr":
+                work.append(tell(chain, "on_stderr", session, str(data.get("line", ""))))
+        return work
 
     def _bridge(self, route: str) -> HttpBridge:
         if route not in self._bridges:

@@ -237,6 +237,8 @@ class Worker:
 
     def _deliver(self, topic: str, source: str, data: dict[str, Any]) -> None:
         self.bus.publish(topic, source, data)
+        for work in self.plane.mcp.heard(topic, data) if source == "mcp" else ():
+            self.agent.tasks.spawn(work, name=topic)
 
     def _metrics(self) -> bytes:
         self.slot_metrics.revision(self.agent.applier.desired.revision)

@@ -36,3 +36,4 @@ from plugbay.mcp._stdio import StdioWrapper as StdioWrapper
 from plugbay.mcp._stdio_kept import Keeping as Keeping
 from plugbay.mcp._stdio_kept import KeepingWrapper as KeepingWrapper
 from plugbay.mcp._stdio_kept import log_notice as log_notice
+from plugbay.mcp._told import tell as tell

@@ -7,7 +7,7 @@ A route without MCP plugins costs nothing: then nothing is read.
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import logging
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -18,8 +18,9 @@ from plugbay.mcp._batch import receive_body
 from plugbay.mcp._codec import INVALID_REQUEST
 from plugbay.mcp._conversation import Conversation
 from plugbay.mcp._framing import MAX_MESSAGE
+from plugbay.mcp._mirroring import Mirroring
 from plugbay.mcp._sse import EventSplitter, event_data, with_data
-from plugbay.mcp._told import session_opened
+from plugbay.mcp._told import session_opened, tell
 from plugbay.sdk import BodyTooLarge, McpSession, Response
 from plugbay.sdk.protection import address_identity
 
@@ -64,6 +65,8 @@ class HttpBridge:
         self.current = current
         self._route, self._observers, self._limit = route, observers, max_message
         self._sessions: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
+        self._mirroring = Mirroring()
+        self._farewells: set[asyncio.Task[None]] = set()
         self.hooks: Mapping[str, Hook] = {
             "on_request": Hook(self.on_request, coroutine=True),
             "on_response": Hook(self.on_response, coroutine=False),
@@ -124,7 +127,8 @@ class HttpBridge:
         if sent.forward != body:
             call.body = sent.forward
             if sent.headers is not None:
-                _mirror(request, sent.before or {}, sent.headers)
+                both = body, sent.forward
+                self._mirroring.rewrite(request, both, sent.before or {}, sent.headers)
         return None
 
     def request_body(self, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -139,14 +143,15 @@ class HttpBridge:
         call: Call | None = request.state.get(STATE)
         if call is None:
             return
-        session = response.headers.get(SESSION)
-        if session is not None and request.headers.get(SESSION) is None:
-            call.conversation.session.id = session
+        begun = response.headers.get(SESSION)
+        if begun is not None and request.headers.get(SESSION) is None:
+            call.conversation.session.id = begun
             self._keep(call.conversation)
         ended = request.method == "DELETE" and response.status < 300
         if ended or response.status == 404:
-            key = call.conversation.session.identity, call.conversation.session.id
-            self._sessions.pop(key, None)
+            session = call.conversation.session
+            if self._sessions.pop((session.identity, session.id), None) is not None:
+                self._ended(call.conversation)
 
     def response_body(
         self, request: Request, response: Response, chunks: AsyncIterator[bytes]
@@ -185,6 +190,7 @@ class HttpBridge:
                 if not data:
                     out.append(event)
                     continue
+                self._mirroring.learn(data)
                 sent = await receive_body(call.conversation, "to-client", data)
                 if sent.forward:
                     out.append(event if sent.forward == data else with_data(event, sent.forward))
@@ -207,6 +213,7 @@ class HttpBridge:
                 yield error_answer(call.ids[0] if call.ids else None, -32603, text)
                 return
         body = b"".join(parts)
+        self._mirroring.learn(body)
         sent = await receive_body(call.conversation, "to-client", body)
         # An error of the server that is no JSON-RPC is told as it is.
         yield body if sent.malformed and status >= 400 else sent.forward
@@ -233,7 +240,18 @@ class HttpBridge:
         session = conversation.session
         self._sessions[session.identity, session.id] = conversation
         if len(self._sessions) > SESSIONS:
-            self._sessions.popitem(last=False)[1].close()
+            _, oldest = self._sessions.popitem(last=False)
+            oldest.close()
+            self._ended(oldest)
+
+    def _ended(self, conversation: Conversation) -> None:
+        """Tell the plugins that a session is over."""
+        chain = self.current.chain
+        if chain.hooks("on_session_end"):
+            work = tell(chain, "on_session_end", conversation.session)
+            task = asyncio.get_running_loop().create_task(work)
+            self._farewells.add(task)
+            task.add_done_callback(self._farewells.discard)
 
     @staticmethod
     def _who(call: Call) -> McpSession:
@@ -249,30 +267,3 @@ async def _instead(body: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[b
 
 def _json(body: bytes, status: int) -> Response:
     return Response(status, {"content-type": "application/json"}, body)
-
-
-def _mirror(request: Request, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-    """Let header fields say what the changed body says, if they said what the original did.
-
-    One that did not is left, so that the server sees that it is wrong.
-    """
-    for name, value in after.items():
-        found = request.headers.get(name)
-        if found is not None and _header_text(found.strip(" \t")) == before.get(name):
-            request.headers.set(name, _header_value(value))
-
-
-def _header_text(value: str) -> str:
-    if value.startswith("=?base64?") and value.endswith("?="):
-        try:
-            return base64.b64decode(value[9:-2], validate=True).decode()
-        except ValueError:
-            return value
-    return value
-
-
-def _header_value(text: str) -> str:
-    plain = text.isascii() and text.isprintable() and text == text.strip()
-    if plain and not text.startswith("=?base64?"):
-        return text
-    return f"=?base64?{base64.b64encode(text.encode()).decode()}?="

@@ -130,6 +130,8 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         self._audit(request, decision, principal, who, risk)
         if decision.outcome != "allow":
             return self._refuse(decision, principal, who)
+        if principal is not None:
+            request.state["identity"] = principal.user  # for the plugins behind this one
         if principal is not None and config.forward:
             request.headers.set("x-ztna-user", _printable(principal.user))
             request.headers.set("x-ztna-roles", _printable(",".join(principal.roles)))
