@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from typing import Any
+
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 KEYS = {
     "$schema",
@@ -35,7 +39,9 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def check(document: dict[str, Any]) -> None:
-    """Fail at the first thing that the specification does not allow."""
+    """Fail at the first thing that the specification does not allow, or that ours do not have."""
+    judge = JsonStrictValidator(SchemaVersion.V1_6)  # the official schema, from the library
+    assert judge.validate_str(json.dumps(document)) is None
     assert document.keys() <= KEYS
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
     assert SERIAL.fullmatch(document["serialNumber"])
