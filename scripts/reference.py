@@ -24,7 +24,14 @@ from plugbay.admin._openapi import describe
 from plugbay.admin.access import ROLES, Permission, Role
 from plugbay.cli._root import build as build_cli
 from plugbay.kernel import PlugbayError
-from plugbay.observability import ChangeMetrics, EventMetrics, McpMetrics, Registry, SlotMetrics
+from plugbay.observability import (
+    ChangeMetrics,
+    EventMetrics,
+    McpMetrics,
+    PluginUse,
+    Registry,
+    SlotMetrics,
+)
 from plugbay.observability import _collectors as collectors
 from plugbay.observability import _process as process
 from plugbay.observability._registry import REFUSED
@@ -291,6 +298,7 @@ def metrics_page() -> str:
     ChangeMetrics(registry)
     SlotMetrics(registry)
     EventMetrics(registry)
+    PluginUse(registry)
     McpMetrics(registry)
     families = [*registry._families, REFUSED]
     families += [value for value in vars(process).values() if isinstance(value, type(REFUSED))]

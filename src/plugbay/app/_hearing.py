@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from plugbay.admin import LogLine, RecentLogs
+from plugbay.app._hkp_topics import also_called
 from plugbay.control import (
     Asked,
     CollectMetrics,
@@ -62,8 +63,7 @@ class Hearing:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             case Publish():
-                self.publish(message.topic, message.source, message.data, but=session)
-                self._tell(message.topic, message.source, message.data)
+                self._spread(session, message)
             case Asked():
                 self.operations.answered(message)
             case PluginEvent(kind="log"):
@@ -78,6 +78,14 @@ class Hearing:
                 )
             case _:
                 pass
+
+    def _spread(self, session: Session, event: Publish) -> None:
+        """Pass an event of a plugin on, to its own worker only under its other names."""
+        self.publish(event.topic, event.source, event.data, but=session)
+        self._tell(event.topic, event.source, event.data)
+        for topic in also_called(event.topic, event.data):
+            self.publish(topic, event.source, event.data)
+            self._tell(topic, event.source, event.data)
 
     def publish(
         self, topic: str, source: str, data: dict[str, Any], *, but: Session | None = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Send = Callable[[str, str, dict[str, Any]], bool]
 
-PER_SECOND = 1000
+PER_SECOND = 5000
 """Events of one plugin that leave a worker in a second. The plugins here hear all of them."""
 
 

@@ -453,6 +453,11 @@ def test_decisions_are_audited() -> None:
         assert {f["factor"] for f in records[1]["factors"]} == set(Config().weights)
         assert all(f["why"] for f in records[1]["factors"])
         assert alice.host.events.of("ztna.access.granted")[0].data["policy"] == "default"
+        (asked,) = alice.host.events.of("ztna.authentication.required")
+        assert asked.data["outcome"] == "sign-in"
+        (assessed,) = alice.host.events.of("ztna.risk.score.updated")
+        assert assessed.data["user"] == "alice"
+        assert set(assessed.data["factors"]) == set(Config().weights)
         said = json.dumps([str(vars(r)) for r in alice.host.records])
         assert PASSWORD not in said
         assert alice.session not in said

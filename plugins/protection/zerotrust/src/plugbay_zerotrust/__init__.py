@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from ._sessions import Held
 
 GRANTED: Final = "ztna.access.granted"
+ASSESSED: Final = "ztna.risk.score.updated"
+"""A risk was weighed: for the first time, again after a while, or because something was heard."""
+ASKED: Final = "ztna.authentication.required"
+"""Somebody was asked to sign in, or for another proof; told once in a while."""
 _TOLD: Final = 60.0
 _MOST: Final = 16_384
 
@@ -175,6 +179,13 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
             names = who.names
             known = assess(principal, names, self._suspicions, self.config.weights, now)
             self._risks.put(key, known, now + self.config.reevaluate, now)
+            self.host.events.publish(
+                ASSESSED,
+                user=principal.user,
+                identity=who.address,
+                score=known.score,
+                factors={factor.name: factor.value for factor in known.factors},
+            )
         return known
 
     def _refuse(
@@ -192,6 +203,14 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         answer = self._guard.judge(verdict, topic=DENIED, client=who.client)
         if answer is None or decision.outcome == "deny":
             return answer
+        if self._is_news(f"{ASKED} {who.address} {decision.outcome}"):
+            self.host.events.publish(
+                ASKED,
+                user=principal.user if principal else "",
+                identity=who.address,
+                outcome=decision.outcome,
+                policy=decision.policy,
+            )
         if decision.outcome == "step-up":
             return step_up(self.config, decision.reason).response
         login = f"{self.config.prefix}/login"
