@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from plugbay.kernel import Invalid, Problem, Unavailable
 from plugbay.runtimes.process import _channel as rpc
 from plugbay.runtimes.process._grpc_carrier import GrpcCarrier
+from plugbay.runtimes.process._mutual_tls import NAME, VARIABLE, Identity
 from plugbay.runtimes.process._output import Output
 from plugbay.runtimes.process._plugin_process import CallBroken, PluginProcess
+from plugbay.runtimes.process._relay import Relay
 
 if TYPE_CHECKING:
     import grpc.aio
     from google.protobuf.message import Message
 
+    from plugbay.runtimes.process._folder import Folder
     from plugbay.runtimes.process._handshake import Handshake
-    from plugbay.runtimes.process._plugin_process import Log
+    from plugbay.runtimes.process._plugin_process import Launch, Log
     from plugbay.runtimes.process._process import Child
     from plugbay.runtimes.process._stream import HookStream
 
@@ -28,6 +32,7 @@ _STDIO = "/plugin.GRPCStdio/StreamStdio"
 _SHUTDOWN = "/plugin.GRPCController/Shutdown"
 _HOOK = "/plugbay.hook.v1.Hook/"
 _HEALTH_SECONDS = 5.0
+_PLAIN = "its connection is not encrypted: it does not answer AutoMTLS with a certificate"
 
 
 class GoPluginProcess(PluginProcess):
@@ -39,6 +44,31 @@ class GoPluginProcess(PluginProcess):
         super().__init__(child, sockets, handshake, log)
         self.channel: grpc.aio.Channel = rpc.open_channel(handshake.target)
         self._stdio: asyncio.Task[None] | None = None
+        self.relay: Relay | None = None
+        """What encrypts the connection, if it is."""
+
+    @classmethod
+    async def start(cls, launch: Launch, folder: Folder, log: Log) -> Self:
+        """Start it, with an identity of its own if its connection is to be encrypted."""
+        if launch.auto_mtls:
+            identity = await asyncio.to_thread(Identity.make)
+            told = {**launch.environment, VARIABLE: identity.certificate.decode()}
+            launch = replace(launch, environment=told, identity=identity)
+        return await super().start(launch, folder, log)
+
+    async def encrypt(self, identity: Identity) -> None:
+        """Put a relay before it that speaks TLS, if it does. Raises `Invalid`."""
+        if not self.handshake.certificate:
+            self._log(logging.WARNING, _PLAIN, {})
+            return
+        try:
+            context = identity.context(self.handshake.certificate)
+            path = f"{self._sockets}-tls"
+            self.relay = await Relay.open(path, self.handshake.address, context, NAME)
+        except OSError as error:
+            raise Invalid(f"its connection cannot be encrypted: {error}") from None
+        await self.channel.close()
+        self.channel = rpc.open_channel(f"unix:{self.relay.path}")
 
     async def call(
         self, method: str, asked: Message, answer: type[_Answer], timeout: float | None
@@ -90,6 +120,8 @@ class GoPluginProcess(PluginProcess):
             self._stdio.cancel()
             await asyncio.wait((self._stdio,))
         await self.channel.close()
+        if self.relay is not None:
+            await self.relay.close()
 
     async def come_up(self) -> None:
         """See that it serves, and take what it prints from now on."""

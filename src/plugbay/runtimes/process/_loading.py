@@ -75,6 +75,7 @@ async def load_instance(
     try:
         seconds = request.manifest.limits.start_ms / 1000
         launch = await _prepare(request, folder, sandbox, seconds)
+        launch = replace(launch, auto_mtls=place.policy.of(request.manifest.id).auto_mtls)
 
         async def session() -> Session:
             return await _open(launch, folder, request)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from plugbay.isolation import Sandbox
+from plugbay.kernel import Invalid
 from plugbay.runtimes.process._handshake import (
     REMEDY_SERVE,
     Handshake,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from plugbay.runtimes.process._folder import Folder
+    from plugbay.runtimes.process._mutual_tls import Identity
     from plugbay.runtimes.process._stream import Carrier, HookStream
 
     Log = Callable[[int, str, dict[str, Any]], None]
@@ -63,6 +65,10 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     sandbox: Sandbox = field(default_factory=Sandbox)
     seconds: float = 10.0
+    auto_mtls: bool = False
+    """Whether each process is to have an encrypted connection."""
+    identity: Identity | None = None
+    """Who we are, for a connection that is encrypted."""
 
 
 class CallBroken(Exception):
@@ -125,6 +131,8 @@ class PluginProcess(ABC):
                 log(logging.WARNING, note, {})
             handshake = await _shake_hands(child, launch, sockets, cls)
             plugin = cls(child, sockets, handshake, log)
+            if launch.identity is not None:
+                await plugin.encrypt(launch.identity)
             await plugin.come_up()
         except BaseException:
             if plugin is not None:
@@ -139,6 +147,11 @@ class PluginProcess(ABC):
     def pid(self) -> int:
         """The process id."""
         return self.child.pid
+
+    async def encrypt(self, identity: Identity) -> None:
+        """Encrypt the connection before it is used, if both sides can. Raises `Invalid`."""
+        del identity
+        raise Invalid(f"the protocol {self.protocol} knows no encryption")
 
     @abstractmethod
     async def come_up(self) -> None:

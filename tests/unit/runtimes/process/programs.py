@@ -69,6 +69,7 @@ async def started(
     sandbox: Sandbox | None = None,
     seconds: float = 10.0,
     environment: Mapping[str, str] | None = None,
+    auto_mtls: bool = False,
 ) -> AsyncIterator[GoPluginProcess]:
     """Start a plugin, stop it in the end, and see that nothing is left."""
     folder = Folder.make()
@@ -80,6 +81,7 @@ async def started(
             sandbox=sandbox or Sandbox(),
             seconds=seconds,
             environment=environment or {},
+            auto_mtls=auto_mtls,
         )
         plugin = await GoPluginProcess.start(launch, folder, log or Lines())
         try:
