@@ -1,33 +1,36 @@
-"""What Plugbay adds to MCP traffic: `python -m bench.mcp [--peers]`.
+"""What Plugbay adds to MCP traffic, beside others that stand between: `python -m bench.mcp`.
 
 Over stdio a client speaks to a server directly, through the wrapper without plugins, and with ten
 hooks; over HTTP directly and through a gateway's route, likewise. Serial calls give the latency,
-64 in flight the rate. Rounds alternate between the ways, so that a noisy machine is noisy for all.
+64 (HTTP: 16) in flight the rate. Rounds alternate between the ways, so that a noisy machine is
+noisy for all; what is printed is each way's best round. Servers: one that does nothing, so that
+all that is seen is the way, and real ones on the official SDKs.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import json
-import statistics
+import os
+import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
 
 from bench._gateway import Gateway, Upstream, write_plugin
+from bench._mcp_peers import context_forge, fastmcp, free_port, mcp_proxy, node, serving
+from bench._mcp_ways import Http, Stdio, measure, show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 HOOKS = 10
-SERVER = (sys.executable, "-S", str(Path(__file__).with_name("_mcp_server.py")))
+HERE = Path(__file__).parent
+SERVER = (sys.executable, "-S", str(HERE / "_mcp_server.py"))
+SDK_SERVER = (sys.executable, "-P", str(HERE / "_mcp_sdk_server.py"))
 MONITOR = (sys.executable, "-m", "plugbay", "monitor")
 SOURCE = '''
 from plugbay.sdk import McpFilter, Plugin
@@ -42,243 +45,132 @@ class Main(Plugin[None], McpFilter):
 '''
 
 
-@dataclass
-class Figures:
-    """What was measured on one way."""
-
-    seconds: list[float] = field(default_factory=list[float])
-    rates: list[float] = field(default_factory=list[float])
-    memory_kb: int = 0
-
-    def p50(self) -> float:
-        """Return the median latency in milliseconds."""
-        return statistics.median(self.seconds) * 1000
-
-    def p99(self) -> float:
-        """Return the 99th percentile in milliseconds."""
-        return sorted(self.seconds)[int(len(self.seconds) * 0.99)] * 1000
-
-    def rate(self) -> float:
-        """Return calls in a second: the best round, which noise has hit least."""
-        return max(self.rates)
-
-
-def call(id: int) -> bytes:
-    """Return one `tools/call`."""
-    params = {"name": "echo", "arguments": {"message": "hello"}}
-    body = {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}
-    return json.dumps(body, separators=(",", ":")).encode()
-
-
-class Stdio:
-    """A server, maybe wrapped, as a child of ours."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self.command = command
-        self.figures = Figures()
-
-    async def open(self) -> None:
-        """Start it."""
-        pipe = asyncio.subprocess.PIPE
-        self.process = await asyncio.create_subprocess_exec(
-            *self.command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
-        )
-        await self.one(0)
-
-    async def one(self, id: int) -> None:
-        """Make one call."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(call(id) + b"\n")
-        line = await self.process.stdout.readline()
-        assert json.loads(line)["id"] == id
-
-    async def many(self, count: int) -> None:
-        """Make calls, 64 in flight."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        stdin, stdout = self.process.stdin, self.process.stdout
-        stdin.write(b"".join(call(id) + b"\n" for id in range(64)))
-        asked, seen = 64, set[int]()
-        while len(seen) < count:
-            seen.add(json.loads(await stdout.readline())["id"])
-            if asked < count:
-                stdin.write(call(asked) + b"\n")
-                asked += 1
-
-    async def close(self) -> None:
-        """End it."""
-        self.figures.memory_kb = peak(self.process.pid)
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        await self.process.wait()
-
-
-class Http:
-    """A server at an address, maybe behind a gateway."""
-
-    def __init__(self, address: str, pids: Sequence[int] = ()) -> None:
-        self.host, _, self.port = address.rpartition(":")
-        self.pids = pids
-        self.figures = Figures()
-
-    async def open(self) -> None:
-        """Connect."""
-        self.spare = [await self._connect() for _ in range(16)]
-        await self.one(0)
-
-    async def one(self, id: int) -> None:
-        """Make one call."""
-        await self._ask(*self.spare[0], id)
-
-    async def many(self, count: int) -> None:
-        """Make calls, 16 in flight."""
-        ids = iter(range(count))
-
-        async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            for id in ids:
-                await self._ask(reader, writer, id)
-
-        await asyncio.gather(*(client(*one) for one in self.spare))
-
-    async def close(self) -> None:
-        """Disconnect."""
-        self.figures.memory_kb = max((peak(pid) for pid in self.pids), default=0)
-        for _, writer in self.spare:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection(self.host, int(self.port))
-
-    async def _ask(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, id: int
-    ) -> None:
-        body = call(id)
-        writer.write(
-            b"POST /mcp HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-            b"accept: application/json, text/event-stream\r\ncontent-length: %d\r\n\r\n"
-            % len(body)
-            + body
-        )
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200"), head
-        found = b""
-        while True:  # both the server and the gateway use chunked coding
-            size = int((await reader.readline()).split(b";")[0], 16)
-            found += (await reader.readexactly(size + 2))[:size]
-            if not size:
-                break
-        assert json.loads(found.partition(b"data: ")[2])["id"] == id
-
-
-def peak(pid: int) -> int:
-    """Return a process's largest memory so far, in KiB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0])
-
-
-async def measure(ways: Mapping[str, Stdio | Http], rounds: int, serial: int, many: int) -> None:
-    """Measure every way in turn, `rounds` times."""
-    for way in ways.values():
-        await way.open()
-    for _ in range(rounds):
-        for way in ways.values():
-            for id in range(1, serial + 1):
-                began = time.perf_counter()
-                await way.one(id)
-                way.figures.seconds.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            await way.many(many)
-            way.figures.rates.append(many / (time.perf_counter() - began))
-    for way in ways.values():
-        await way.close()
-
-
-def show(title: str, ways: Mapping[str, Stdio | Http]) -> None:
-    """Print a table."""
-    columns = f"{'p50 ms':>8} {'p99 ms':>8} {'+p50':>8} {'calls/s':>9} {'share':>6} {'MiB':>6}"
-    print(f"\n{title:34} {columns}")
-    direct = next(iter(ways.values())).figures
-    for name, way in ways.items():
-        one = way.figures
-        added, share = one.p50() - direct.p50(), one.rate() / direct.rate()
-        print(
-            f"{name:34} {one.p50():8.3f} {one.p99():8.3f} {added:8.3f} {one.rate():9.0f}"
-            f" {share:6.0%} {one.memory_kb / 1024:6.0f}"
-        )
-
-
-def projects(folder: Path) -> list[Path]:
-    """Write ten plugins with one hook each."""
+def projects(folder: Path, count: int = HOOKS) -> list[Path]:
+    """Write plugins with one hook each."""
     return [
         write_plugin(
             folder / f"look{n}", f"look{n}", "1.0.0", SOURCE, 'provides = ["mcp-filter"]\n'
         )
-        for n in range(HOOKS)
+        for n in range(count)
     ]
 
 
-def stdio(rounds: int, serial: int, many: int) -> None:
+def wrapped(server: Sequence[str], plugins: Sequence[Path]) -> dict[str, Stdio]:
+    """Return a server directly, through the wrapper, and with plugins in it."""
+    options = [word for project in plugins for word in ("-p", str(project))]
+    return {
+        "direct": Stdio(server),
+        "plugbay monitor": Stdio((*MONITOR, "--", *server)),
+        f"plugbay monitor, {len(plugins)} plugins": Stdio((*MONITOR, *options, "--", *server)),
+    }
+
+
+def stdio(rounds: int) -> None:
     """Measure the wrapper."""
+    everything = node("server-everything", "stdio")
     with tempfile.TemporaryDirectory() as folder:
-        plugins = [word for project in projects(Path(folder)) for word in ("-p", str(project))]
-        ways = {
-            "direct": Stdio(SERVER),
-            "plugbay monitor": Stdio((*MONITOR, "--", *SERVER)),
-            f"plugbay monitor, {HOOKS} plugins": Stdio((*MONITOR, *plugins, "--", *SERVER)),
-        }
-        uvloop.run(measure(ways, rounds, serial, many))
-    show("stdio, 64 in flight", ways)
+        plugins = projects(Path(folder))
+        ways = wrapped(SERVER, plugins)
+        uvloop.run(measure(ways, rounds, 1000, 10_000, large=True))
+        show("stdio, a server that does nothing", ways)
+        ways = wrapped(SDK_SERVER, plugins)
+        uvloop.run(measure(ways, max(2, rounds // 2), 400, 1_500))
+        show("stdio, official Python SDK", ways)
+        peer = "fastmcp proxy"
+        ways = {**wrapped(everything, plugins), peer: Stdio(fastmcp(everything))}
+        uvloop.run(measure(ways, max(2, rounds // 2), 1000, 5_000, slow=[peer]))
+        show("stdio, server-everything (Node)", ways)
 
 
 class McpUpstream(Upstream):
-    """The server over HTTP; it takes the sample upstream's place."""
+    """A server over HTTP; it takes the sample upstream's place."""
 
-    def __init__(self) -> None:
-        import subprocess
-
-        command = [sys.executable, str(Path(__file__).with_name("_mcp_server.py")), "http"]
+    def __init__(self, program: str) -> None:
+        command = [sys.executable, "-P", str(HERE / program), "http"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.address = f"127.0.0.1:{self.process.stdout.readline().strip()}"
 
 
-def http(rounds: int, serial: int, many: int) -> None:
-    """Measure a gateway's routes: plain, MCP without plugins, MCP with ten."""
-    upstream = McpUpstream()
+@contextlib.contextmanager
+def gateways(upstream: Upstream) -> Iterator[dict[str, Http]]:
+    """Start gateways before a server: without plugins, with five, with ten."""
     settings = '[[routes]]\nname = "mcp"\npath = "/mcp"\nmcp = "sample"\n'
-    try:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            Gateway(settings=settings, upstream=upstream) as bare,
-            Gateway(settings=settings, upstream=upstream) as full,
-        ):
-            for project in projects(Path(folder)):
-                artifact = full.push(project)
-                full.put(str(artifact["plugin"]), digest=artifact["digest"])
-            ways = {
-                "direct": Http(upstream.address),
-                "gateway, mcp route": Http(bare.address, bare.worker_pids()),
-                f"gateway, mcp route, {HOOKS} plugins": Http(full.address, full.worker_pids()),
-            }
-            uvloop.run(measure(ways, rounds, serial, many))
-        show("Streamable HTTP, 16 in flight", ways)
-    finally:
-        upstream.close()
+    ways: dict[str, Http] = {}
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for count in (0, HOOKS // 2, HOOKS):
+            gateway = stack.enter_context(Gateway(settings=settings, upstream=upstream))
+            for project in projects(folder, count):
+                artifact = gateway.push(project)
+                gateway.put(str(artifact["plugin"]), digest=artifact["digest"])
+            name = f"plugbay route, {count} plugins"
+            ways[name] = Http(gateway.address, gateway.worker_pids())
+        yield ways
+
+
+@contextlib.contextmanager
+def peers(address: str) -> Iterator[dict[str, Http]]:
+    """Start the peers that run, before a server; say which do not."""
+    ways: dict[str, Http] = {}
+    url = f"http://{address}/mcp"
+    with contextlib.ExitStack() as stack:
+        port = free_port()
+        try:
+            process = stack.enter_context(serving(mcp_proxy(SDK_SERVER, port), port))
+            ways["mcp-proxy (to the server over stdio)"] = Http(f"127.0.0.1:{port}", [process.pid])
+        except (RuntimeError, TimeoutError, subprocess.SubprocessError) as error:
+            print(f"mcp-proxy does not run here: {error}")
+        port = free_port()
+        try:
+            process = stack.enter_context(serving(fastmcp(url, port), port))
+            ways["fastmcp proxy"] = Http(f"127.0.0.1:{port}", [process.pid])
+        except (RuntimeError, TimeoutError, subprocess.SubprocessError) as error:
+            print(f"fastmcp does not run here: {error}")
+        port = free_port()
+        try:
+            forge = stack.enter_context(context_forge(url, port))
+            way = Http(f"127.0.0.1:{port}", [forge.pid], path="/mcp/", headers=forge.headers)
+            way.tool = forge.tool
+            ways["ContextForge"] = way
+        except (RuntimeError, TimeoutError, ValueError, subprocess.SubprocessError) as error:
+            print(f"ContextForge does not run here: {error}")
+        yield ways
+
+
+def http(rounds: int) -> None:
+    """Measure a gateway's routes."""
+    for program, title, others in (
+        ("_mcp_server.py", "Streamable HTTP, a server that does nothing", False),
+        ("_mcp_sdk_server.py", "Streamable HTTP, official Python SDK", True),
+    ):
+        upstream = McpUpstream(program)
+        try:
+            with contextlib.ExitStack() as stack:
+                own = stack.enter_context(gateways(upstream))
+                ways = {"direct": Http(upstream.address), **own}
+                theirs = stack.enter_context(peers(upstream.address)) if others else {}
+                ways |= theirs
+                serial, many = (100, 400) if others else (400, 3_000)
+                turns = max(2, rounds // 2) if others else rounds
+                uvloop.run(measure(ways, turns, serial, many, slow=[*theirs], large=not others))
+            show(title, ways)
+        finally:
+            upstream.close()
 
 
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--only", choices=("stdio", "http"))
     options = parser.parse_args()
+    load = " ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"load average {load}, {os.cpu_count()} cores; share: of direct calls in a second")
     if options.only != "http":
-        stdio(options.rounds, 1000, 10_000)
+        stdio(options.rounds)
     if options.only != "stdio":
-        http(options.rounds, 400, 3_000)
+        http(options.rounds)
 
 
 if __name__ == "__main__":

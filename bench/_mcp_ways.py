@@ -1,0 +1,309 @@
+"""Ways to an MCP server, by a client that speaks raw JSON-RPC: over a pipe and over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LONGEST = 64 << 20
+PATIENCE = 60.0
+VERSION = "2025-11-25"
+HELLO = {
+    "protocolVersion": VERSION,
+    "capabilities": {},
+    "clientInfo": {"name": "bench", "version": "1"},
+}
+
+
+@dataclass
+class Figures:
+    """What was measured on one way."""
+
+    medians: list[float] = field(default_factory=list[float])
+    seconds: list[float] = field(default_factory=list[float])
+    rates: list[float] = field(default_factory=list[float])
+    large: float = 0.0
+    memory_kb: int = 0
+    large_memory_kb: int = 0
+
+    def p50(self) -> float:
+        """Return the median latency in milliseconds, of the round that noise has hit least."""
+        return min(self.medians) * 1000
+
+    def p99(self) -> float:
+        """Return the 99th percentile in milliseconds, of all rounds."""
+        return sorted(self.seconds)[int(len(self.seconds) * 0.99)] * 1000
+
+    def rate(self) -> float:
+        """Return calls in a second: the best round, which noise has hit least."""
+        return max(self.rates)
+
+
+def encode(message: object) -> bytes:
+    """Return JSON in one line."""
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def request(id: int, method: str, params: Mapping[str, object]) -> bytes:
+    """Return a request."""
+    return encode({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+
+
+def call(id: int, tool: str = "echo", message: str = "hello") -> bytes:
+    """Return one `tools/call`."""
+    return request(id, "tools/call", {"name": tool, "arguments": {"message": message}})
+
+
+def peak(pids: Sequence[int]) -> int:
+    """Return the largest memory of these processes so far, in KiB."""
+    found = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{pid}/status").read_text()
+            found = max(found, int(status.split("VmHWM:")[1].split()[0]))
+    return found
+
+
+class Stdio:
+    """A server, maybe wrapped, as a child of ours."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        self.command, self.env = command, env
+        self.figures = Figures()
+        self.tool = "echo"
+
+    async def open(self) -> None:
+        """Start it and say hello."""
+        pipe = asyncio.subprocess.PIPE
+        self.process = await asyncio.create_subprocess_exec(
+            *self.command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=LONGEST,
+            env=None if self.env is None else {**os.environ, **self.env},
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+        self.stdin.write(request(0, "initialize", HELLO) + b"\n")
+        await self._answer()
+        self.stdin.write(encode({"jsonrpc": "2.0", "method": "notifications/initialized"}) + b"\n")
+        await self.one(0)
+
+    async def one(self, id: int, message: str = "hello") -> None:
+        """Make one call."""
+        self.stdin.write(call(id, self.tool, message) + b"\n")
+        assert (await self._answer())["id"] == id
+
+    async def many(self, count: int) -> None:
+        """Make calls, 64 in flight."""
+        self.stdin.write(b"".join(call(id, self.tool) + b"\n" for id in range(64)))
+        asked, seen = 64, set[int]()
+        while len(seen) < count:
+            seen.add((await self._answer())["id"])
+            if asked < count:
+                self.stdin.write(call(asked, self.tool) + b"\n")
+                asked += 1
+
+    async def _answer(self) -> dict[str, Any]:
+        """Return the next response; servers may also say other things."""
+        while True:
+            message: dict[str, Any] = json.loads(await self.stdout.readline() or b"{}")
+            if "result" in message:
+                return message
+            if "method" not in message:
+                raise RuntimeError(f"{self.command[0]}: {message or 'it has ended'}")
+
+    def memory(self) -> int:
+        """Return its largest memory so far, in KiB."""
+        return peak([self.process.pid])
+
+    async def close(self) -> None:
+        """End it."""
+        self.stdin.close()
+        try:
+            async with asyncio.timeout(10):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+
+class Http:
+    """A server at an address, maybe behind something."""
+
+    def __init__(
+        self,
+        address: str,
+        pids: Sequence[int] = (),
+        *,
+        path: str = "/mcp",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.host, _, self.port = address.rpartition(":")
+        self.path, self.headers, self.pids = path, dict(headers or {}), pids
+        self.figures = Figures()
+        self.tool = "echo"
+
+    async def open(self) -> None:
+        """Connect and say hello."""
+        self.spare = [await self._connect() for _ in range(16)]
+        await self._ask(*self.spare[0], request(0, "initialize", HELLO))
+        self.headers["mcp-protocol-version"] = VERSION
+        said = encode({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        await self._send(*self.spare[0], said)
+        await self.one(0)
+
+    async def one(self, id: int, message: str = "hello") -> None:
+        """Make one call."""
+        answer = await self._ask(*self.spare[0], call(id, self.tool, message))
+        assert answer["id"] == id
+
+    async def many(self, count: int) -> None:
+        """Make calls, 16 in flight."""
+        ids = iter(range(count))
+
+        async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for id in ids:
+                assert (await self._ask(reader, writer, call(id, self.tool)))["id"] == id
+
+        await asyncio.gather(*(client(*one) for one in self.spare))
+
+    def memory(self) -> int:
+        """Return the largest memory of its processes so far, in KiB."""
+        return peak(self.pids)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        for _, writer in self.spare:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(self.host, int(self.port), limit=LONGEST)
+
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
+    ) -> dict[str, Any]:
+        found = await self._send(reader, writer, body)
+        messages = [found] if found[:1] == b"{" else _events(found)
+        for one in messages:
+            message: dict[str, Any] = json.loads(one)
+            if "result" in message:
+                return message
+        raise RuntimeError(f"no result: {found[:300]!r}")
+
+    async def _send(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
+    ) -> bytes:
+        more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+        writer.write(
+            f"POST {self.path} HTTP/1.1\r\nhost: {self.host}:{self.port}\r\n"
+            "content-type: application/json\r\naccept: application/json, text/event-stream\r\n"
+            f"{more}content-length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        async with asyncio.timeout(PATIENCE):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            line, *rows = head.split("\r\n")
+            fields = {k.lower(): v.strip() for k, _, v in (row.partition(":") for row in rows)}
+            found = await _body(reader, fields)
+        if line.split()[1] not in ("200", "202"):
+            raise RuntimeError(f"{line}: {found[:300]!r}")
+        if "mcp-session-id" in fields:
+            self.headers["mcp-session-id"] = fields["mcp-session-id"]
+        return found
+
+
+async def _body(reader: asyncio.StreamReader, fields: Mapping[str, str]) -> bytes:
+    if "content-length" in fields:
+        return await reader.readexactly(int(fields["content-length"]))
+    if fields.get("transfer-encoding") != "chunked":
+        return b""
+    parts: list[bytes] = []
+    while True:
+        size = int((await reader.readline()).split(b";")[0], 16)
+        parts.append((await reader.readexactly(size + 2))[:size])
+        if not size:
+            return b"".join(parts)
+
+
+def _events(stream: bytes) -> list[bytes]:
+    lines = stream.replace(b"\r\n", b"\n").split(b"\n")
+    return [line[5:].strip() for line in lines if line.startswith(b"data:") and line[5:].strip()]
+
+
+async def measure(
+    ways: Mapping[str, Stdio | Http],
+    rounds: int,
+    serial: int,
+    many: int,
+    *,
+    slow: Sequence[str] = (),
+    large: bool = False,
+) -> None:
+    """Measure every way in turn, `rounds` times; `slow` ones by fewer calls."""
+    for way in ways.values():
+        await way.open()
+    for _ in range(rounds):
+        for name, way in ways.items():
+            share = 10 if name in slow else 1
+            took: list[float] = []
+            for id in range(1, serial // share + 1):
+                began = time.perf_counter()
+                await way.one(id)
+                took.append(time.perf_counter() - began)
+            way.figures.seconds += took
+            way.figures.medians.append(statistics.median(took))
+            began = time.perf_counter()
+            await way.many(many // share)
+            way.figures.rates.append(many // share / (time.perf_counter() - began))
+    for way in ways.values():
+        way.figures.memory_kb = way.memory()
+    if large:
+        await measure_large(ways)
+    for way in ways.values():
+        await way.close()
+
+
+async def measure_large(ways: Mapping[str, Stdio | Http]) -> None:
+    """Send 10 MB there and back three times, and keep the quickest."""
+    text = "x" * 10_000_000
+    for way in ways.values():
+        took: list[float] = []
+        for id in range(3):
+            began = time.perf_counter()
+            await way.one(id, text)
+            took.append(time.perf_counter() - began)
+        way.figures.large = min(took)
+        way.figures.large_memory_kb = way.memory()
+
+
+def show(title: str, ways: Mapping[str, Stdio | Http]) -> None:
+    """Print a table."""
+    columns = f"{'p50 ms':>8} {'p99 ms':>8} {'+p50':>8} {'calls/s':>9} {'share':>6} {'MiB':>6}"
+    large = any(way.figures.large for way in ways.values())
+    print(f"\n{title:44} {columns}" + (f" {'10 MB ms':>9} {'MiB then':>9}" if large else ""))
+    direct = next(iter(ways.values())).figures
+    for name, way in ways.items():
+        one = way.figures
+        added, share = one.p50() - direct.p50(), one.rate() / direct.rate()
+        row = (
+            f"{name:44} {one.p50():8.3f} {one.p99():8.3f} {added:8.3f} {one.rate():9.0f}"
+            f" {share:6.0%} {one.memory_kb / 1024:6.0f}"
+        )
+        if large:
+            row += f" {one.large * 1000:9.0f} {one.large_memory_kb / 1024:9.0f}"
+        print(row, flush=True)
