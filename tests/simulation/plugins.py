@@ -10,11 +10,11 @@ from plugbay.kernel import Hook, Invalid, LoadFailed, NotFound
 from plugbay.sdk import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from tests.simulation.world import World
 
+    from plugbay.control import PluginSpec
     from plugbay.kernel import LoadRequest
 
 PLUGINS = ("auth", "base", "cache")
@@ -53,8 +53,8 @@ class Catalog:
             raise NotFound(f"there is no artifact {digest}")
         return FACTS[digest]
 
-    async def check_config(self, digest: str, config: Mapping[str, Any]) -> None:
-        if "typo" in config:
+    async def prepare(self, spec: PluginSpec) -> None:
+        if "typo" in spec.config:
             raise Invalid("typo is not a setting")
 
 

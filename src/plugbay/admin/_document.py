@@ -19,6 +19,7 @@ from plugbay.control import (
     PutRoute,
     PutUpstream,
     Remove,
+    RuntimeChoice,
 )
 from plugbay.gateway import RouteSpec, UpstreamSpec
 from plugbay.kernel import Difference, Invalid, PlugbayError, Problem, diff
@@ -45,6 +46,7 @@ class PluginEntry(msgspec.Struct, frozen=True, kw_only=True):
     on_error: OnError = "default"
     drain: float = 60.0
     watch: float = 30.0
+    runtime: RuntimeChoice = "default"
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +115,7 @@ class Planner:
             on_error=wish.on_error,
             drain=wish.drain,
             watch=wish.watch,
+            runtime=wish.runtime,
         )
         self.changes.append(enable)
         if not wish.enabled:

@@ -10,6 +10,7 @@ import uvicorn
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Generator
 
 
@@ -21,9 +22,11 @@ class _Server(uvicorn.Server):
 
 
 class AsgiServer:
-    """Serves one ASGI application on one listening socket."""
+    """Serves one ASGI application on one listening socket; over TLS with a context."""
 
-    def __init__(self, app: Any, listener: socket.socket) -> None:
+    def __init__(
+        self, app: Any, listener: socket.socket, tls: ssl.SSLContext | None = None
+    ) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -33,6 +36,7 @@ class AsgiServer:
             server_header=False,
             ws="none",
             timeout_graceful_shutdown=5,
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
         self._server, self._listener = _Server(config), listener
         self._task: asyncio.Task[None] | None = None

@@ -23,12 +23,14 @@ from plugbay.app._asgi_server import AsgiServer
 from plugbay.app._audit_trail import AuditTrail
 from plugbay.app._backing import open_backing
 from plugbay.app._clock import SystemClock
+from plugbay.app._environments import make_environments, tidy
 from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import GATEWAY, Hearing
 from plugbay.app._launcher import WorkerLauncher
 from plugbay.app._listeners import Listeners, address_of, open_listener
 from plugbay.app._mcp_keeper import STDERR, McpKeeper, with_mcp
 from plugbay.app._runners import make_runners
+from plugbay.app._server_tls import keep_fresh, server_tls
 from plugbay.app._shared_memory import remove_shared
 from plugbay.app._swap_counts import SwapCounts
 from plugbay.app._trace_key import RevokedTraces, make_trace_key
@@ -89,11 +91,13 @@ class Supervisor:
         uploads = settings.uploads
         self.uploads = Uploader(self.artifacts, self.clock, max_bytes=uploads.max_bytes)
         signature = SignatureLayer(read_trust(settings.signing), self.clock)
+        self.environments = make_environments(self.data, settings.environments)
         trials = Trials(
             uploads=uploads,
             runners=make_runners(self.data),
             policy=settings.processes,
             data=self.data,
+            environments=self.environments,
         )
         layers = make_layers(self.artifacts, trials, signature)
         self.validator = Validator(self.artifacts, layers, self.clock)
@@ -114,7 +118,7 @@ class Supervisor:
         randomness = random.SystemRandom()
         self.coordinator = Coordinator(
             self.store,
-            ArtifactCatalog(self.artifacts),
+            ArtifactCatalog(self.artifacts, self.environments),
             clock=self.clock,
             randomness=randomness,
             publish=self._publish,
@@ -145,6 +149,8 @@ class Supervisor:
             publish=self._publish,
         )
         self._links = LinkServer(self._link_path, self._attach)
+        tls = settings.admin.tls
+        self._admin_tls = None if tls is None else server_tls(tls)
         self._admin_socket = open_listener(settings.admin.address)
         self._metrics_socket = open_listener(settings.metrics.address)
         self.stopping = asyncio.Event()
@@ -179,6 +185,7 @@ class Supervisor:
         for note in await asyncio.to_thread(check_isolation, self.settings.processes):
             _log.warning("%s", note)
         await sweep(self.artifacts)
+        await asyncio.to_thread(self.environments.prepare)
         await ensure_user(self.database, self.data, self.clock)
         alive = _workers_alive(self._notice_file())
         self.listeners.claim(shared=alive)
@@ -192,19 +199,23 @@ class Supervisor:
         size = self.settings.workers or os.cpu_count() or 1
         self.workers.start(size, adopt=alive)
         stack.push_async_callback(self.workers.close)
-        for app, listener in (
-            (self._make_admin(), self._admin_socket),
-            (self._make_probes(), self._metrics_socket),
+        tls = self._admin_tls
+        for app, listener, context in (
+            (self._make_admin(), self._admin_socket, tls.context if tls else None),
+            (self._make_probes(), self._metrics_socket, None),
         ):
-            server = AsgiServer(app, listener)
+            server = AsgiServer(app, listener, context)
             await server.start()
             stack.push_async_callback(server.close)
         stack.push_async_callback(self._end_tasks)
         self._spawn(self.journal.run(), "journal")
+        if tls is not None:
+            self._spawn(keep_fresh([tls]), "certificates")
         self._spawn(self.audit.run(), "audit anchor")
         self._spawn(self.trail.run(), "audit trail")
         self._spawn(self.hearing.collect(), "metrics")
         self._spawn(self._recover(), "recover")
+        self._spawn(tidy(self.environments, self.artifacts), "environments")
         roster = self.coordinator.roster
         await roster.until(lambda: len(roster.ready()) >= size, READY_SECONDS)
         await self.files.start(self.settings)
@@ -300,10 +311,12 @@ class Supervisor:
 
     def facts(self) -> dict[str, Any]:
         """Where everything is."""
+        scheme = "http" if self._admin_tls is None else "https"
         return {
             "pid": os.getpid(),
             "listeners": self.listeners.addresses,
             "admin": address_of(self._admin_socket),
+            "admin_url": f"{scheme}://{address_of(self._admin_socket)}",
             "metrics": address_of(self._metrics_socket),
             "data_dir": str(self.data),
         }

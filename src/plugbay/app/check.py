@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from plugbay.app._clock import SystemClock
+from plugbay.app._environments import make_environments
 from plugbay.app._runners import make_runners
 from plugbay.artifacts import ArtifactStore, Declaration, Uploader, Validator, layers_by_kind
 from plugbay.artifacts.signing import require_sigstore
@@ -24,7 +26,7 @@ from plugbay.observability import require_otel
 from plugbay.runtimes import TrialLimits, run_trial
 from plugbay.runtimes.goso import run_goso_trial
 from plugbay.runtimes.process import describe_program, try_process
-from plugbay.settings import UploadSettings
+from plugbay.settings import EnvironmentSettings, UploadSettings
 from plugbay.storage import Database
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from plugbay.artifacts import Kind, Layer, Trial, TrialReport
+    from plugbay.artifacts.environments import Environments
     from plugbay.runtimes.goso import Runners
     from plugbay.sdk import Manifest
     from plugbay.settings import Settings
@@ -72,6 +75,7 @@ class Trials:
     runners: Runners
     policy: ProcessPolicy = field(default_factory=ProcessPolicy)
     data: Path | None = None
+    environments: Environments | None = None
 
     @property
     def limits(self) -> TrialLimits:
@@ -88,7 +92,17 @@ class Trials:
         }
 
     async def wheel(self, payload: Path, manifest: Manifest, /) -> TrialReport:
-        """Try a wheel in process."""
+        """Try a wheel where it says that it runs: in process, or in its environment."""
+        if manifest.runtime == "process" and self.environments is not None:
+            environment = await asyncio.to_thread(self.environments.of, payload)
+            return await try_process(
+                payload,
+                manifest,
+                limits=self.limits,
+                policy=self.policy,
+                data=self.data,
+                environment=environment,
+            )
         return await run_trial(
             payload, manifest, limits=self.limits, policy=self.policy, data=self.data
         )
@@ -127,6 +141,7 @@ def make_layers(
         describe=trials.describe,
         go_versions=(lambda: settings.go_versions) if settings.go_versions else None,
         signature=signature,
+        environments=trials.environments,
     )
 
 
@@ -136,7 +151,7 @@ async def check_artifact(
     """Run every layer over an artifact and return the record as plain values.
 
     It is what an upload does, in a store of its own below `scratch`; `manifest` is the
-    plugbay.toml of a binary.
+    plugbay.toml of a binary, or the runtime that is chosen for a wheel.
     """
     data = scratch / "store"
     data.mkdir(mode=0o700)
@@ -144,7 +159,12 @@ async def check_artifact(
     database = Database.open(data / "plugbay.sqlite3")
     try:
         store = ArtifactStore(data, database)
-        trials = Trials(uploads=UploadSettings(), runners=make_runners(), data=data)
+        trials = Trials(
+            uploads=UploadSettings(),
+            runners=make_runners(),
+            data=data,
+            environments=make_environments(data, EnvironmentSettings()),
+        )
         validator = Validator(store, make_layers(store, trials), clock)
         uploader = Uploader(store, clock)
         upload = await uploader.receive(

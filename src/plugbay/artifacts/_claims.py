@@ -30,7 +30,8 @@ def check_claims(manifest: Manifest, wheel: str | None, files: frozenset[str]) -
     yield from _version(manifest.version, wheel)
     if manifest.api < 1:
         yield _finding("/api", "no API version", "1 or more", str(manifest.api))
-    yield from _entry(manifest, files)
+    if wheel is not None or manifest.runtime == "python":
+        yield from _entry(manifest, files)
     yield from _provides(manifest)
     yield from _requires(manifest)
     yield from _order(manifest)
@@ -60,8 +61,6 @@ def _version(version: str, wheel: str | None) -> Iterator[Finding]:
 
 
 def _entry(manifest: Manifest, files: frozenset[str]) -> Iterator[Finding]:
-    if manifest.runtime != "python":
-        return  # other runtimes have their own form of an entry
     module, colon, name = manifest.entry.partition(":")
     parts = [*module.split("."), name]
     if not colon or any(not p.isidentifier() or keyword.iskeyword(p) for p in parts):

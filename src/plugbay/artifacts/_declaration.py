@@ -67,6 +67,14 @@ class Declaration:
             return False
 
     @property
+    def chooses_runtime(self) -> bool:
+        """Whether it is no manifest, and only says where a wheel is to run."""
+        try:
+            return self.document().keys() == {"runtime"}
+        except ValueError:
+            return False
+
+    @property
     def runtime(self) -> str:
         """The runtime it names; empty if it names none, or cannot be read."""
         try:

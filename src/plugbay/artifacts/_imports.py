@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
     from plugbay.artifacts._modules import Module
 
+ANY = "*"
+"""Among the declared packages: others as well, which nobody knows before they are installed."""
+
 
 def check_imports(
     modules: Mapping[str, Module], declared: frozenset[str] = frozenset()
 ) -> Iterator[Finding]:
     """Yield a warning for each unconditional import of what is not the plugin's to import."""
+    if ANY in declared:
+        return
     own = {name.partition(".")[0] for name in modules} | declared
     for module in modules.values():
         for node in module.tree.body:

@@ -16,6 +16,7 @@ from plugbay.artifacts._manifest import ManifestLayer
 from plugbay.artifacts._platform import Platform
 from plugbay.artifacts._static import Static
 from plugbay.artifacts._trial import TrialLayer
+from plugbay.artifacts.environments import EnvironmentLayer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from plugbay.artifacts._layer import Layer
     from plugbay.artifacts._store import ArtifactStore
     from plugbay.artifacts._trial import Describe, Trial
+    from plugbay.artifacts.environments import Environments
 
 
 def validation_layers(
@@ -35,15 +37,20 @@ def validation_layers(
     runtimes: Collection[str] = ("python",),
     limits: ArchiveLimits | None = None,
     signature: Layer | None = None,
+    environments: Environments | None = None,
 ) -> tuple[Layer, ...]:
-    """Return a wheel's: form, manifest, signature, platform, static and trial; `runtimes` are
-    those switched on. Without `signature` nobody asks who has made it."""
+    """Return a wheel's: form, manifest, signature, platform, static, environment and trial;
+    `runtimes` are those switched on. Without `signature` nobody asks who has made it, without
+    `environments` none is built, and no wheel runs in a process of its own."""
+    if environments is not None:
+        runtimes = (*runtimes, "process")
     return (
         Form(limits),
         ManifestLayer(),
         *(() if signature is None else (signature,)),
         Platform(runtimes),
         Static(),
+        *(() if environments is None else (EnvironmentLayer(environments, store.payload),)),
         TrialLayer(trial, store.payload),
     )
 
@@ -83,11 +90,18 @@ def layers_by_kind(
     describe: Describe | None = None,
     go_versions: Versions | None = None,
     signature: Layer | None = None,
+    environments: Environments | None = None,
 ) -> Mapping[Kind, tuple[Layer, ...]]:
     """Return the layers of every kind. `trials` has one for each kind that can be run here, at
     least for wheels, whose `runtimes` are given."""
     return {
-        "wheel": validation_layers(store, trials["wheel"], runtimes=runtimes, signature=signature),
+        "wheel": validation_layers(
+            store,
+            trials["wheel"],
+            runtimes=runtimes,
+            signature=signature,
+            environments=environments,
+        ),
         "executable": binary_layers(
             store,
             "executable",

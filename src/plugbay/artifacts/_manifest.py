@@ -49,6 +49,8 @@ def _inspect(subject: Subject) -> Sequence[Problem]:
     raw, unreadable = _document(subject, places[0])
     if raw is None:
         return unreadable
+    if subject.declaration is not None:
+        raw["runtime"] = subject.declaration.runtime  # chosen by whoever uploads it
     problems = list(shape_problems(raw, Manifest, ""))
     if problems:
         return problems

@@ -5,21 +5,25 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.tags import sys_tags
 from packaging.utils import canonicalize_name
 
 from plugbay import __version__
 from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._imports import ANY
 from plugbay.artifacts._provided import installed, modules_of, offering, satisfied
 from plugbay.artifacts._threads import in_thread
-from plugbay.sdk import API
+from plugbay.sdk import API, PROCESS_CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from plugbay.artifacts._artifact import WheelMetadata
     from plugbay.artifacts._layer import Subject
     from plugbay.kernel import Problem
 
@@ -53,10 +57,18 @@ class Platform:
             yield _finding("/runtime", "not available here", available, manifest.runtime, remedy)
         yield from _python(wheel.requires_python)
         if manifest.runtime == "python":
-            yield from _pure(wheel.tags, wheel.pure)
-            yield from _native(subject.files)
-            yield from _foreign(wheel.requires_dist)
+            for finding in self._in_process(wheel, subject):
+                yield replace(finding, remedy=_commanded(finding.remedy, subject.filename))
             subject.imports = frozenset(_imports(wheel.requires_dist))
+        elif manifest.runtime == "process":
+            yield from _tagged(wheel.tags)
+            yield from _carried(manifest.provides)
+            subject.imports = frozenset((ANY,))
+
+    def _in_process(self, wheel: WheelMetadata, subject: Subject) -> Iterator[Finding]:
+        yield from _pure(wheel.tags, wheel.pure)
+        yield from _native(subject.files)
+        yield from _foreign(wheel.requires_dist)
 
 
 def _python(required: str) -> Iterator[Finding]:
@@ -76,6 +88,42 @@ def _pure(tags: Sequence[str], pure: bool) -> Iterator[Finding]:
     if not pure or not any(map(_runs, tags)):
         found = ", ".join(tags) + ("" if pure else ", Root-Is-Purelib: false")
         yield _finding("platform", "not a pure Python wheel", "py3-none-any", found, _PROCESS)
+
+
+def _tagged(tags: Sequence[str]) -> Iterator[Finding]:
+    """Whether one of the tags is of this interpreter and machine; see `_runs` for their form."""
+    named = [[set(part.split(".")) for part in tag.split("-")] for tag in tags]
+    for tag in sys_tags():
+        here = (tag.interpreter, tag.abi, tag.platform)
+        if any(len(one) == len(here) and all(map(_in, here, one)) for one in named):
+            return
+    running = next(sys_tags())
+    expected, remedy = f"py3-none-any or {running}", "build the wheel for this Python and machine"
+    yield _finding("platform", "made for another platform", expected, ", ".join(tags), remedy)
+
+
+def _in(name: str, names: set[str]) -> bool:
+    return name in names
+
+
+def _carried(provides: Collection[str]) -> Iterator[Finding]:
+    """A process of its own can have the hooks that the protocol carries."""
+    for index, name in enumerate(provides):
+        if name not in PROCESS_CAPABILITIES:
+            yield _finding(
+                f"/provides/{index}",
+                f"{name} cannot run in a process of its own: the protocol has no such call",
+                ", ".join(PROCESS_CAPABILITIES),
+                name,
+                'set runtime = "python" in plugbay.toml, or leave the capability out',
+            )
+
+
+def _commanded(remedy: str, filename: str) -> str:
+    """Name the command by which an operator chooses a process, where that is the remedy."""
+    if not remedy.endswith(_PROCESS):
+        return remedy
+    return f"{remedy}; or choose it here: plugbay plugin push {filename} --runtime process"
 
 
 def _runs(tag: str) -> bool:

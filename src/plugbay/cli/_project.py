@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 
 from plugbay.cli._output import Format, error_line, print_json, print_rows
 from plugbay.cli._scaffold import scaffold
+from plugbay.kernel import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +27,27 @@ Manifest = Annotated[
 ]
 
 
+class WheelRuntime(StrEnum):
+    """Where a wheel runs."""
+
+    IN_PROCESS = "in-process"
+    PROCESS = "process"
+
+
+ForWheel = Annotated[
+    WheelRuntime | None,
+    typer.Option("--runtime", help="Where a wheel shall run; default: as its manifest says."),
+]
+
+
 def new(
     folder: Annotated[Path, typer.Argument(help="Folder to make; its name is the plugin's id.")],
+    runtime: Annotated[
+        WheelRuntime, typer.Option(help="In the gateway, or in a process with dependencies.")
+    ] = WheelRuntime.IN_PROCESS,
 ) -> None:
     """Make a new plugin project: source, manifest and a test that passes."""
-    for path in scaffold(folder):
+    for path in scaffold(folder, process=runtime is WheelRuntime.PROCESS):
         print(path)
     print(f"\nNext: plugbay plugin check {folder} && plugbay plugin push {folder} --enable")
 
@@ -44,21 +62,36 @@ def build(
     print(wheel_of(folder, out or folder / "dist"))
 
 
-def check(what: What = Path(), manifest: Manifest = None, output: Output = Format.TABLE) -> None:
+def check(
+    what: What = Path(),
+    manifest: Manifest = None,
+    runtime: ForWheel = None,
+    output: Output = Format.TABLE,
+) -> None:
     """Run every validation layer here, as an upload would; exit with 1 if one refuses it."""
     # Imported here: only this command runs the plugin's code, in a child process.
     from plugbay.app.check import check_artifact
 
     with tempfile.TemporaryDirectory(prefix="plugbay-check-") as scratch:
         wheel = wheel_of(what, Path(scratch))
-        declared = manifest.read_bytes() if manifest else None
-        report = asyncio.run(check_artifact(wheel, Path(scratch), declared))
+        said = declared(manifest, runtime) or None
+        report = asyncio.run(check_artifact(wheel, Path(scratch), said))
     if output is Format.JSON:
         print_json(report)
     else:
         print_layers(report)
     if report["state"] != "validated":
         raise typer.Exit(1)
+
+
+def declared(manifest: Path | None, runtime: WheelRuntime | None) -> bytes:
+    """Return what is declared with an upload: a binary's manifest, or the runtime of a wheel."""
+    if runtime is None:
+        return manifest.read_bytes() if manifest else b""
+    if manifest is not None:
+        raise Invalid("--runtime is for a wheel, which has its manifest inside")
+    name = "process" if runtime is WheelRuntime.PROCESS else "python"
+    return f'runtime = "{name}"\n'.encode()
 
 
 def wheel_of(what: Path, scratch: Path) -> Path:

@@ -14,7 +14,14 @@ from plugbay.cli._document import read_document
 from plugbay.cli._operation import conclude, make_change, print_operation
 from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait
 from plugbay.cli._output import Format, print_json
-from plugbay.cli._project import Manifest, What, print_layers, wheel_of
+from plugbay.cli._project import (
+    ForWheel,
+    Manifest,
+    What,
+    declared,
+    print_layers,
+    wheel_of,
+)
 from plugbay.cli._session import Target
 from plugbay.kernel import Invalid
 
@@ -28,6 +35,7 @@ def push(
         bool, typer.Option("--enable", help="Enable this version, or swap to it.")
     ] = False,
     manifest: Manifest = None,
+    runtime: ForWheel = None,
     config: Annotated[
         Path | None,
         typer.Option(help="TOML or JSON file with the configuration; needs --enable.", exists=True),
@@ -44,7 +52,7 @@ def push(
     wish = {} if config is None else {"config": read_document(config)}
     client = Target(url, token).client()
     with tempfile.TemporaryDirectory(prefix="plugbay-push-") as scratch:
-        artifact = _upload(client, wheel_of(what, Path(scratch)), manifest)
+        artifact = _upload(client, wheel_of(what, Path(scratch)), declared(manifest, runtime))
     if output is Format.TABLE:
         print_layers(artifact)
     operation = _run(client, artifact, wish, reason, wait) if enable else None
@@ -71,7 +79,7 @@ def _run(
     return make_change(client, "PUT", path, content, reason=reason, wait=wait, tag=tag)
 
 
-def _upload(client: AdminClient, wheel: Path, manifest: Path | None) -> dict[str, Any]:
+def _upload(client: AdminClient, wheel: Path, manifest: bytes) -> dict[str, Any]:
     # Imported here: no other command draws it.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
@@ -86,7 +94,7 @@ def _upload(client: AdminClient, wheel: Path, manifest: Path | None) -> dict[str
         task = bar.add_task(wheel.name, total=wheel.stat().st_size)
         artifact: dict[str, Any] = client.upload(
             wheel,
-            manifest=manifest.read_bytes() if manifest else b"",
+            manifest=manifest,
             signature=signature.read_bytes() if signature.is_file() else b"",
             progress=lambda sent: bar.update(task, completed=sent),
         ).json

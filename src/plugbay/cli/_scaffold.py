@@ -39,7 +39,7 @@ MANIFEST = Template("""\
 id = "$id"
 version = "0.1.0"
 api = $api
-runtime = "python"
+runtime = "$runtime"
 entry = "$package:$cls"
 summary = "$summary"
 provides = ["request-filter", "response-filter"]
@@ -99,9 +99,17 @@ def test_it_greets() -> None:
 ''')
 
 
-def scaffold(folder: Path) -> list[Path]:
+LOCK = """\
+# What the plugin's own environment holds, each at one version with its hashes. Make it by
+#   uv pip compile pyproject.toml --generate-hashes --no-emit-package plugbay -o THIS_FILE
+# or: pip-compile --generate-hashes --unsafe-package plugbay -o THIS_FILE pyproject.toml
+"""
+
+
+def scaffold(folder: Path, *, process: bool = False) -> list[Path]:
     """Make a plugin project in `folder`, whose name is the plugin's id; return the files.
 
+    With `process` the plugin runs in a process of its own, and has a lock for what it needs.
     Raises `Invalid` for a name that is no id and `Conflict` if the folder is not empty.
     """
     plugin = folder.resolve().name
@@ -117,11 +125,13 @@ def scaffold(folder: Path) -> list[Path]:
         "distribution": package.replace("_", "-"),
         "cls": _class_name(plugin),
         "summary": f"The {plugin} plugin.",
+        "runtime": "process" if process else "python",
     }
     files = {
         "pyproject.toml": PYPROJECT,
         f"src/{package}/__init__.py": SOURCE,
         f"src/{package}/plugbay.toml": MANIFEST,
+        **({f"src/{package}/plugbay.lock": Template(LOCK)} if process else {}),
         f"tests/test_{package.removeprefix('plugbay_')}.py": TEST,
     }
     made: list[Path] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,15 @@ from plugbay.kernel import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class RuntimeName(StrEnum):
+    """Where a wheel runs."""
+
+    DEFAULT = "default"
+    IN_PROCESS = "in-process"
+    PROCESS = "process"
+
 
 COLUMNS = ("id", "version", "state", "config", "in_flight", "failures", "routes", "problem")
 CONDITIONS = ("type", "status", "reason", "message")
@@ -58,8 +68,10 @@ def info(plugin: Plugin, url: Url = URL, token: Token = "", output: Output = For
         return
     wanted = view["desired"]
     facts = {name: view[name] for name in ("id", "state", "managed_by", "versions")}
-    for name in ("version", "enabled", "config_version", "config", "routes", "on_error"):
-        facts[name] = wanted[name]
+    for name in (
+        *("version", "enabled", "runtime", "config_version", "config", "routes", "on_error"),
+    ):
+        facts[name] = wanted.get(name)  # an older gateway may not have it
     facts |= {"drain_seconds": wanted["drain"], "watch_seconds": wanted["watch"]}
     if held := wanted.get("pin"):
         facts["pinned"] = f"by {held['by']}" + (f": {held['why']}" if held["why"] else "")
@@ -77,6 +89,10 @@ def info(plugin: Plugin, url: Url = URL, token: Token = "", output: Output = For
 def enable(
     plugin: Plugin,
     version: Annotated[str, typer.Option(help="Which; default: as it was, or the highest.")] = "",
+    runtime: Annotated[
+        RuntimeName | None,
+        typer.Option(help="Where a wheel runs; default: as it was, or as its manifest says."),
+    ] = None,
     reason: Reason = "",
     wait: Wait = 90.0,
     url: Url = URL,
@@ -90,10 +106,12 @@ def enable(
     if tag is None and not version:
         versions = client.call("GET", f"{path}/versions").json["items"]
         version = versions[0]["version"]
-    if tag is not None and not version:
+    if tag is not None and not version and runtime is None:
         operation = make_change(client, "POST", f"{path}/enable", reason=reason, wait=wait)
     else:
         wish = {"version": version, "comment": reason}
+        if runtime is not None:
+            wish["runtime"] = runtime.value
         operation = make_change(client, "PUT", path, wish, reason=reason, wait=wait, tag=tag)
     finish(operation, output, wait=wait)
 

@@ -45,6 +45,7 @@ from plugbay.control._messages import SlotReport as SlotReport
 from plugbay.control._model import Desired as Desired
 from plugbay.control._model import Origin as Origin
 from plugbay.control._model import PluginSpec as PluginSpec
+from plugbay.control._model import RuntimeChoice as RuntimeChoice
 from plugbay.control._operation import OPERATION_TRANSITIONS as OPERATION_TRANSITIONS
 from plugbay.control._operation import Operation as Operation
 from plugbay.control._operation import OperationState as OperationState

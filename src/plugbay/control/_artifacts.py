@@ -37,7 +37,7 @@ class Artifacts:
     async def plan(
         self, desired: Desired, change: Change, books: Books, author: str, clock: Clock
     ) -> Plan:
-        """Plan a change, whatever artifacts it leads to, and check new configurations."""
+        """Plan a change, whatever artifacts it leads to, and prepare what is to run anew."""
         while True:
             try:
                 drafted = plan(
@@ -54,7 +54,7 @@ class Artifacts:
             for spec in drafted.plugins():
                 old = desired.plugins.get(spec.id)
                 if old is None or old.instance != spec.instance:
-                    await self._catalog.check_config(spec.digest, spec.config)
+                    await self._catalog.prepare(spec)
             return drafted
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from plugbay.control._model import PluginSpec
+from plugbay.control._model import PluginSpec, RuntimeChoice
 from plugbay.gateway import RouteSpec, UpstreamSpec
 
 OnError = Literal["open", "closed", "default"]
@@ -27,6 +27,7 @@ class Enable(Asked, frozen=True, tag="enable"):
     on_error: OnError | None = None
     drain: float | None = None
     watch: float | None = None
+    runtime: RuntimeChoice | None = None
 
 
 class Swap(Asked, frozen=True, tag="swap"):

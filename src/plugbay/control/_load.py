@@ -39,10 +39,11 @@ class Loader:
         )
 
     async def _load(self, spec: PluginSpec, facts: Facts, number: int) -> Instance:
-        runtime = self._runtimes.get(facts.manifest.runtime)
+        name = spec.runtime_of(facts.manifest)
+        runtime = self._runtimes.get(name)
         if runtime is None:
             known = ", ".join(sorted(self._runtimes))
-            detail = f"there is no runtime {facts.manifest.runtime} here, only {known}"
+            detail = f"there is no runtime {name} here, only {known}"
             raise LoadFailed(spec.id, detail, generation=number)
         lent = self._hosts.lend(facts.manifest, number)
         request = LoadRequest(
@@ -52,6 +53,7 @@ class Loader:
             config=spec.config,
             host=lent.host,
             generation=number,
+            environment=Path(facts.environment) if facts.environment else None,
         )
         try:
             return Hosted(await runtime.load(request), lent)

@@ -21,11 +21,16 @@ class Message(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker must know of an artifact to load it: nothing is fetched at boot."""
+    """What a worker must know of an artifact to load it: nothing is fetched at boot.
+
+    `environment` is the virtual environment of a wheel in a process of its own; empty: the
+    artifact is no wheel.
+    """
 
     manifest: Manifest
     payload: str
     digest: str
+    environment: str = ""
 
 
 class SlotReport(msgspec.Struct, frozen=True, kw_only=True):

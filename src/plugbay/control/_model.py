@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 # Not only for type checkers: msgspec resolves these annotations when it decodes a revision.
 from plugbay.gateway import RouteSpec, UpstreamSpec
 
+if TYPE_CHECKING:
+    from plugbay.sdk import Manifest
+
 Origin = Literal["api", "file"]
+RuntimeChoice = Literal["default", "in-process", "process"]
+"""Where a wheel runs: in the workers or in processes of its own; by default as it says itself."""
 Instance = tuple[str, int, int]
 """Digest, config version and count of reloads."""
 
@@ -27,8 +32,8 @@ class PluginSpec:
     """What an operator asked of one slot.
 
     `routes` are the names of the routes it runs on; empty: all. `on_error` overrides the
-    manifest. `drain` is the deadline for requests inside the old generation, `watch` how long a
-    new one is on probation; both in seconds.
+    manifest, and so does `runtime` where the plugin runs. `drain` is the deadline for requests
+    inside the old generation, `watch` how long a new one is on probation; both in seconds.
     """
 
     id: str
@@ -38,13 +43,20 @@ class PluginSpec:
     config_version: int = 1
     config: dict[str, Any] = field(default_factory=dict[str, Any])
     reloads: int = 0
-    """How often an operator asked for a fresh generation of the same artifact and config."""
+    """How often a fresh generation of the same artifact and config was wanted: asked for by an
+    operator, or because it is to run by another runtime."""
     routes: tuple[str, ...] = ()
     on_error: Literal["open", "closed", "default"] = "default"
     drain: float = 60.0
     watch: float = 30.0
     pin: Pinned | None = None
     """Whoever holds it at this version."""
+    runtime: RuntimeChoice = "default"
+
+    def runtime_of(self, manifest: Manifest) -> str:
+        """Return the runtime that is to hold it: the operator's choice, else the manifest's."""
+        chosen = {"in-process": "python", "process": "process"}
+        return chosen.get(self.runtime, manifest.runtime)
 
     @property
     def instance(self) -> Instance:

@@ -202,10 +202,11 @@ class _Draft:
         digest = change.digest or (known.digest if known else "")
         spec = known or PluginSpec(id=change.plugin, version="", digest=digest, config_version=0)
         given: dict[str, Any] = {
-            name: getattr(change, name) for name in ("routes", "on_error", "drain", "watch")
+            name: getattr(change, name)
+            for name in ("routes", "on_error", "drain", "watch", "runtime")
         }
         fields = {name: value for name, value in given.items() if value is not None}
-        spec = self._versioned(replace(spec, enabled=True, **fields), digest)
+        spec = self._versioned(_fresh(spec, replace(spec, enabled=True, **fields)), digest)
         config = spec.config if change.config is None else change.config
         self._put(self._configured(spec, config, change.comment))
 
@@ -243,7 +244,9 @@ class _Draft:
             self._disable(change.plugin, force=bool(change.cause))
             return
         refuse_move(spec, old.digest)
-        back = replace(spec, digest=old.digest, version=old.version, enabled=True)
+        back = replace(
+            spec, digest=old.digest, version=old.version, runtime=old.runtime, enabled=True
+        )
         back = replace(back, reloads=spec.reloads + (back.instance == spec.instance))
         self._put(self._configured(back, old.config, comment))
 
@@ -285,7 +288,7 @@ class _Draft:
             reloads=old.reloads,
             pin=old.pin,
         )
-        spec = self._versioned(spec, item.digest)
+        spec = self._versioned(_fresh(old, spec), item.digest)
         self._plugins[item.id] = self._configured(spec, item.config, "gateway.toml")
 
     def _drop(self, key: str) -> None:
@@ -357,6 +360,11 @@ class _Draft:
         for key in self._base.origins.keys() | self._origins.keys():
             if self._base.origins.get(key) != self._origins.get(key) and self._has(key):
                 yield key
+
+
+def _fresh(old: PluginSpec, new: PluginSpec) -> PluginSpec:
+    """Have a fresh generation of it made if it is to run by another runtime."""
+    return new if old.runtime == new.runtime else replace(new, reloads=old.reloads + 1)
 
 
 _FILE: Origin = "file"

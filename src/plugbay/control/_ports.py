@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from plugbay.control._messages import Facts, Message
     from plugbay.control._model import Desired, PluginSpec
@@ -95,6 +95,10 @@ class Catalog(Protocol):
         """Return what workers need. Raises `NotFound`, or `Conflict` if it is not validated."""
         ...
 
-    async def check_config(self, digest: str, config: Mapping[str, Any]) -> None:
-        """Raise `Invalid` if the artifact's schema refuses the configuration."""
+    async def prepare(self, spec: PluginSpec) -> None:
+        """See that a plugin can run so, and make what it needs for that: before it is decided.
+
+        Raises `Invalid` if the artifact's schema refuses the configuration, or it cannot run by
+        the runtime that was chosen; `Unavailable` if what it needs cannot be had now.
+        """
         ...

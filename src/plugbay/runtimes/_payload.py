@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from email.parser import HeaderParser
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -27,8 +28,17 @@ def top_level_names(payload: Path) -> frozenset[str]:
     return frozenset(name for path in payload.iterdir() if (name := _importable(path)))
 
 
-def payload_problems(payload: Path) -> Iterator[Problem]:
+def payload_problems(payload: Path, plugin: str) -> Iterator[Problem]:
     """Yield why it cannot run in process: native code, dependencies, a borrowed name. Blocking."""
+    for problem in _problems(payload):
+        if problem.remedy != _PROCESS:
+            yield problem
+        else:
+            command = f"plugbay plugin enable {plugin} --runtime process"
+            yield replace(problem, remedy=f"{_PROCESS}; or choose it here: {command}")
+
+
+def _problems(payload: Path) -> Iterator[Problem]:
     if not payload.is_dir():
         yield Problem("load", "the unpacked wheel is not there", "a directory", payload.name)
         return

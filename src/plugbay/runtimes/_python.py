@@ -107,7 +107,7 @@ def close(opened: Opened) -> None:
 
 def _import(request: LoadRequest) -> Opened:
     before, payload = Resources.now(), request.payload
-    _refuse(tuple(payload_problems(payload)))
+    _refuse(tuple(payload_problems(payload, request.manifest.id)))
     imports = Imports(_free_alias(request), payload, top_level_names(payload))
     imports.install()
     try:

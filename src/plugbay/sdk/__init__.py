@@ -17,6 +17,7 @@ from plugbay.sdk._http import Headers as Headers
 from plugbay.sdk._http import Request as Request
 from plugbay.sdk._http import Response as Response
 from plugbay.sdk._manifest import PHASES as PHASES
+from plugbay.sdk._manifest import PROCESS_CAPABILITIES as PROCESS_CAPABILITIES
 from plugbay.sdk._manifest import Capability as Capability
 from plugbay.sdk._manifest import Limits as Limits
 from plugbay.sdk._manifest import Manifest as Manifest

@@ -20,6 +20,16 @@ Capability = Literal[
     "admin-operations",
 ]
 
+PROCESS_CAPABILITIES: tuple[Capability, ...] = (
+    "request-filter",
+    "response-filter",
+    "body-filter",
+    "observer",
+    "event-handler",
+    "stateful",
+)
+"""What a plugin in a process of its own can do: the calls that the protocol carries."""
+
 McpMode = Literal["guard", "transform", "check", "observe"]
 
 

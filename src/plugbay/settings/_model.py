@@ -8,6 +8,7 @@ from typing import Any, Literal
 # Not only for type checkers: msgspec resolves these annotations when it converts.
 from plugbay.gateway import ListenerLimits, RouteSpec, UpstreamSpec
 from plugbay.isolation import ProcessPolicy
+from plugbay.mcp.serving import McpSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,8 @@ class AdminSettings:
     Durations in seconds."""
 
     address: str = "127.0.0.1:8081"
+    tls: TlsSettings | None = None
+    """Without it the address speaks plain HTTP: keep that on the machine itself."""
     hosts: tuple[str, ...] = ()
     public_url: str = ""
     """What browsers call it, such as `https://admin.example.com`. With `https` the session's
@@ -204,6 +207,20 @@ class TraceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSettings:
+    """Where the dependencies of wheels in processes of their own come from. Their environments
+    are built when such a wheel is uploaded, or is to run so; never when the gateway starts."""
+
+    index: str = ""
+    """URL of a package index (PEP 503); empty: that which pip is configured for."""
+    find_links: tuple[str, ...] = ()
+    """Directories or pages with wheels."""
+    offline: bool = False
+    """Use no index at all."""
+    build_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginEntry:
     """A plugin that the file manages. Its artifact must have been uploaded before."""
 
@@ -215,6 +232,8 @@ class PluginEntry:
     on_error: Literal["open", "closed", "default"] = "default"
     drain: float = 60.0
     watch: float = 30.0
+    runtime: Literal["default", "in-process", "process"] = "default"
+    """Where a wheel runs: in the workers, in processes of its own, or as its manifest says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,8 +253,10 @@ class Settings:
     signing: SigningSettings = field(default_factory=SigningSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     processes: ProcessPolicy = field(default_factory=ProcessPolicy)
+    environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     log: LogSettings = field(default_factory=LogSettings)
     tracing: TraceSettings = field(default_factory=TraceSettings)
+    mcp: McpSpec = field(default_factory=McpSpec)
     upstreams: tuple[UpstreamSpec, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     plugins: tuple[PluginEntry, ...] = ()

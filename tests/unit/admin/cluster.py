@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from plugbay.artifacts import ArtifactStore
+    from plugbay.control import PluginSpec
     from plugbay.kernel import Generation
     from plugbay.sdk import Host, Manifest
     from plugbay.storage import Database
@@ -192,8 +193,8 @@ class StoreCatalog:
         payload = await self._artifacts.payload(digest)
         return Facts(manifest=artifact.manifest, payload=str(payload), digest=digest)
 
-    async def check_config(self, digest: str, config: Mapping[str, Any]) -> None:
-        check_config(self._artifacts.get(digest).config_schema, config)
+    async def prepare(self, spec: PluginSpec) -> None:
+        check_config(self._artifacts.get(spec.digest).config_schema, spec.config)
 
 
 class Cluster:

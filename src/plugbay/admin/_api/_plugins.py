@@ -13,7 +13,16 @@ from plugbay.admin._recent_logs import LogLine
 from plugbay.admin._schema import check_config
 from plugbay.admin._status import PluginView
 from plugbay.admin._views import ArtifactView, OperationView, Page, page_of
-from plugbay.control import Disable, Enable, Pin, Reload, Remove, Rollback, Unpin
+from plugbay.control import (
+    Disable,
+    Enable,
+    Pin,
+    Reload,
+    Remove,
+    Rollback,
+    RuntimeChoice,
+    Unpin,
+)
 from plugbay.kernel import Invalid, NotFound, Problem
 from plugbay.observability import TrafficPoint
 
@@ -30,6 +39,8 @@ class PluginWish(msgspec.Struct, frozen=True, kw_only=True):
     on_error: Literal["open", "closed", "default"] | None = None
     drain: float | None = None
     watch: float | None = None
+    runtime: RuntimeChoice | None = None
+    """Where a wheel runs: in the workers, in processes of its own, or as its manifest says."""
 
 
 class VersionList(msgspec.Struct, frozen=True):
@@ -250,6 +261,7 @@ async def _enable(request: Ask, context: Use, plugin: str) -> Enable:
         on_error=wish.on_error,
         drain=wish.drain,
         watch=wish.watch,
+        runtime=wish.runtime,
     )
 
 

@@ -3,6 +3,7 @@
 from plugbay.artifacts.environments._environments import Environments as Environments
 from plugbay.artifacts.environments._install import Source as Source
 from plugbay.artifacts.environments._layer import EnvironmentLayer as EnvironmentLayer
+from plugbay.artifacts.environments._layer import unlocked as unlocked
 from plugbay.artifacts.environments._lock import LOCKS as LOCKS
 from plugbay.artifacts.environments._lock import Lock as Lock
 from plugbay.artifacts.environments._lock import read_lock as read_lock

@@ -147,7 +147,15 @@ async def ask_description(request: LoadRequest, place: Place, sandbox: Sandbox) 
             await process.stop()
     finally:
         await asyncio.to_thread(folder.remove)
-    return Described(said.id, said.version, said.api, said.summary, provided(said))
+    return Described(
+        said.id,
+        said.version,
+        said.api,
+        said.summary,
+        provided(said),
+        tuple(sorted(said.hooks)),
+        said.config_schema,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +167,8 @@ class Described:
     api: int
     summary: str
     provides: tuple[Capability, ...]
+    hooks: tuple[str, ...] = ()
+    config_schema: str = ""
 
 
 async def _open(launch: Launch, folder: Folder, request: LoadRequest) -> Session:

@@ -19,7 +19,7 @@ from plugbay.runtimes.process._channel import aio
 from plugbay.sdk import API, Limits, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Mapping, Sequence
     from pathlib import Path
 
     from plugbay.isolation import Network, Sandbox
@@ -42,15 +42,19 @@ async def try_process(
     config: Mapping[str, Any] | None = None,
     policy: ProcessPolicy = _RULES,
     data: Path | None = None,
+    environment: Path | None = None,
 ) -> TrialReport:
     """Load, start, ask and stop the program, without a network, and return what was found.
+
+    With an `environment` it is a wheel, which runs in that.
 
     `policy` bounds what it may use, and the directory `data` is hidden from it. Nothing that the
     plugin does is raised, and nothing of it is left. Raises `Unavailable` if the
     extra `grpc` is missing, and `OSError` if no process can be started.
     """
-    await asyncio.to_thread(_import)
-    trial = _Trial(payload, manifest, limits, config or {}, policy, data)
+    if environment is None:
+        await asyncio.to_thread(_import)
+    trial = _Trial(payload, manifest, limits, config or {}, policy, data, environment)
     try:
         async with asyncio.timeout(limits.seconds):
             await trial.run()
@@ -118,7 +122,9 @@ class _Trial:
         config: Mapping[str, Any],
         policy: ProcessPolicy,
         data: Path | None,
+        environment: Path | None,
     ) -> None:
+        self._environment = environment
         self._payload, self._manifest, self._limits = payload, manifest, limits
         self._config, self._policy, self._data = config, policy, data
         self.problems: list[Problem] = []
@@ -134,6 +140,8 @@ class _Trial:
     async def run(self) -> None:
         """Go through every stage, as far as they succeed."""
         try:
+            if self._environment is not None and not await self._configurable():
+                return
             state = await self._generation(1, None)
             if state is not None:
                 await self._generation(2, state)
@@ -152,11 +160,31 @@ class _Trial:
             notes=self._notes,
         )
 
+    async def _configurable(self) -> bool:
+        """Ask a wheel what it is, and keep that; return whether it can run with its defaults."""
+        from plugbay.runtimes.process._loading import Place, ask_description
+
+        request, place = self._request(1), Place(policy=self._policy, data=self._data)
+        async with self._stage("describe"):
+            sandbox = _sandbox(place, self._manifest, self._limits)
+            said = await ask_description(request, place, sandbox)
+            self._hooks, self._schema = said.hooks, json.loads(said.config_schema or "{}")
+        required: Sequence[str] = (self._schema or {}).get("required", ())
+        if required and not self._config:
+            names = ", ".join(required)
+            detail = f"it was checked and not started: its configuration has no default for {names}"
+            self._warnings.append(Problem("trial", detail, remedy="give every field one"))
+            return False
+        return True
+
+    def _request(self, number: int) -> LoadRequest:
+        return _request(self._payload, self._manifest, self._config, number, self._environment)
+
     async def _generation(self, number: int, state: bytes | None) -> bytes | None:
         """Run one generation through its life; return its state if it keeps one."""
         from plugbay.runtimes.process._loading import Place, load_instance
 
-        request = _request(self._payload, self._manifest, self._config, number)
+        request = self._request(number)
         place = Place(policy=self._policy, data=self._data)
         async with self._stage("load"):
             sandbox = _sandbox(place, self._manifest, self._limits)
@@ -248,7 +276,11 @@ def _sandbox(place: Place, manifest: Manifest, limits: TrialLimits) -> Sandbox:
 
 
 def _request(
-    payload: Path, manifest: Manifest, config: Mapping[str, Any], generation: int
+    payload: Path,
+    manifest: Manifest,
+    config: Mapping[str, Any],
+    generation: int,
+    environment: Path | None = None,
 ) -> LoadRequest:
     return LoadRequest(
         manifest=manifest,
@@ -257,4 +289,5 @@ def _request(
         config=config,
         host=TrialHost(manifest, generation),
         generation=generation,
+        environment=environment,
     )

@@ -11,17 +11,13 @@ from plugbay.kernel import Invalid, Problem
 from plugbay.runtimes._capabilities import inherited, overrides
 from plugbay.runtimes._config import config_schema
 from plugbay.runtimes._signatures import hook_problems
-from plugbay.sdk import API, EventHandler, Plugin, Stateful
+from plugbay.sdk import API, PROCESS_CAPABILITIES, EventHandler, Plugin, Stateful
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from plugbay.sdk import Manifest
 
-CARRIED = frozenset(
-    ("request-filter", "response-filter", "body-filter", "observer", "event-handler", "stateful")
-)
-"""The capabilities that the protocol carries."""
 _LONGEST = 2000
 
 
@@ -91,11 +87,11 @@ def _is_plugin(value: object) -> TypeGuard[type[Plugin[Any]]]:
 
 def _not_carried(cls: type[Plugin[Any]]) -> Iterator[Problem]:
     for spec in inherited(cls):
-        if spec.name not in CARRIED:
+        if spec.name not in PROCESS_CAPABILITIES:
             detail = (
                 f"{spec.name} cannot run in a process of its own: the protocol has no such call"
             )
-            yield Problem("/provides", detail, ", ".join(sorted(CARRIED)), spec.name)
+            yield Problem("/provides", detail, ", ".join(PROCESS_CAPABILITIES), spec.name)
 
 
 def _import_failed(name: str, error: BaseException, payload: str) -> Invalid:

@@ -1,0 +1,34 @@
+"""The certificates of our own listeners, from the settings, read again when they change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plugbay.gateway import Certificate, ServerTls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from plugbay.kernel import Invalid
+    from plugbay.settings import TlsSettings
+
+_log = logging.getLogger("plugbay.tls")
+RELOAD = 5.0
+"""Seconds between looks at the files."""
+
+
+def server_tls(settings: TlsSettings) -> ServerTls:
+    """Load a listener's certificate. Raises `Invalid`."""
+    return ServerTls([Certificate(chain=Path(settings.certificate), key=Path(settings.key))])
+
+
+async def keep_fresh(certificates: Iterable[ServerTls]) -> None:
+    """Read certificates again when their files change, for ever; a bad pair changes nothing."""
+    await asyncio.gather(*(one.watch(RELOAD, _warn) for one in certificates))
+
+
+def _warn(problem: Invalid) -> None:
+    _log.error("the old certificate stays in service: %s", problem)
