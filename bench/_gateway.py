@@ -36,10 +36,10 @@ def wait_for(
 
 
 class Upstream:
-    """The sample upstream, `plugbay.demo`, on a free port."""
+    """The sample upstream, `plugbay.demo`, on a free port; or another module that says where."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "plugbay.demo", "--port", "0"]
+    def __init__(self, *module: str) -> None:
+        command = [sys.executable, "-m", *(module or ("plugbay.demo", "--port", "0"))]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -135,7 +135,7 @@ class Gateway:
     @property
     def admin_url(self) -> str:
         """Where the admin API is."""
-        return f"http://{self.facts['admin']}"
+        return str(self.facts["admin_url"])
 
     def worker_pids(self) -> list[int]:
         """Return the workers' process ids, as the admin API tells them."""

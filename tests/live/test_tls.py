@@ -21,7 +21,8 @@ def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
     chain, key = folder / "chain.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     files = ["-keyout", str(key), "-out", str(chain)]
-    names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    alternatives = f"subjectAltName=DNS:{name},IP:127.0.0.1"
+    names = ["-subj", f"/CN={name}", "-addext", alternatives]
     subprocess.run([*command.split(), *files, *names], check=True, capture_output=True)
     return chain, key
 
@@ -80,3 +81,21 @@ def test_a_certificate_is_exchanged_while_it_serves(tmp_path: Path) -> None:
         # Who is connected stays connected.
         assert old.get("/json").startswith(b"HTTP/1.1 200 ")
         old.close()
+
+
+def test_the_admin_api_speaks_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain, key = make_certificate(tmp_path, "admin.test")
+    monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+    monkeypatch.setenv("PLUGBAY_ADMIN__TLS__CERTIFICATE", str(chain))
+    monkeypatch.setenv("PLUGBAY_ADMIN__TLS__KEY", str(key))
+    with Gateway() as gateway:
+        assert gateway.admin_url.startswith("https://127.0.0.1:")
+        assert gateway.client.call("GET", "/whoami").json["user"] == "admin"
+        client = Client(gateway.facts["admin"], chain, "admin.test")
+        head = client.get("/admin/api/v1/sign-in")
+        assert head.startswith(b"HTTP/1.1 ")
+        client.close()
+        plain = socket.create_connection(gateway.facts["admin"].split(":"), 10)
+        plain.sendall(b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n")
+        assert not plain.recv(100).startswith(b"HTTP/1.1 2")
+        plain.close()

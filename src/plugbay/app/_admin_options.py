@@ -26,7 +26,7 @@ def admin_options(settings: Settings, trace_key: bytes, revoked: RevokedTraces) 
     return AdminOptions(
         hosts=(*admin.hosts, *named),
         plugin_dir=str(Path(settings.data_dir).absolute() / UNPACKED),
-        secure_cookies=public.scheme == "https",
+        secure_cookies=public.scheme == "https" or admin.tls is not None,
         requests_per_minute=admin.requests_per_minute,
         uploads_per_minute=admin.uploads_per_minute,
         max_upload=settings.uploads.max_bytes,

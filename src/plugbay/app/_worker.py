@@ -25,12 +25,12 @@ from plugbay.app._outgoing_events import OutgoingEvents
 from plugbay.app._plane import WorkerPlane
 from plugbay.app._references import Resolving
 from plugbay.app._runners import make_runners
+from plugbay.app._server_tls import keep_fresh, server_tls
 from plugbay.app._shared_memory import SPARE, SharedBlocks
 from plugbay.app._trace_key import RevokedTraces, read_trace_key
 from plugbay.control import Agent, CarePolicy, Identity, Link, Loader, PluginEvent, connect
 from plugbay.gateway import (
     AccessLines,
-    Certificate,
     HttpDataPlane,
     ListenerLimits,
     ServerTls,
@@ -58,8 +58,6 @@ from plugbay.settings import ListenerSettings, LogSettings, PolicySettings, Trac
 _log = logging.getLogger("plugbay.worker")
 AUDIT_AFTER = (1.0, 4.0)
 """Seconds from the end of a generation to the first look at what it has left, and to the next."""
-TLS_RELOAD = 5.0
-"""Seconds between looks at the certificates' files."""
 
 
 class _Rules(TypedDict):
@@ -213,15 +211,11 @@ class Worker:
             listener = socket.socket(fileno=os.dup(fd))
             context = None
             if settings.tls is not None:
-                pair = Certificate(chain=Path(settings.tls.certificate), key=Path(settings.tls.key))
-                tls = ServerTls([pair])
+                tls = server_tls(settings.tls)
                 certificates.append(tls)
                 context = tls.context
             await self.data.serve([listener], context)
-        while certificates:
-            await asyncio.sleep(TLS_RELOAD)
-            for tls in certificates:
-                tls.reload()
+        await keep_fresh(certificates)
 
     def _stop(self) -> None:
         self.agent.drain_seconds = max(self.agent.drain_seconds, 30.0)

@@ -23,12 +23,12 @@ BANNER = """\
 Plugbay {version}: a gateway whose every capability is a plugin, swapped while traffic flows
 
   gateway    {gateway}
-  admin API  http://{admin}/admin/api/v1   (documentation: /admin/api/docs)
+  admin API  {admin}/admin/api/v1   (documentation: /admin/api/docs)
   metrics    http://{metrics}/metrics
   sign in    user {user}, password in {password}
 {demo}
 Next, in a second terminal{alias}:
-  plugbay login --url http://{admin} --password-file {password}
+  plugbay login --url {admin} --password-file {password}
   plugbay plugin push {example} --enable
   curl -i {gateway}/json
 """
@@ -81,7 +81,7 @@ def banner(supervisor: Supervisor, sample: Demo | None) -> str:
     return BANNER.format(
         version=__version__,
         gateway=f"http://{facts['listeners'][0]}",
-        admin=facts["admin"],
+        admin=facts["admin_url"],
         metrics=facts["metrics"],
         user=FIRST_USER,
         password=supervisor.data / FIRST_PASSWORD_FILE,
