@@ -57,7 +57,16 @@ def test_a_request_is_identified_once():
     assert "k" not in who.key.partition(":")[2].replace("key", "")[16:]
     assert who.names == (who.session, who.key, who.address)
     assert Identities().of(request) is who
+    other = Identities("x-key").of(request)  # of a plugin that reads no cookie
+    assert (other.key, other.session) == (who.key, "")
+    assert Identities("x-key", "s").of(request) is who
     assert repr(who).startswith("<Identity session:")
+
+
+def test_who_comes_first_and_reads_no_secret_hides_none():
+    request = Request("GET", "/", client="192.0.2.1", headers={"cookie": "s=t"})
+    assert Identities().of(request).session == ""
+    assert Identities("", "s").of(request).session
 
 
 def test_without_a_secret_the_address_is_all(monkeypatch):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from plugbay_zerotrust import Config, Issuer, Policy
 from plugbay_zerotrust._desk import CREATED, DENIED
+from plugbay_zerotrust._passwords import WAITING
 from plugbay_zerotrust._records import Session
 from plugbay_zerotrust._sessions import SessionChanged, Sessions
 from plugbay_zerotrust._throttle import Throttle
@@ -111,6 +112,17 @@ def test_many_attempts_at_once_do_not_slip_through() -> None:
         assert sorted(a.status for a in answers) == [401] * 3 + [429] * 9
 
     play(story, attempts=3)
+
+
+def test_a_flood_of_sign_ins_does_not_make_others_wait() -> None:
+    async def story(alice: Client) -> None:
+        answers = await asyncio.gather(*(alice.login(password=WRONG) for _ in range(WAITING + 5)))
+        statuses = [answer.status for answer in answers]
+        assert statuses.count(503) == 5
+        assert {a.headers["retry-after"] for a in answers if a.status == 503} == {"1"}
+        assert (await alice.login()).status == 200
+
+    play(story, attempts=100)
 
 
 def test_attempts_are_counted_for_all_workers_together() -> None:

@@ -39,26 +39,29 @@ class Identity:
 class Identities:
     """Tells who asks. `key_header` and `session_cookie` may be empty: then nothing is read there.
 
-    The first plugin of a chain that asks stores the answer with the request; those behind it get
-    the same, so they should be configured alike.
+    The answer is stored with the request: plugins behind that are configured alike, or read no
+    secret, get the same.
     """
 
-    __slots__ = ("_cookie", "_header", "_memo")
+    __slots__ = ("_cookie", "_header", "_memo", "_secret", "_state")
 
     def __init__(self, key_header: str = "", session_cookie: str = "") -> None:
         self._header, self._cookie = key_header.lower(), session_cookie
+        self._secret = bool(key_header or session_cookie)
+        self._state = f"{STATE_KEY} {self._header} {self._cookie}" if self._secret else STATE_KEY
         self._memo: dict[str, Identity] = {}
 
     def of(self, request: Request) -> Identity:
         """Return who asks."""
         state = request.state
-        known: Identity | None = state.get(STATE_KEY)
+        known: Identity | None = state.get(self._state)
         if known is None:
             client = request.client
             known = self._memo.get(client) or self._remember(client)
-            if self._header or self._cookie:
+            if self._secret:
                 known = self._secrets(request, known)
-            state[STATE_KEY] = known
+                state[STATE_KEY] = known
+            state[self._state] = known
         return known
 
     def _remember(self, client: str) -> Identity:

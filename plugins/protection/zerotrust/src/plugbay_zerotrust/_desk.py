@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from plugbay.sdk import HostUnavailable, Response
 
+from ._passwords import PasswordsBusy
 from ._proofs import Proofs
 from ._records import Session, tag
 from ._sessions import SessionChanged
@@ -73,6 +74,8 @@ class Desk:
             return refused.response
         except SessionChanged:
             return Response.problem(409, "Conflict", detail="the session has just changed")
+        except PasswordsBusy:
+            return Response.problem(503, "Service Unavailable", retry_after=1)
         except HostUnavailable:
             return Response.problem(503, "Service Unavailable", retry_after=5)
 

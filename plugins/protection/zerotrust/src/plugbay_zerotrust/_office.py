@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from plugbay.sdk import AdminOperation, HostUnavailable, OperationRefused
 from plugbay.sdk.protection import address_identity
 
+from ._passwords import PasswordsBusy
 from ._records import User
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Office:
             return await self._of_users(name, arguments)
         except HostUnavailable as error:
             raise OperationRefused("the gateway's database is away; try again") from error
+        except PasswordsBusy as error:
+            raise OperationRefused("many sign in now; try again") from error
 
     async def _of_users(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         if name == "users":

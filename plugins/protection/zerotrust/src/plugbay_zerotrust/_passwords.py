@@ -8,7 +8,11 @@ import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 SHORTEST, LONGEST = 12, 1024
-AT_ONCE = 2
+AT_ONCE, WAITING = 2, 8
+
+
+class PasswordsBusy(Exception):
+    """More wait than can be checked in a moment: whoever waits for long makes others fail."""
 
 
 class Passwords:
@@ -18,6 +22,7 @@ class Passwords:
         self._hasher = hasher or argon2.PasswordHasher()
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._nobody = ""
+        self._waiting = 0
 
     async def hash(self, password: str) -> str:
         """Return the argon2id hash. Raises `ValueError` if the password is too short or long."""
@@ -27,11 +32,20 @@ class Passwords:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def verify(self, stored: str, password: str) -> bool:
-        """Whether `password` is the one. Somebody who has none costs the same time."""
+        """Whether `password` is the one. Somebody who has none costs the same time.
+
+        Raises `PasswordsBusy` if many wait: a flood of sign-ins must not be a queue of minutes.
+        """
         if len(password) > LONGEST:
             return False
-        async with self._turn:
-            return await asyncio.to_thread(self._verify, stored, password)
+        if self._waiting >= WAITING:
+            raise PasswordsBusy
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await asyncio.to_thread(self._verify, stored, password)
+        finally:
+            self._waiting -= 1
 
     def _verify(self, stored: str, password: str) -> bool:
         if not self._nobody:
