@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -121,3 +123,107 @@ def test_stop_and_start_and_the_data_plane_knows_nothing_of_it(
     assert get(gateway.address).headers["x-stamp"] == "one"
     # The traffic's own port leads to the upstream, which has no such page.
     assert get(gateway.address, "/plugins/status").status == 404
+
+
+TYRANT = """
+from plugbay.sdk import Event, EventHandler, Plugin, Request, RequestFilter, Response
+
+class Main(Plugin[None], RequestFilter, EventHandler):
+    topics = ("plugin.*",)
+
+    async def start(self) -> None:
+        self.refused = self.host.metrics.counter("refused_total", "Refused.")
+        self.heard = self.host.metrics.counter("heard_total", "Heard.", ("topic", "about"))
+        self.host.spawn(self.fail(), name="fail")
+
+    async def fail(self) -> None:
+        raise RuntimeError("this task fails")
+
+    def on_request(self, request: Request) -> Response | None:
+        self.refused.inc()
+        self.host.events.publish("security.threat.detected", identity=request.client)
+        return Response.problem(403, "Forbidden")
+
+    def on_event(self, event: Event) -> None:
+        self.heard.inc(topic=event.topic, about=str(event.data.get("plugin")))
+"""
+TYRANTS = 'provides = ["request-filter", "event-handler"]\n[order]\nphase = "pre-routing"\n'
+
+
+@pytest.fixture(scope="module")
+def tyrant(gateway: Gateway) -> Iterator[str]:
+    """A plugin that lets nobody in, and listens to what becomes of plugins."""
+    gateway.push(write_plugin(gateway.folder / "tyrant", "tyrant", "1.0.0", TYRANT, TYRANTS))
+    gateway.put("tyrant", version="1.0.0", watch=0.0)
+    yield "tyrant"
+    gateway.change("POST", "/plugins/tyrant/disable")
+
+
+def own(client: Client, plugin: str, name: str) -> dict[str, float]:
+    """The series of one of a plugin's own metrics, by the values of their labels."""
+    said = client.ask("GET", f"/{plugin}/metrics")[1]
+    return {
+        " ".join(one["labels"].values()): one["value"]
+        for metric in said["own"]
+        if metric["name"] == name
+        for one in metric["series"]
+    }
+
+
+def test_a_plugin_that_refuses_everybody_locks_no_administrator_out(
+    gateway: Gateway, client: Client, tyrant: str
+) -> None:
+    host, _, port = str(gateway.facts["admin"]).rpartition(":")
+    door = {"name": "back-door", "targets": [{"address": f"{host}:{port}"}]}
+    gateway.change("PUT", "/upstreams/back-door", door)
+    way = {"name": "back-door", "path": "/plugins", "upstream": "back-door", "priority": 10}
+    gateway.change("PUT", "/routes/back-door", way)
+    assert get(gateway.address).status == 403
+    # By way of the traffic the API is traffic; its own listener has no plugin before it.
+    assert get(gateway.address, "/plugins/status").status == 403
+    assert client.ask("GET", "/status")[0] == 200
+    wait_for("its refusals are counted", lambda: own(client, tyrant, "refused_total"), seconds=20)
+    said = client.ask("GET", f"/{tyrant}/status")[1]
+    assert said["resource_use"]["totals"]["answered"] >= 2
+    assert said["resource_use"]["totals"]["task_failures"] == 2
+    assert said["resource_use"]["totals"]["memory_bytes"] is None
+    assert said["resource_use"]["totals"]["worker_memory_bytes"] > 1 << 20
+    done(client.ask("POST", f"/{tyrant}/stop"))
+    assert get(gateway.address).status == 200
+    behind = get(gateway.address, "/plugins/status")
+    assert (behind.status, b"Host header" in behind.body) == (400, True)  # the API itself answers
+    done(client.ask("POST", f"/{tyrant}/start"))
+
+
+def test_events_reach_plugins_and_those_who_follow(
+    gateway: Gateway, client: Client, tyrant: str
+) -> None:
+    following = http.client.HTTPConnection(str(gateway.facts["admin"]), timeout=20)
+    fields = {"authorization": f"Bearer {gateway.client.token}"}
+    with closing(following):
+        path = "/admin/api/v1/events?topics=security.threat,security,plugin.config.updated"
+        following.request("GET", path, headers=fields)
+        with following.getresponse() as stream:
+            assert get(gateway.address).status == 403
+            done(client.ask("PUT", "/stamp/config", {"stamp": "three"}))
+            lines: list[bytes] = []
+            while not lines or b"plugin.config.updated" not in lines[-1]:
+                line = stream.readline()
+                assert line, lines
+                lines += [line] if line.startswith(b"data:") else []
+    said = [json.loads(line[5:]) for line in lines]
+    assert {one["topic"]: one["source"] for one in said} == {
+        "security.threat.detected": tyrant,
+        "plugin.config.updated": "gateway",
+    }
+    assert said[-1]["data"]["plugin"] == "stamp"
+
+    def heard() -> bool:
+        found = own(client, tyrant, "heard_total")
+        return found.get("1.0.0 plugin.config.updated stamp", 0) >= 2  # in both workers
+
+    wait_for("the plugin has heard of it", heard, seconds=20)
+    counts = client.ask("GET", f"/{tyrant}/metrics")[1]["metrics"]["totals"]["events"]
+    assert counts["published"] >= 1
+    assert counts["delivered"] >= 2
+    assert counts["dropped"] == 0
