@@ -294,7 +294,7 @@ def test_a_server_that_is_killed_is_answered_for_and_started_again(gateway, talk
             text = connection.getresponse().read().decode()
         finally:
             connection.close()
-        return 'plugbay_mcp_server_starts_total{server="hand",restart="true"} 1' in text
+        return 'plugbay_mcp_server_starts_total{restart="true",server="hand"} 1' in text
 
     wait_for("the restart is counted", counted)
 
