@@ -1,17 +1,19 @@
-"""`plugbay mcp …`: pins of tool definitions, and recorded sessions played again."""
+"""`plugbay mcp …`: what servers have, and recorded sessions played again."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from plugbay.cli import _mcp_pins
 from plugbay.cli._options import Output
-from plugbay.cli._output import Format, print_rows
+from plugbay.cli._output import Format, print_json, print_rows
+from plugbay.kernel import Invalid
 
-Server = Annotated[str, typer.Argument(help="The server's name, as `monitor --server` has it.")]
 CONTEXT = {"allow_interspersed_args": False}
 
 
@@ -19,54 +21,9 @@ def build() -> typer.Typer:
     """Return the group of commands."""
     group = typer.Typer(help="Look after MCP servers on this machine.", no_args_is_help=True)
     group.command("replay", context_settings=CONTEXT)(replay)
-    pins = typer.Typer(help="Pinned definitions of tools.", no_args_is_help=True)
-    pins.command("list")(list_)
-    pins.command("verify")(verify)
-    pins.command("approve")(approve)
-    pins.command("reset")(reset)
-    group.add_typer(pins, name="pins")
+    group.command("tools", context_settings=CONTEXT)(tools)
+    group.add_typer(_mcp_pins.build(), name="pins")
     return group
-
-
-def list_(output: Output = Format.TABLE) -> None:
-    """List every pinned tool of every server, and whether it is as it was approved."""
-    from plugbay.app.pins import all_pins
-
-    rows = asyncio.run(all_pins())
-    print_rows(rows, ("server", "tool", "state", "hash"), output, empty="nothing is pinned")
-
-
-def verify(
-    server: Annotated[str, typer.Argument(help="Of one server; default: all.")] = "",
-    output: Output = Format.TABLE,
-) -> None:
-    """List what is not as it was approved; exit with 1 if there is anything."""
-    from plugbay.app.pins import all_pins
-
-    found = asyncio.run(all_pins())
-    rows = [row for row in found if row["state"] != "approved" and server in ("", row["server"])]
-    print_rows(rows, ("server", "tool", "state", "hash"), output, empty="all as approved")
-    if rows:
-        raise typer.Exit(1)
-
-
-def approve(
-    server: Server,
-    tool: Annotated[str, typer.Argument(help="One tool; default: all that was seen.")] = "",
-) -> None:
-    """Approve the definitions that were seen last. Running monitors obey at once."""
-    from plugbay.app.pins import approve_pins
-
-    for name in asyncio.run(approve_pins(server, tool)):
-        print(f"approved {server} {name}")
-
-
-def reset(server: Server) -> None:
-    """Forget a server's pins: the next list is trusted as the first."""
-    from plugbay.app.pins import reset_pins
-
-    asyncio.run(reset_pins(server))
-    print(f"forgot the pins of {server}")
 
 
 def replay(
@@ -99,3 +56,56 @@ def replay(
     print_rows(rows, columns, output, empty="no request was recorded")
     if any(row["result"] not in ("same", "redacted") for row in rows):
         raise typer.Exit(1)
+
+
+def tools(
+    command: Annotated[
+        list[str] | None, typer.Argument(help="A server's command, behind `--`.")
+    ] = None,
+    url: Annotated[str, typer.Option(help="A server over HTTP.")] = "",
+    name: Annotated[
+        str, typer.Option(help="A server or a federation that the settings name.")
+    ] = "",
+    config: Annotated[Path, typer.Option("-c", "--config", help="The settings.")] = Path(
+        "gateway.toml"
+    ),
+    output: Output = Format.TABLE,
+) -> None:
+    """Print the tools of an MCP server or of a federation; exit with 1 if a member is down."""
+    found = asyncio.run(_tools(command or [], url, name, config))
+    if output is Format.JSON:
+        print_json(found)
+    else:
+        rows = [_tool(one) for one in found["tools"]]
+        print_rows(rows, ("name", "arguments", "description"), output, empty="there are no tools")
+    for server, why in found["unavailable"].items():
+        typer.echo(f"plugbay: {server} is not available: {why}", err=True)
+    if found["unavailable"]:
+        raise typer.Exit(1)
+
+
+async def _tools(command: list[str], url: str, name: str, config: Path) -> dict[str, Any]:
+    from plugbay.app.mcp_tools import tools_of_command, tools_of_name, tools_of_url
+
+    command = command[1:] if command[:1] == ["--"] else command
+    if sum(map(bool, (command, url, name))) != 1:
+        raise Invalid("name one server: by --name, by --url, or by its command behind --")
+    if command:
+        return await tools_of_command(command)
+    if url:
+        return await tools_of_url(url)
+    from plugbay.settings import load
+
+    settings = load(config, os.environ)
+    return await tools_of_name(name, settings.mcp, Path(settings.data_dir))
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, str]:
+    """Return a row: arguments that are required have a star."""
+    schema: dict[str, Any] = tool.get("inputSchema", {})
+    required: list[str] = schema.get("required", [])
+    properties: dict[str, Any] = schema.get("properties", {})
+    names = [f"{one}*" if one in required else one for one in properties]
+    text = str(tool.get("description") or tool.get("title") or "").strip()
+    first = text.splitlines()[0] if text else ""
+    return {"name": str(tool.get("name", "")), "arguments": " ".join(names), "description": first}

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from plugbay_mcp_pins import Config, Pins, definition_hash
 
+from plugbay.sdk import OperationRefused
 from plugbay.sdk.testing import FakeHost, McpTalk, run_plugin
 
 
@@ -99,3 +100,26 @@ def test_the_order_of_members_does_not_matter():
         {"b": {"d": 2, "c": "é"}, "a": 1}
     )
     assert definition_hash({"a": 1}) != definition_hash({"a": 2})
+
+
+def test_administrators_see_approve_and_forget():
+    async def work(plugin, host):
+        talk = McpTalk()
+        await plugin.on_list(listing(talk, {"a": "A", "b": "B"}))
+        await plugin.on_list(listing(talk, {"a": "A", "b": "changed", "c": "C"}))
+        found = await plugin.on_operation("list", {})
+        states = {row["tool"]: row["state"] for row in found["pins"]}
+        assert states == {"a": "approved", "b": "changed", "c": "new"}
+        assert await plugin.on_tool_call(talk.call("b")) is not None
+        approved = await plugin.on_operation("approve", {"server": "test", "tool": "b"})
+        assert approved == {"server": "test", "approved": ["b"]}
+        assert await plugin.on_tool_call(talk.call("b")) is None
+        assert await plugin.on_tool_call(talk.call("c")) is not None
+        assert (await plugin.on_operation("approve", {"server": "test"}))["approved"] == [*"abc"]
+        for wrong in ({"server": "other"}, {"server": "test", "tool": "z"}):
+            with pytest.raises(OperationRefused, match="was seen"):
+                await plugin.on_operation("approve", wrong)
+        await plugin.on_operation("reset", {"server": "test"})
+        assert (await plugin.on_operation("list", {}))["pins"] == []
+
+    pinned(work)

@@ -12,7 +12,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from plugbay.sdk import Block, McpFilter, Message, Plugin
+from plugbay.sdk import (
+    AdminOperation,
+    AdminOperations,
+    Block,
+    McpFilter,
+    Message,
+    OperationRefused,
+    Plugin,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +38,45 @@ class Config:
     """Approve what is seen first; else everything needs approval."""
 
 
-class Pins(Plugin[Config], McpFilter):
+class Pins(Plugin[Config], McpFilter, AdminOperations):
     """Compares each list of tools with what was approved, and each call."""
+
+    operations = (
+        AdminOperation("list", "Each tool of each server, and whether it is as approved."),
+        AdminOperation(
+            "approve", "Approve what `server` listed last, or one `tool`.", changes=True
+        ),
+        AdminOperation("reset", "Forget `server`: its next list is trusted.", changes=True),
+    )
+
+    async def on_operation(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Show, approve or forget pins. Every worker does the same, which does no harm."""
+        if name == "list":
+            return {"pins": await self._rows()}
+        server, tool = str(arguments.get("server", "")), str(arguments.get("tool", ""))
+        pins, seen = await self._load(PINS + server), await self._load(SEEN + server)
+        if name == "reset":
+            await self.host.kv.delete(PINS + server)
+            await self.host.kv.delete(SEEN + server)
+            return {"server": server}
+        fresh = _tools(seen) if not tool else {k: v for k, v in _tools(seen).items() if k == tool}
+        if not fresh:
+            raise OperationRefused(f"{tool or 'no tool'} of {server!r} was seen")
+        kept = {} if not tool else pins or {}
+        await self._store(PINS + server, {**kept, **fresh})
+        return {"server": server, "approved": sorted(fresh)}
+
+    async def _rows(self) -> list[dict[str, str]]:
+        keys = [*await self.host.kv.keys(PINS), *await self.host.kv.keys(SEEN)]
+        rows: list[dict[str, str]] = []
+        for server in sorted({key.partition(":")[2] for key in keys}):
+            pins = _tools(await self._load(PINS + server))
+            seen = _tools(await self._load(SEEN + server))
+            for tool in sorted(pins.keys() | seen.keys()):
+                hash = seen.get(tool) or pins.get(tool, "")
+                state = _state(pins.get(tool), seen.get(tool))
+                rows.append({"server": server, "tool": tool, "state": state, "hash": hash[:16]})
+        return rows
 
     async def on_list(self, message: Message) -> Message | None:
         """Pin what is new to us, and sort out what has changed since."""
@@ -103,6 +148,19 @@ class Pins(Plugin[Config], McpFilter):
 
     async def _store(self, key: str, value: Mapping[str, str]) -> None:
         await self.host.kv.set(key, json.dumps(value, sort_keys=True).encode())
+
+
+def _tools(found: Mapping[str, str] | None) -> dict[str, str]:
+    """What is kept of tools, without what is kept of the list."""
+    return {name: hash for name, hash in (found or {}).items() if not name.startswith("\0")}
+
+
+def _state(pinned: str | None, seen: str | None) -> str:
+    if pinned is None:
+        return "new"
+    if seen is None:
+        return "gone"
+    return "approved" if pinned == seen else "changed"
 
 
 def definition_hash(definition: Mapping[str, Any]) -> str:
