@@ -35,8 +35,8 @@ unit: $(VENV)/.dev ## the quick tests only
 simulate: $(VENV)/.dev ## 20,000 seeds of the deterministic control-plane simulation
 	$(BIN)/python -m tests.simulation --seeds 20000
 
-fuzz: $(VENV)/.dev ## 1,000 damaged uploads to a whole gateway
-	bench/run upload_fuzz
+fuzz: $(VENV)/.dev ## 1,000 damaged uploads, and the whole OpenAPI document, on a gateway
+	bench/run upload_fuzz api_fuzz
 
 bench: $(VENV)/.dev ## every figure of docs/performance.md
 	bench/run

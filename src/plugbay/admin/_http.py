@@ -54,6 +54,8 @@ class Rule:
     """What its errors are, as JSON; None: problems (RFC 9457)."""
     form: Mapping[str, str] | None = None
     """The fields of an upload that is a form and nothing else, with what they are."""
+    text: str = ""
+    """Another media type that it can answer with, whose content is text."""
 
 
 def rule(
@@ -68,6 +70,7 @@ def rule(
     checks_plugin: bool = False,
     errors: type[Any] | None = None,
     form: Mapping[str, str] | None = None,
+    text: str = "",
 ) -> dict[str, Any]:
     """The `opt` of a route. `None` is for the sign-in alone: anybody may try."""
     said = Rule(
@@ -81,6 +84,7 @@ def rule(
         checks_plugin=checks_plugin,
         errors=errors,
         form=form,
+        text=text,
     )
     return {"rule": said}
 

@@ -113,6 +113,12 @@ def _complete(operation: Document, rule: Rule) -> None:
     if rule.events:
         stream = {"text/event-stream": {"schema": {"type": "string"}}}
         responses["200"] = {"description": "Events as they happen.", "content": stream}
+    if rule.upload and rule.form is None:
+        responses["200"] = {**responses["201"], "description": "These bytes were there already."}
+    for status in [status for status in responses if rule.text and status.startswith("2")]:
+        found = responses[status]
+        told = {**found.get("content", {}), rule.text: {"schema": {"type": "string"}}}
+        responses[status] = {**found, "content": told}
     if rule.change:
         _complete_change(operation, rule)
     if content := _content(rule):

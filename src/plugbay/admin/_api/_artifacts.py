@@ -15,6 +15,7 @@ from plugbay.admin._views import ArtifactView, Page, page_of
 from plugbay.artifacts import Kind, Migration, UpkeepReport, format_repr_digest
 from plugbay.kernel import ArtifactState
 
+BINARY = "application/octet-stream"
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 Wanted = Annotated[ArtifactState | None, QueryParameter(name="state")]
 Offset = Annotated[int, QueryParameter(name="next", ge=0)]
@@ -28,7 +29,7 @@ class ArtifactRoutes(Controller):
 
     @post(
         "/",
-        opt=rule(Permission.ARTIFACTS_WRITE, upload=True, checks_plugin=True),
+        opt=rule(Permission.ARTIFACTS_WRITE, upload=True, checks_plugin=True, text=MEDIA_TYPE),
         operation_id="uploadArtifact",
     )
     async def upload(
@@ -86,7 +87,12 @@ class ArtifactRoutes(Controller):
         artifact = context.services.artifacts.get(digest)
         return Response(ArtifactView.of(artifact), headers={"etag": f'"{digest}.{artifact.state}"'})
 
-    @get("/{digest:str}/content", opt=rule(Permission.READ), operation_id="getArtifactContent")
+    @get(
+        "/{digest:str}/content",
+        opt=rule(Permission.READ),
+        operation_id="getArtifactContent",
+        media_type=BINARY,
+    )
     async def content(self, context: Use, digest: FromPath[str]) -> Response[bytes]:
         """The bytes, verified against the digest first."""
         artifact = context.services.artifacts.get(digest)
@@ -105,7 +111,7 @@ class ArtifactRoutes(Controller):
             "repr-digest": format_repr_digest(digest),
             "etag": f'"{digest}"',
         }
-        streamed = Stream(all_chunks(), media_type="application/octet-stream", headers=headers)
+        streamed = Stream(all_chunks(), media_type=BINARY, headers=headers)
         return cast(Response[bytes], streamed)  # what the document shall say
 
     @delete("/{digest:str}", opt=rule(Permission.ARTIFACTS_WRITE), operation_id="deleteArtifact")

@@ -21,6 +21,7 @@ from plugbay.admin.audit import (
     verification,
 )
 
+LINES = "application/jsonl"
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 Before = Annotated[int, QueryParameter(name="next", ge=0)]
 
@@ -92,7 +93,12 @@ class AuditRoutes(Controller):
         more = str(items[-1].sequence) if len(found) > limit else None
         return AuditPage(items=items, next=more)
 
-    @get("/export", opt=rule(Permission.AUDIT_READ), operation_id="exportAudit")
+    @get(
+        "/export",
+        opt=rule(Permission.AUDIT_READ),
+        operation_id="exportAudit",
+        media_type=LINES,
+    )
     async def export(
         self, context: Use, after: Annotated[int, QueryParameter(ge=0)] = 0
     ) -> Response[bytes]:
@@ -100,7 +106,7 @@ class AuditRoutes(Controller):
         can be verified again: `plugbay audit verify FILE`."""
         lines = _lines(context.services.audit, after)
         headers = {"content-disposition": 'attachment; filename="plugbay-audit.jsonl"'}
-        stream = Stream(lines, media_type="application/jsonl", headers=headers)
+        stream = Stream(lines, media_type=LINES, headers=headers)
         return cast(Response[bytes], stream)
 
     @get("/verification", opt=rule(Permission.AUDIT_READ), operation_id="verifyAudit")

@@ -42,7 +42,9 @@ class OdinLoginRoutes(Controller):
     path = "/login"
     tags = ("access-tokens",)
 
-    @post("/", opt=rule(None, body=SignIn), operation_id="login", status_code=200)
+    @post(
+        "/", opt=rule(None, body=SignIn, errors=NotLoggedIn), operation_id="login", status_code=200
+    )
     async def login(self, request: Ask, context: Use) -> Response[LoggedIn | NotLoggedIn]:
         """Sign in with a password. Who has a second factor sends `code` along."""
         try:

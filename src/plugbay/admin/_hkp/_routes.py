@@ -50,7 +50,11 @@ class HkpRoutes(Controller):
         """The health of every enabled plugin."""
         return cast("Response[shape.SystemHealth]", Response(system.health(), media_type=JSON))
 
-    @get("/dependencies", opt=hkp_rule(Permission.READ), operation_id="getPluginDependencies")
+    @get(
+        "/dependencies",
+        opt=hkp_rule(Permission.READ, text="text/plain"),
+        operation_id="getPluginDependencies",
+    )
     async def graph(
         self, system: System, format: FromQuery[Literal["json", "dot", "mermaid"]] = "json"
     ) -> Response[shape.Dependencies]:
