@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from plugbay.runtimes.process._codec import WrongAnswer
 
@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from plugbay.kernel import HookFailed
     from plugbay.runtimes.process._pb import hook_pb2 as pb
-    from plugbay.runtimes.process._stream import HookStream
+
+
+class Sender(Protocol):
+    """Sends the frames of calls, and ends them: a stream of calls."""
+
+    def frame(self, id: int = 0) -> pb.Frame: ...
+    def end(self, id: int) -> None: ...
+    def cancel(self, id: int) -> None: ...
+
 
 WINDOW = 256 * 1024
 """Bytes that either side may send before it is told that some were used."""
@@ -91,7 +99,7 @@ class BodyCall:
 class FollowingBody:
     """The body of a plugin's own response, which comes in chunks. Nobody need ever ask for it."""
 
-    def __init__(self, stream: HookStream, id: int, body: BodyCall) -> None:
+    def __init__(self, stream: Sender, id: int, body: BodyCall) -> None:
         self._stream, self._id, self._body = stream, id, body
         self._unwanted = weakref.finalize(self, stream.cancel, id)
         self._unwanted.atexit = False
@@ -112,7 +120,7 @@ class FollowingBody:
 
 
 async def transform(
-    stream: HookStream, id: int, body: BodyCall, chunks: AsyncIterator[bytes]
+    stream: Sender, id: int, body: BodyCall, chunks: AsyncIterator[bytes]
 ) -> AsyncGenerator[bytes]:
     """Send `chunks` through the plugin and yield what comes out. Raises `HookFailed` and such."""
     sending = asyncio.ensure_future(_send(stream, id, body, chunks))
@@ -131,7 +139,7 @@ async def transform(
             stream.cancel(id)
 
 
-async def _send(stream: HookStream, id: int, body: BodyCall, chunks: AsyncIterator[bytes]) -> None:
+async def _send(stream: Sender, id: int, body: BodyCall, chunks: AsyncIterator[bytes]) -> None:
     async for data in chunks:
         view = memoryview(data)
         while view:

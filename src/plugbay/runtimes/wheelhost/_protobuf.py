@@ -55,7 +55,10 @@ class Message:
                     stop = at + size
                     if stop > end:
                         raise Malformed("a field ends behind its message")
-                    if field is not None:
+                    if field is not None and field.kind == "double":  # packed
+                        for (number,) in _DOUBLE.iter_unpack(data[at:stop]):
+                            _put(values, field, number)
+                    elif field is not None:
                         _put(values, field, _slice(field, data, at, stop))
                     at = stop
                 elif wire == _VARINT:
