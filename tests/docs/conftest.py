@@ -37,6 +37,7 @@ def run_page(tmp_path: Path) -> Callable[[Path, Gateway, Path], str]:
     def run(page: Path, gateway: Gateway, folder: Path) -> str:
         text = page.read_text()
         text = text.replace("http://127.0.0.1:8080", f"http://{gateway.address}")
+        text = text.replace("http://127.0.0.1:8081", gateway.admin_url)
         text = text.replace(".plugbay/first-password", str(gateway.data / "first-password"))
         blocks = [
             f"if ({block}) then echo 'it should have failed'; exit 9; fi" if fails else block
