@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from plugbay.kernel import Unhealthy
 from plugbay.runtimes.process._hooks import RemoteHooks
 from plugbay.runtimes.process._keeper import Keeper
+from plugbay.runtimes.process._spare import Spare
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -31,6 +32,8 @@ class ProcessInstance:
         again: Callable[[], Awaitable[Session]],
         folder: Folder,
         randomness: Randomness,
+        *,
+        spare: bool = False,
     ) -> None:
         self.plugin, self.generation = request.manifest.id, request.generation
         self._request, self._again, self._folder = request, again, folder
@@ -45,6 +48,10 @@ class ProcessInstance:
             why=lambda session: session.process.child.why(),
         )
         self.keeper.lost = self._lost
+        self.spare = Spare(again, host) if spare else None
+        """A second process, which takes over at once when the first one ends."""
+        if self.spare is not None:
+            self.keeper.waiting = self.spare.available
         self._description = first.description
         self.config_schema = first.description.config_schema
         """JSON Schema of its configuration, as text; empty if it has none."""
@@ -61,15 +68,18 @@ class ProcessInstance:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The process that runs now, if one does."""
-        session = self.keeper.current
-        return () if session is None else (session.process.child.pid,)
+        """The process that runs now, if one does, and its spare."""
+        waiting = self.spare.ready if self.spare is not None else None
+        sessions = (self.keeper.current, waiting)
+        return tuple(one.process.child.pid for one in sessions if one is not None)
 
     async def start(self) -> None:
         """Start the plugin in its process. Raises `StartFailed`."""
         session = self._running()
         await session.start(self._request.host, self._seconds)
         self.keeper.watch()
+        if self.spare is not None:
+            self.spare.prepare()
 
     async def health(self) -> None:
         """Return when healthy. Raises `Unhealthy`, for good when it was restarted too often."""
@@ -111,18 +121,23 @@ class ProcessInstance:
     async def _end(self) -> None:
         session = await self.keeper.release()
         try:
+            if self.spare is not None:
+                await self.spare.close()
             if session is not None:
                 await session.stop(STOP_SECONDS)
         finally:
             self._folder.remove()
 
     async def _revive(self) -> Session:
-        session = await self._again()
+        taken = None if self.spare is None else self.spare.take()
+        session = taken or await self._again()
         try:
             await session.start(self._request.host, self._seconds)
         except BaseException:
             await session.end()
             raise
+        if self.spare is not None:
+            await self.spare.replace()
         return session
 
     def _lost(self, session: Session) -> None:

@@ -60,6 +60,8 @@ class Keeper(Generic[_Kept]):
         self._task: asyncio.Task[None] | None = None
         self.lost: Callable[[_Kept], None] | None = None
         """Called at once when a process has ended."""
+        self.waiting: Callable[[], bool] = lambda: False
+        """Tells whether `again` has a process at hand, which needs no patience."""
 
     def watch(self) -> None:
         """Begin to restart it when it ends."""
@@ -92,7 +94,8 @@ class Keeper(Generic[_Kept]):
                 self.given_up = True
                 self._host.log.error("its process ended too often: it is not started again")
                 return
-            await asyncio.sleep(self._backoff.delay(attempt))
+            if attempt or not self.waiting():
+                await asyncio.sleep(self._backoff.delay(attempt))
             attempt += 1
             try:
                 self.current = await self._again()

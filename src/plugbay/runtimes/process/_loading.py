@@ -85,7 +85,8 @@ async def load_instance(
 
         if dialect == "hkp":
             return HkpInstance(request, await hkp(), hkp, folder, randomness)
-        return ProcessInstance(request, await session(), session, folder, randomness)
+        spare = place.policy.of(request.manifest.id).spare
+        return ProcessInstance(request, await session(), session, folder, randomness, spare=spare)
     except BaseException:
         folder.remove()
         raise
