@@ -99,6 +99,14 @@ def test_a_program_is_swapped_under_load_without_a_failed_request(gateway: Gatew
             traffic.more(64)
     assert traffic.seen.failures == []
     assert len(own(gateway)) == 2  # one for each worker
+
+    def measured() -> Any:
+        totals = gateway.client.call("GET", "/plugins/header-adder/metrics").json["totals"]
+        return totals if totals["processes"] >= 2 and totals["cpu_seconds"] else None
+
+    totals = wait_for("its processes are measured", measured)
+    assert totals["memory_bytes"] > 1 << 20
+    assert totals["requests"] >= 3 * 64
     done(gateway, gateway.change("POST", "/plugins/header-adder/disable"))
     wait_for("the processes are gone", lambda: not own(gateway))
 

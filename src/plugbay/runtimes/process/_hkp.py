@@ -162,6 +162,12 @@ class HkpInstance:
         self._stopped = False
 
     @property
+    def pids(self) -> tuple[int, ...]:
+        """The process that runs now, if one does."""
+        session = self.keeper.current
+        return () if session is None else (session.child.pid,)
+
+    @property
     def hooks(self) -> Mapping[str, Hook]:
         """The hook, until it is stopped."""
         return self._hooks

@@ -59,6 +59,7 @@ def test_a_process_that_is_killed_is_started_again(subject: Path) -> None:
             assert detected < 1.0
             assert again < 5.0
             assert pid_of(instance) != first
+            assert pid_of(instance) in instance.pids
             assert instance.keeper.restarts == 1
             await instance.health()
             response = await ask(instance, "on_request", Request("GET", "/answer"))
