@@ -88,7 +88,8 @@ async def _command(python: Path) -> list[str]:
     uv = shutil.which("uv")
     if uv is not None:
         return [uv, "pip", "install", "--quiet", "--link-mode", "copy", "--python", str(python)]
-    common = ["--quiet", "--no-input", "--disable-pip-version-check"]
+    # Without a retry pip would not say that an index did not answer.
+    common = ["--quiet", "--no-input", "--disable-pip-version-check", "--retries", "2"]
     if importlib.util.find_spec("pip") is not None:
         pip = [sys.executable, "-I", "-m", "pip", "--python", str(python)]
         return [*pip, *common, "install"]

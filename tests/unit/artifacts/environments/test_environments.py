@@ -90,10 +90,7 @@ def test_a_lock_that_cannot_be_had_is_a_finding(
     assert list(made.root.iterdir()) == []
 
 
-def test_an_index_that_does_not_answer_is_not_the_wheels_fault(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PIP_RETRIES", "0")
+def test_an_index_that_does_not_answer_is_not_the_wheels_fault(tmp_path: Path) -> None:
     source = Source(index="http://127.0.0.1:9/simple", seconds=60)
     made = Environments(tmp_path / "data", source)
     lock = lock_of(tmp_path, "greet==1.0 --hash=sha256:" + "a" * 64)

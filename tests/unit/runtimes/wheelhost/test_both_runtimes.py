@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench._go import ROOT
 
 from plugbay.kernel import LoadFailed
-from plugbay.sdk import Event, Timing
+from plugbay.sdk import Event, Permissions, Timing
 from plugbay.sdk.testing import FakeHost
 from unit.runtimes.wheelhost.both import (
     BOTH,
@@ -25,6 +25,8 @@ from unit.runtimes.wheels import load_request, run, until, write_payload
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from plugbay.kernel import LoadRequest
 
 both = pytest.mark.parametrize("runtime", BOTH)
 EVERYTHING = """
@@ -152,9 +154,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_payload(tmp_path_factory.mktemp("everything"), EVERYTHING)
 
 
-def asked(payload: Path, host: FakeHost | None = None, **config: object):  # type: ignore[no-untyped-def]  # a LoadRequest
-    from plugbay.sdk import Permissions
-
+def asked(payload: Path, host: FakeHost | None = None, **config: Any) -> LoadRequest:
     return load_request(
         payload,
         host=host or FakeHost("hello", "1.0.0", secrets={"key": "s3cret"}, declared=("key",)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 
 from plugbay.runtimes.process._pb import hook_pb2 as pb
 from plugbay.runtimes.wheelhost import _messages as m
@@ -30,7 +30,7 @@ PAIRS = [
 NOT_SAID = {"request_fields", "response_fields"}
 
 
-def sample(descriptor: Descriptor, only: str = "") -> dict[str, Any]:
+def sample(descriptor: Any, only: str = "") -> dict[str, Any]:
     """Fill every field of a message; of a oneof only the one that is asked for."""
     values: dict[str, Any] = {}
     for field in descriptor.fields:
