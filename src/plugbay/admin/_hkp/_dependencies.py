@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugbay.admin._hkp._judge import state_of
-from plugbay.admin._hkp._shapes import Dependencies, Edge, Node, moment
+from plugbay.admin._hkp._shapes import Dependencies, Edge, Node
+from plugbay.admin._hkp._times import moment
 from plugbay.kernel import DependencyGraph
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Response
 
-from plugbay.admin._hkp._shapes import HkpError, HkpFinding, moment
+from plugbay.admin._hkp._shapes import HkpError, HkpFinding
+from plugbay.admin._hkp._times import moment
 from plugbay.admin._http import Ask, visit
 from plugbay.admin._problems import headers_of, problem_of
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugbay.admin._hkp._shapes import Checks, HealthCounts, PluginHealth, moment
+from plugbay.admin._hkp._shapes import Checks, HealthCounts, PluginHealth
+from plugbay.admin._hkp._times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

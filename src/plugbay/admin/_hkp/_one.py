@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from plugbay.admin._hkp import _shapes as shape
 from plugbay.admin._hkp._judge import STATES, judge, last_check, requests_of, slots_of, state_of
-from plugbay.admin._hkp._shapes import go_duration, moment
+from plugbay.admin._hkp._times import go_duration, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

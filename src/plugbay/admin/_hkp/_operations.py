@@ -10,7 +10,8 @@ import msgspec
 from plugbay.admin._changes import tag_of
 from plugbay.admin._hkp._changes import carry_out
 from plugbay.admin._hkp._errors import RefusedError
-from plugbay.admin._hkp._shapes import Done, HkpConfig, HkpRollback, Validated, moment
+from plugbay.admin._hkp._shapes import Done, HkpConfig, HkpRollback, Validated
+from plugbay.admin._hkp._times import moment
 from plugbay.admin._http import Ask, principal, read_limited
 from plugbay.admin._schema import check_config
 from plugbay.control import Configure, Disable, Enable, Reload, Rollback

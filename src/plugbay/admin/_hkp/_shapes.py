@@ -2,7 +2,6 @@
 
 # No postponed annotations here: msgspec and Litestar read them, so they must be real.
 
-import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -303,21 +302,3 @@ class Dependencies(_Shape, frozen=True, kw_only=True):
     cycles: list[tuple[str, ...]]
     problems: list[str]
     timestamp: str
-
-
-def moment(seconds: float) -> str:
-    """Return a time as Go writes it in JSON (RFC 3339)."""
-    at = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def go_duration(seconds: float) -> str:
-    """Return a duration as Go's `Duration.String` does, such as `1m0s`."""
-    if 0 < seconds < 1:
-        return f"{seconds * 1000:.6g}ms"
-    minutes, left = divmod(round(seconds, 3), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    text = f"{round(left, 3):g}s"
-    if hours:
-        return f"{hours}h{minutes}m{text}"
-    return f"{minutes}m{text}" if minutes else text

@@ -12,7 +12,7 @@ from plugbay.admin._hkp import _shapes as shape
 from plugbay.admin._hkp._dependencies import dependencies
 from plugbay.admin._hkp._judge import count, judge, slots_of, state_of
 from plugbay.admin._hkp._one import status_of, use_of
-from plugbay.admin._hkp._shapes import go_duration, moment
+from plugbay.admin._hkp._times import go_duration, moment
 from plugbay.kernel import NotFound
 
 if TYPE_CHECKING:

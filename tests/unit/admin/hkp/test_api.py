@@ -6,8 +6,10 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from litestar.utils.sync import is_async_callable
 
-from plugbay.admin._hkp._shapes import go_duration, moment
+from plugbay.admin._hkp._times import go_duration, moment
+from plugbay.observability import HostMetrics, Registry
 
 from ..conftest import SCHEMA
 
@@ -341,3 +343,34 @@ def test_durations_and_times_are_written_as_go_does() -> None:
     said = [go_duration(seconds) for seconds in (0, 0.5, 1.5, 60, 61.25, 3600, 90061)]
     assert said == ["0s", "500ms", "1.5s", "1m0s", "1m1.25s", "1h0m0s", "25h1m1s"]
     assert moment(1_000_000.25) == "1970-01-12T13:46:40.250Z"
+
+
+def test_metrics_have_what_the_plugin_declares_itself(hkp: Hkp) -> None:
+    registry = Registry()
+    HostMetrics(registry, "hello", "1.0.0").counter("hits_total", "Hits.", ("who",)).inc(3, who="a")
+    registry.plugin("hello", "1.0.0", "pre-routing").answered = 4
+    hkp.world.metrics.update("worker-0", registry.snapshot(), incarnation="a")
+    said = hkp.get("/hello/metrics")
+    (hits,) = said["own"]
+    assert (hits["name"], hits["exported_as"]) == ("hits_total", "plugbay_plugin_hello_hits_total")
+    assert hits["series"] == [{"labels": {"version": "1.0.0", "who": "a"}, "value": 3.0}]
+    assert said["metrics"]["totals"]["answered"] == 4
+    assert hkp.get("/hello/status")["resource_use"]["totals"] == said["metrics"]["totals"]
+    plain = hkp.world.ask("GET", "/plugins/hello/metrics").json()
+    assert (plain["own"], plain["totals"]) == (said["own"], said["metrics"]["totals"])
+    assert hkp.world.ask("GET", "/plugins/nobody/metrics").status_code == 404
+
+
+def test_a_trial_is_no_act_and_waits_for_no_record(hkp: Hkp) -> None:
+    before = len(hkp.world.audited)
+    hkp.do("POST", "/hello/config/validate", json={"greeting": "ho"})
+    hkp.refused("POST", "/hello/config/validate", 400, json={"greeting": 1})
+    assert len(hkp.world.audited) == before
+    nosy = Hkp(hkp.world, "self")
+    assert nosy.ask("POST", "/hello/config/validate", json={}).status_code == 403
+    assert hkp.world.audited[-1]["act"] == "validatePluginConfig"
+
+
+def test_no_request_is_handed_to_a_thread(hkp: Hkp) -> None:
+    assert hkp.world.app.guards
+    assert all(map(is_async_callable, hkp.world.app.guards))
