@@ -47,10 +47,13 @@ bench-mcp: $(VENV)/.dev ## what plugins cost MCP traffic, over stdio and HTTP
 conformance-mcp: $(VENV)/.dev ## the official MCP suite, directly and through the gateway
 	$(BIN)/python scripts/mcp_conformance.py
 
+interop-mcp: $(VENV)/.dev ## official MCP clients and servers, directly and through Plugbay
+	$(BIN)/python -W ignore scripts/mcp_interop.py
+
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	@scripts/setup run
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml
 	@scripts/setup dev
 
-.PHONY: help run test setup fmt lint types imports unit simulate fuzz bench bench-mcp conformance-mcp
+.PHONY: help run test setup fmt lint types imports unit simulate fuzz bench bench-mcp conformance-mcp interop-mcp

@@ -32,6 +32,7 @@ class Figures:
     medians: list[float] = field(default_factory=list[float])
     seconds: list[float] = field(default_factory=list[float])
     rates: list[float] = field(default_factory=list[float])
+    cpu: list[float] = field(default_factory=list[float])
     large: float = 0.0
     memory_kb: int = 0
     large_memory_kb: int = 0
@@ -72,6 +73,12 @@ def peak(pids: Sequence[int]) -> int:
             status = Path(f"/proc/{pid}/status").read_text()
             found = max(found, int(status.split("VmHWM:")[1].split()[0]))
     return found
+
+
+def used(pids: Sequence[int]) -> float:
+    """Return the CPU seconds that these processes have used, to the nanosecond."""
+    files = [path for pid in pids for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(path.read_text().split()[0]) for path in files) / 1e9
 
 
 class Stdio:
@@ -125,9 +132,10 @@ class Stdio:
             if "method" not in message:
                 raise RuntimeError(f"{self.command[0]}: {message or 'it has ended'}")
 
-    def memory(self) -> int:
-        """Return its largest memory so far, in KiB."""
-        return peak([self.process.pid])
+    @property
+    def pids(self) -> Sequence[int]:
+        """The process that we have started; a wrapper's server is not counted."""
+        return [self.process.pid]
 
     async def close(self) -> None:
         """End it."""
@@ -179,10 +187,6 @@ class Http:
                 assert (await self._ask(reader, writer, call(id, self.tool)))["id"] == id
 
         await asyncio.gather(*(client(*one) for one in self.spare))
-
-    def memory(self) -> int:
-        """Return the largest memory of its processes so far, in KiB."""
-        return peak(self.pids)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -261,17 +265,19 @@ async def measure(
         for name, way in ways.items():
             share = 10 if name in slow else 1
             took: list[float] = []
+            before = used(way.pids)
             for id in range(1, serial // share + 1):
                 began = time.perf_counter()
                 await way.one(id)
                 took.append(time.perf_counter() - began)
+            way.figures.cpu.append((used(way.pids) - before) / len(took))
             way.figures.seconds += took
             way.figures.medians.append(statistics.median(took))
             began = time.perf_counter()
             await way.many(many // share)
             way.figures.rates.append(many // share / (time.perf_counter() - began))
     for way in ways.values():
-        way.figures.memory_kb = way.memory()
+        way.figures.memory_kb = peak(way.pids)
     if large:
         await measure_large(ways)
     for way in ways.values():
@@ -288,12 +294,15 @@ async def measure_large(ways: Mapping[str, Stdio | Http]) -> None:
             await way.one(id, text)
             took.append(time.perf_counter() - began)
         way.figures.large = min(took)
-        way.figures.large_memory_kb = way.memory()
+        way.figures.large_memory_kb = peak(way.pids)
 
 
 def show(title: str, ways: Mapping[str, Stdio | Http]) -> None:
-    """Print a table."""
-    columns = f"{'p50 ms':>8} {'p99 ms':>8} {'+p50':>8} {'calls/s':>9} {'share':>6} {'MiB':>6}"
+    """Print a table. The CPU time of a call is that of what stands between, not of the server."""
+    columns = (
+        f"{'p50 ms':>8} {'p99 ms':>8} {'+p50':>8} {'calls/s':>9} {'share':>6} {'CPU µs':>7}"
+        f" {'MiB':>6}"
+    )
     large = any(way.figures.large for way in ways.values())
     print(f"\n{title:44} {columns}" + (f" {'10 MB ms':>9} {'MiB then':>9}" if large else ""))
     direct = next(iter(ways.values())).figures
@@ -302,7 +311,7 @@ def show(title: str, ways: Mapping[str, Stdio | Http]) -> None:
         added, share = one.p50() - direct.p50(), one.rate() / direct.rate()
         row = (
             f"{name:44} {one.p50():8.3f} {one.p99():8.3f} {added:8.3f} {one.rate():9.0f}"
-            f" {share:6.0%} {one.memory_kb / 1024:6.0f}"
+            f" {share:6.0%} {min(one.cpu) * 1e6:7.0f} {one.memory_kb / 1024:6.0f}"
         )
         if large:
             row += f" {one.large * 1000:9.0f} {one.large_memory_kb / 1024:9.0f}"

@@ -101,7 +101,7 @@ def gateways(upstream: Upstream) -> Iterator[dict[str, Http]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for count in (0, HOOKS // 2, HOOKS):
             gateway = stack.enter_context(Gateway(settings=settings, upstream=upstream))
-            for project in projects(folder, count):
+            for project in projects(folder / str(count), count):
                 artifact = gateway.push(project)
                 gateway.put(str(artifact["plugin"]), digest=artifact["digest"])
             name = f"plugbay route, {count} plugins"

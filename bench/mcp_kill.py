@@ -1,0 +1,289 @@
+"""kill -9 around MCP traffic, at random points: `python -m bench.mcp_kill [RUNS] [--seed N]`.
+
+A client keeps 64 calls in flight through `plugbay monitor`, which has two km plugins (in Go and in
+Python, each a process) beside it. Then one of them is killed: a plugin, the server, the client, or
+the wrapper itself. Every call must be answered once, by its result or by an error that says that
+the server has gone; nothing may hang for more than five seconds; no process may be left behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench._go import ROOT, build_go
+from bench._mcp_ways import call
+from bench._rig import describe, table
+from bench.mcp import MONITOR, SERVER
+
+IN_FLIGHT = 64
+LONGEST = 5.0
+VICTIMS = ("server", "client", "Go plugin", "Python plugin", "wrapper")
+PYTHON_PLUGIN = ROOT / "tests" / "unit" / "km" / "program.py.txt"
+KEY = "bench-api-key-1234567890"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one run."""
+
+    seconds: float = 0.0
+    answered: int = 0
+    refused: int = 0
+    problems: list[str] = field(default_factory=list[str])
+
+    def must(self, holds: bool, what: str) -> None:
+        """Note a problem unless it holds."""
+        if not holds:
+            self.problems.append(what)
+
+
+def make_home(folder: Path) -> dict[str, str]:
+    """Install both plugins into a home directory, and return the environment that has it."""
+    plugins, records = folder / ".km" / "plugins", folder / "records"
+    plugins.mkdir(parents=True)
+    records.mkdir()
+    shutil.copy(build_go(ROOT / "go/examples/km"), plugins / "km-plugin-console-logger")
+    about = {
+        "name": "watcher",
+        "version": "1.0.0",
+        "tier": "Free",
+        "user_tier": "Free",
+        "authorized": True,
+        "key": KEY,
+        "lasts": 3600,
+        "dies": False,
+        "record": str(records / "watcher.jsonl"),
+    }
+    program = plugins / "km-plugin-watcher"
+    text = PYTHON_PLUGIN.read_text().format(python=sys.executable, about=json.dumps(about))
+    program.write_text(text)
+    program.chmod(0o755)
+    (folder / ".plugbay").mkdir()
+    (folder / ".plugbay" / "km.toml").write_text(
+        f"[limits]\nreadable = {json.dumps([str(ROOT / 'src')])}\n"
+        f"writable = {json.dumps([str(records)])}\n"
+    )
+    state = str(folder / "state")
+    return {**os.environ, "HOME": str(folder), "PLUGBAY_STATE_DIR": state, "KM_API_KEY": KEY}
+
+
+def below(pid: int) -> dict[int, str]:
+    """Return the processes below one, and their command lines."""
+    found: dict[int, str] = {}
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found |= {child: _command(child)} | below(child)
+    return found
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return ""
+
+
+def role(command: str) -> str:
+    """Return what a process below the wrapper is, as `VICTIMS` has it."""
+    if "_mcp_server.py" in command:
+        return "server"
+    return "Python plugin" if "python" in command.partition(" ")[0] else "Go plugin"
+
+
+def whole(pid: int) -> bool:
+    """Whether the server and both plugins run below the wrapper."""
+    return {*map(role, below(pid).values())} == {"server", "Go plugin", "Python plugin"}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def gone(pids: set[int], patience: float) -> set[int]:
+    """Wait until these have ended; return those that have not."""
+    until = time.monotonic() + patience
+    while (left := {pid for pid in pids if alive(pid)}) and time.monotonic() < until:
+        time.sleep(0.01)
+    return left
+
+
+class Client:
+    """Keeps calls in flight and counts what comes back."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process, self._stdin, self._stdout = process, process.stdin, process.stdout
+        self._buffer = b""
+        self.asked = 0
+        self.answers: Counter[int] = Counter()
+        self.refused = 0
+        self.longest = 0.0
+        self.ended = False
+
+    def ask(self, count: int) -> None:
+        """Send calls, unless nobody takes them any more."""
+        ids = range(self.asked, self.asked + count)
+        try:
+            self._stdin.write(b"".join(call(id) + b"\n" for id in ids))
+            self._stdin.flush()
+            self.asked += count
+        except BrokenPipeError:
+            self.ended = True
+
+    def serve(self, until: float, *, more: bool = True) -> None:
+        """Take answers until then, or the end; ask anew for each if `more`."""
+        while (left := until - time.monotonic()) > 0:
+            began = time.monotonic()
+            if not select.select([self._stdout], [], [], left)[0]:
+                self.longest = max(self.longest, time.monotonic() - began)
+                return
+            self.longest = max(self.longest, time.monotonic() - began)
+            data = os.read(self._stdout.fileno(), 1 << 18)
+            if not data:
+                self.ended = True
+                return
+            *lines, self._buffer = (self._buffer + data).split(b"\n")
+            for line in lines:
+                self._take(json.loads(line))
+            if more and lines and not (self.ended or self.refused):
+                self.ask(len(lines))
+            if not more and len(self.answers) == self.asked:
+                return
+
+    def _take(self, message: dict[str, object]) -> None:
+        id = message["id"]
+        assert isinstance(id, int)
+        self.answers[id] += 1
+        if "error" in message:
+            self.refused += 1
+
+    def close(self) -> None:
+        """End the input."""
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+
+
+def start(env: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a wrapped server."""
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    return subprocess.Popen(
+        [*MONITOR, "--", *SERVER], stdin=pipe, stdout=pipe, stderr=null, env=env
+    )
+
+
+def run(victim: str, delay: float, env: dict[str, str]) -> Outcome:
+    """Kill something `delay` seconds after the first answers have come."""
+    outcome = Outcome()
+    process = start(env)
+    client = Client(process)
+    client.ask(IN_FLIGHT)
+    first = time.monotonic() + 60
+    while not (client.answers and whole(process.pid)) and time.monotonic() < first:
+        client.serve(time.monotonic() + 0.02)
+    client.longest = 0.0
+    client.serve(time.monotonic() + delay)
+    family = below(process.pid)
+    outcome.must(whole(process.pid), f"there are only {[*family.values()]}")
+    began = time.monotonic()
+    if victim == "client":
+        # What the system does when a client is killed: both pipes are closed at once.
+        client.close()
+        if process.stdout is not None:
+            process.stdout.close()
+    elif victim == "wrapper":
+        os.kill(process.pid, signal.SIGKILL)
+    else:
+        for pid in [pid for pid, line in family.items() if role(line) == victim]:
+            os.kill(pid, signal.SIGKILL)
+    _after(victim, client, outcome)
+    left = gone({process.pid, *family} if process.poll() is None else {*family}, LONGEST)
+    outcome.must(not left, f"left behind: {[family.get(pid, 'the wrapper') for pid in left]}")
+    outcome.seconds = time.monotonic() - began
+    outcome.answered, outcome.refused = len(client.answers), client.refused
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    client.close()
+    if process.stdout is not None:
+        process.stdout.close()
+    return outcome
+
+
+def _after(victim: str, client: Client, outcome: Outcome) -> None:
+    if victim == "client":
+        return
+    plugin = "plugin" in victim
+    client.serve(time.monotonic() + (0.5 if plugin else LONGEST))
+    if plugin:
+        outcome.must(not client.ended, "the stream has ended with the plugin")
+        client.serve(time.monotonic() + LONGEST, more=False)
+        outcome.must(not client.refused, f"{client.refused} calls were refused")
+        client.close()
+        client.serve(time.monotonic() + LONGEST)
+    outcome.must(client.ended, "the stream has not ended")
+    outcome.must(client.longest < LONGEST, f"silence of {client.longest:.1f} s")
+    twice = [id for id, count in client.answers.items() if count > 1]
+    outcome.must(not twice, f"answered twice: {twice[:5]}")
+    if victim != "wrapper":
+        # What was written when the server was gone already is answered too.
+        unanswered = [id for id in range(client.asked) if id not in client.answers]
+        outcome.must(not unanswered, f"{len(unanswered)} calls were not answered")
+
+
+def main() -> None:
+    """Run it, and exit with 1 if a run was not as it must be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=int, nargs="?", default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    chance = random.Random(options.seed)
+    describe("kill -9 around MCP", f"{options.runs} runs, seed {options.seed}, 64 calls in flight")
+    outcomes: dict[str, list[Outcome]] = {victim: [] for victim in VICTIMS}
+    with tempfile.TemporaryDirectory() as folder:
+        env = make_home(Path(folder))
+        for number in range(options.runs):
+            victim = VICTIMS[number % len(VICTIMS)]
+            delay = chance.uniform(0, 0.4)
+            outcome = run(victim, delay, env)
+            outcomes[victim].append(outcome)
+            for problem in outcome.problems:
+                print(f"run {number}, {victim} after {delay:.3f} s: {problem}", flush=True)
+    rows: list[list[object]] = []
+    for victim, found in outcomes.items():
+        if found:
+            rows.append(
+                [
+                    victim,
+                    len(found),
+                    sum(one.answered for one in found),
+                    sum(one.refused for one in found),
+                    max(one.seconds for one in found),
+                    sum(bool(one.problems) for one in found),
+                ]
+            )
+    table(["killed", "runs", "answers", "refused (50301)", "over after, at most s", "wrong"], rows)
+    sys.exit(any(one.problems for found in outcomes.values() for one in found))
+
+
+if __name__ == "__main__":
+    main()
