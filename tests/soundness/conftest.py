@@ -35,6 +35,7 @@ def gateway(shared_gateway: Gateway) -> Gateway:
 
 @pytest.fixture
 def upstream(recording: Upstream) -> Upstream:
+    recording.settle()  # what the test before has given up may not have been read yet
     recording.requests.clear()
     recording.refused.clear()
     return recording

@@ -39,7 +39,7 @@ class Gateway:
 
     def settle(self) -> None:
         """Wait until no client is connected and nothing is in flight or held by anybody."""
-        for _ in wait_until():
+        for _ in wait_until(30):
             stats = self.stats()
             spare = stats.pop("spare")
             if not any(stats.values()):

@@ -233,6 +233,7 @@ def test_what_is_forwarded_is_what_h11_reads(gateway: Gateway, upstream: Upstrea
     cases = build()
     asyncio.run(run(cases, gateway.port))
     gateway.settle()
+    upstream.settle()
     arrived = {request.number: request.message for request in upstream.requests}
     claimed = Counter(number for case in cases for number in case.numbers)
     assert not [number for number, times in claimed.items() if times > 1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import select
 import socket
 import struct
 import threading
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import h11
+from tests.soundness.client import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +51,15 @@ class Link:
         self.sock = sock
         self.parser = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
         self.raw = bytearray()
+        self.busy = False
+        """Whether a request has come that is not over yet."""
+
+    def quiet(self) -> bool:
+        """Whether nothing has come that nobody has looked at."""
+        try:
+            return not self.busy and not select.select([self.sock], (), (), 0)[0]
+        except (OSError, ValueError):
+            return False  # it is being closed
 
     def receive(self) -> bytes:
         """Return the next bytes, empty at the end of the connection or when it is reset."""
@@ -131,6 +142,12 @@ class Upstream:
             if not self._change.wait_for(condition, _DEADLINE):
                 raise TimeoutError(f"the upstream waited in vain for {what}")
 
+    def settle(self) -> None:
+        """Wait until all that was sent here has been read, and what is over has ended."""
+        for _ in wait_until(30):
+            if all(link.quiet() for link in tuple(self.links)):
+                return
+
     def open_links(self) -> int:
         return len(self.links)
 
@@ -174,9 +191,11 @@ class Upstream:
                 self._change.notify_all()
 
     def _one(self, link: Link) -> bool:
+        link.busy = False
         event = link.event()
         if not isinstance(event, h11.Request):
             return False
+        link.busy = True
         request = Recorded(
             next(self._numbers), event.method, event.target, list(event.headers.raw_items())
         )

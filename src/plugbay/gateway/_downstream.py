@@ -29,7 +29,7 @@ from plugbay.gateway._fast_exchange import MOST, FastExchange
 from plugbay.gateway._framing import BACKLOG, CHUNKED_PREAMBLE, HANDLER, spaced
 from plugbay.gateway._keep_alive import keep_alive
 from plugbay.gateway._problem import Refused
-from plugbay.gateway._request_head import RequestHead, read_request_head, without_space
+from plugbay.gateway._request_head import AMBIGUOUS, RequestHead, read_request_head, without_space
 from plugbay.gateway._ticker import NEVER
 from plugbay.gateway._trailers import safe_trailers
 
@@ -218,6 +218,10 @@ class Downstream(Connection):
                 raise Refused(505, "the versions served are HTTP/1.1 and HTTP/1.0")
         head.keep = self.keep
         read_request_head(head, special)
+        if head.spelling is not None and head.spelling.escaped:
+            table = self.plane.table
+            if table is None or not table.takes_escaped:
+                raise Refused(400, AMBIGUOUS)
         return head
 
     def _begin_exchange(self, head: RequestHead) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from plugbay.gateway._body import BodyQueue, Gate, Sink
 from plugbay.gateway._framing import HANDLER
 from plugbay.gateway._problem import problem
+from plugbay.gateway._request_head import AMBIGUOUS
 from plugbay.gateway._responding import Responding
 from plugbay.gateway._wire import METHODS
 from plugbay.sdk import Request
@@ -107,10 +108,18 @@ class Exchange(Responding):
 
     def _match(self, table: Table) -> None:
         head, request = self.head, self.request
+        if head.spelling is not None and request.target is head.spelled:
+            request.target = head.target  # it was parked: another table may see it otherwise
         target = request.target
         path = target.partition(b"?")[0] if target != b"*" else b"/"
         method = head.method if self.pre is None else request.method.encode("latin-1")
         route = table.match(head.host, path, method)
+        if head.spelling is not None and target is head.target:
+            spelled = table.spell(head, route, method)
+            if spelled is None:
+                self.fail(400, AMBIGUOUS)
+                return
+            request.target = head.spelled = spelled
         if route is None:
             self.answer(self.plane.unrouted(table, head.host, path, method))
             return

@@ -9,6 +9,8 @@ the target that is sent, and it is normal:
   upper case (RFC 3986, 6.2.2);
 - empty segments are dropped: `//admin` and `/admin` are one file to most upstreams.
 
+A route may want slashes otherwise: see `_spelling`.
+
 Refused, because upstreams disagree about what they mean: an encoded slash or backslash, an
 encoded or plain control character, a plain backslash, a `%` that encodes nothing, a fragment,
 bytes outside ASCII, and a dot segment with a parameter (`/..;x/`: Tomcat resolves it). The query
@@ -30,7 +32,9 @@ _QUERY = re.compile(rb"[!\"$-~]*").fullmatch
 _DOTS_WITH_PARAMETER = re.compile(rb"/\.\.?;").search
 _ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_AMBIGUOUS = frozenset((*range(0x20), 0x7F, ord("/"), ord("\\")))
+CONTROLS = frozenset((*range(0x20), 0x7F, ord("\\")))
+"""What may not be encoded in any path."""
+_AMBIGUOUS = CONTROLS | {ord("/")}
 
 
 def is_plain(target: bytes) -> bool:
@@ -45,23 +49,23 @@ def normal_target(target: bytes) -> bytes | None:
     """
     if _PLAIN(target) is not None:
         return target
+    path, query = normal_escapes(target, _AMBIGUOUS)
+    if path is None or _DOTS_WITH_PARAMETER(path) is not None:
+        return None
+    return _without_dots(path) + query
+
+
+def normal_escapes(target: bytes, refused: frozenset[int]) -> tuple[bytes | None, bytes]:
+    """Return the path, with what is unreserved decoded, and the query with its mark.
+
+    The path is None if it, or the query, is malformed, or if one of the `refused` is encoded.
+    """
     path, mark, query = target.partition(b"?")
     if _PATH(path) is None or _QUERY(query) is None:
-        return None
-    decoded = _decode(path)
-    if decoded is None or _DOTS_WITH_PARAMETER(decoded) is not None:
-        return None
-    return _without_dots(decoded) + mark + query
-
-
-def _decode(path: bytes) -> bytes | None:
-    """Decode what is unreserved; None if something ambiguous is encoded."""
-    if b"%" not in path:
-        return path
-    for found in _ENCODED.findall(path):
-        if int(found[1:], 16) in _AMBIGUOUS:
-            return None
-    return _ENCODED.sub(_normal_octet, path)
+        return None, b""
+    if any(int(found[1:], 16) in refused for found in _ENCODED.findall(path)):
+        return None, b""
+    return _ENCODED.sub(_normal_octet, path), mark + query
 
 
 def _normal_octet(found: re.Match[bytes]) -> bytes:

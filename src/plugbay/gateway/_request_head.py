@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from plugbay.gateway._forwarded import is_forwarding
 from plugbay.gateway._paths import is_plain, normal_target
 from plugbay.gateway._problem import Refused
+from plugbay.gateway._spelling import spelling
 
 if TYPE_CHECKING:
+    from plugbay.gateway._spelling import Spelling
     from plugbay.gateway._wire import Fields
 
 _OWS = b" \t"
@@ -46,6 +48,7 @@ _SPECIAL = frozenset(
 _TRACE = frozenset((b"plugbay-trace", b"traceparent", b"tracestate"))
 _OWN_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings", b""))
 _KEPT = frozenset((b"host", b"content-length"))
+AMBIGUOUS = "the request target is ambiguous or malformed"
 USUAL_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
 """Values of Connection that name no field."""
 
@@ -74,6 +77,8 @@ class RequestHead:
         "length",
         "method",
         "request_id",
+        "spelled",
+        "spelling",
         "target",
         "trace",
         "trailers",
@@ -83,6 +88,10 @@ class RequestHead:
     def __init__(self, method: bytes, target: bytes, fields: Fields) -> None:
         self.method = method
         self.target = target
+        self.spelling: Spelling | None = None
+        """If its path can be read in two ways; then `target` is the strictest reading."""
+        self.spelled = b""
+        """The target as the route wants it, then."""
         self.http10 = self.keep = False
         self.fields = fields
         self.forwarding: Fields | None = None
@@ -189,9 +198,14 @@ def _normal(head: RequestHead, target: bytes) -> bytes:
     """Return the target in normal origin form (RFC 9112, 3.2). Raises `Refused`."""
     if not target.startswith(b"/"):
         target = _other_form(head, target)
-    normal = target if target == b"*" else normal_target(target)
+    if target == b"*":
+        return target
+    normal = normal_target(target)
+    head.spelling = found = spelling(target)
+    if found is not None:
+        return found.strict
     if normal is None:
-        raise Refused(400, "the request target is ambiguous or malformed")
+        raise Refused(400, AMBIGUOUS)
     return normal
 
 

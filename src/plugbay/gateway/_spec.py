@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+EscapedSlashes = Literal["reject", "keep", "decode"]
 Balance = Literal["round-robin", "weighted", "least-requests", "consistent-hash"]
 
 
@@ -126,6 +127,11 @@ class RouteSpec:
     max_body: int = 0
     """Bytes; 0 is the listener's limit."""
     websocket: bool = True
+    escaped_slashes: EscapedSlashes = "reject"
+    """What becomes of a path with `%2F`: 400, or it is sent as it is, or with plain slashes. It
+    must lie under this route also when it is read with plain slashes."""
+    merge_slashes: bool = True
+    """Whether empty segments (`//`) are dropped from the path that is sent."""
 
     @property
     def leads(self) -> tuple[str, ...]:

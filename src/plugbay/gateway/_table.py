@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._member import Member
     from plugbay.gateway._pool import UpstreamPool
     from plugbay.gateway._pools import UpstreamPools
+    from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._routes import Explanation
     from plugbay.gateway._spec import RouteSpec, UpstreamSpec
     from plugbay.kernel import Ordered
@@ -89,8 +90,24 @@ class Table:
         self.chains = tuple(chains)
         self.order = order
         """The plugins before the match, and why they stand as they do."""
+        self.takes_escaped = any(spec.escaped_slashes != "reject" for spec in router.routes)
+        """Whether some route takes paths with escaped slashes."""
         self._leased, self._pools = tuple(leased), pools
         self._retired = False
+
+    def spell(self, head: RequestHead, route: Route | None, method: bytes) -> bytes | None:
+        """Return the target as its `route` wants it; None if it is to be refused.
+
+        The route was found by the strictest reading; the other one must not lead elsewhere.
+        """
+        spelling = head.spelling
+        if spelling is None or route is None:
+            return None if spelling is not None and spelling.escaped else head.target
+        target = spelling.wanted(route.spec)
+        if target is None or target == head.target:
+            return target
+        path = target.partition(b"?")[0]
+        return target if self.match(head.host, path, method) is route else None
 
     @property
     def routes(self) -> tuple[RouteSpec, ...]:

@@ -127,13 +127,13 @@ class RawUpstream:
 
     @staticmethod
     async def _chunks(reader: asyncio.StreamReader) -> bytes:
-        body = b""
+        body = bytearray()
         while size := int(await reader.readline(), 16):
             body += await reader.readexactly(size)
             await reader.readline()
         while await reader.readline() != b"\r\n":
             pass
-        return body
+        return bytes(body)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
