@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from plugbay_zerotrust import Config, Issuer, Policy
+from plugbay_zerotrust import Config, Issuer, Policy, _desk
 from plugbay_zerotrust._desk import CREATED, DENIED
 from plugbay_zerotrust._passwords import WAITING
 from plugbay_zerotrust._records import Session
@@ -123,6 +123,18 @@ def test_a_flood_of_sign_ins_does_not_make_others_wait() -> None:
         assert (await alice.login()).status == 200
 
     play(story, attempts=100)
+
+
+def test_a_sign_in_that_takes_too_long_is_not_late_for_the_gateway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_desk, "PATIENCE", 0.0001)  # less than any password takes
+
+    async def story(alice: Client) -> None:
+        answer = await alice.login()
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+
+    play(story)
 
 
 def test_attempts_are_counted_for_all_workers_together() -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE: Final = 0.001
-"""False alarms that the threshold is calibrated for, of the harmless requests held back for it."""
+"""False alarms that the threshold is calibrated for, of the harmless requests of each origin that
+are held back for it; where these are fewer than a thousand, none."""
 LEAST: Final = 1.0
 """The lowest threshold, whatever the calibration says: rare is not never."""
 PENALTY: Final = 1e-6
@@ -51,12 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--queries", type=Path, help="JSON list of hostile query strings")
     parser.add_argument("--log", type=Path, help="access log of harmless requests")
     parser.add_argument("--text", type=Path, nargs="*", default=[], help="files of ordinary prose")
+    parser.add_argument("--holdout", type=Path, nargs="*", default=[], help="prose to test only")
     parser.add_argument("--out", type=Path, help="where to write the model (.npz)")
     parser.add_argument("--version", default="1")
     parser.add_argument("--cross", action="store_true", help="also train on one set, test on other")
     parser.add_argument("--steps", type=int, default=STEPS)
     asked = parser.parse_args(arguments)
     parts = list(read(asked.httpparams, asked.queries, asked.log, asked.text))
+    parts += untouched(asked.holdout)
     if len({part.hostile for part in parts}) < 2:
         parser.error("name files with both: harmless requests, and attacks")
     if asked.cross:
@@ -99,6 +102,19 @@ def read(
         yield Part("prose", False, texts[:learn], held[: cut - learn], held[cut - learn :])
 
 
+def untouched(paths: Sequence[Path]) -> list[Part]:
+    """Return prose of other authors, of which nothing is learned, nor calibrated by."""
+    chance = random.Random(SEED)  # noqa: S311 - to repeat it
+    return [
+        Part(
+            f"holdout: {path.stem}",
+            False,
+            test=[[text] for text in placed(list(phrases(path, chance)), chance)],
+        )
+        for path in paths
+    ]
+
+
 def _of_targets(name: str, found: Sequence[bytes]) -> Iterable[Part]:
     learn, cut = len(found) * 3 // 7, len(found) * 4 // 7
     known = list(dict.fromkeys(piece for target in found[:learn] for piece in pieces(target)))
@@ -137,8 +153,9 @@ def train(parts: Sequence[Part], *, version: str = "1", steps: int = STEPS) -> M
     found = fit(Samples(texts, hostile, weights), penalty=PENALTY, most=steps)
     names = ", ".join(part.name for part in parts if part.learn)
     model = Model(found, Facts(version, LEAST, names, {}))
-    held = [request for part in parts for request in part.calibrate]
-    threshold = max(LEAST, limit(scores(model, held), RATE)) if held else LEAST
+    # Each origin by itself: one with many requests must not outvote one with few.
+    held = [scores(model, part.calibrate) for part in parts if part.calibrate and not part.hostile]
+    threshold = max([LEAST, *(limit(found, RATE) for found in held)])
     _say(f"learned from {len(texts)} texts in {time.perf_counter() - began:.0f} s: {names}")
     return Model(found, Facts(version, round(threshold, 3), names, {}))
 

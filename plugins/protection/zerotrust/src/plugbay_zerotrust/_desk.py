@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 CREATED: Final = "ztna.session.created"
 DENIED: Final = "ztna.access.denied"
+PATIENCE: Final = 4.0
+"""Seconds for an endpoint, less than `request_ms` of the manifest: a sign-in that is late for the
+gateway counts as a failure of the plugin, and enough of these close every path."""
 _ENROL: Final = 300.0
 """Seconds since the last proof within which a factor may be enrolled or removed."""
 
@@ -69,12 +73,13 @@ class Desk:
             )
         try:
             check_origin(request, self._config)
-            return await route(request, address)
+            async with asyncio.timeout(PATIENCE):
+                return await route(request, address)
         except Refused as refused:
             return refused.response
         except SessionChanged:
             return Response.problem(409, "Conflict", detail="the session has just changed")
-        except PasswordsBusy:
+        except (PasswordsBusy, TimeoutError):
             return Response.problem(503, "Service Unavailable", retry_after=1)
         except HostUnavailable:
             return Response.problem(503, "Service Unavailable", retry_after=5)
