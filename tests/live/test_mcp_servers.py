@@ -13,7 +13,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from bench._gateway import Gateway, wait_for
+from bench._gateway import Gateway, wait_for, write_plugin
 
 from mcp import Client
 
@@ -347,3 +347,97 @@ def test_nothing_is_left_when_the_host_is_killed_and_clients_begin_anew(gateway,
     wait_for("the session is forgotten", forgotten)
     session.session = ""
     assert "result" in talk("/hand").initialize().call(2, "echo")
+
+
+PLUGINS = Path(__file__).parents[2] / "plugins" / "mcp"
+MARK = '''
+from plugbay.sdk import McpFilter, Plugin
+
+
+class Main(Plugin[None], McpFilter):
+    """Writes what it hears of servers, and says who asks."""
+
+    def on_exit(self, session, code):
+        """Write it."""
+        self.host.log.warning("%s has ended with %d", session.server, code)
+
+    def on_tool_result(self, message):
+        """Say it."""
+        content = [{"type": "text", "text": message.session.identity}]
+        return message.replace(result={**message.result, "content": content})
+'''
+WHO = '''
+from plugbay.sdk import Plugin, RequestFilter
+
+
+class Main(Plugin[None], RequestFilter):
+    """Knows its clients by a key."""
+
+    def on_request(self, request):
+        """Say who it is."""
+        request.state["identity"] = request.headers.get("x-key", "nobody")
+'''
+
+
+def enable(gateway, project, **content):
+    artifact = gateway.push(project)
+    assert artifact["state"] == "validated", artifact
+    plugin = str(artifact["plugin"])
+    operation = gateway.put(plugin, digest=artifact["digest"], **content)
+    assert operation["state"] in ("succeeded", "draining"), operation
+    return plugin
+
+
+def test_plugins_know_who_asks_and_hear_of_a_server_s_end(gateway, talk, tmp_path):
+    made = [
+        write_plugin(tmp_path / "a", "who", "1.0.0", WHO, 'provides = ["request-filter"]\n'),
+        write_plugin(tmp_path / "b", "mark", "1.0.0", MARK, 'provides = ["mcp-filter"]\n'),
+    ]
+    plugins = [enable(gateway, project) for project in made]
+    try:
+        session = talk("/hand").initialize()
+        body = message(2, "tools/call", name="echo", arguments={})
+        _, answer = session.post(body, x_key="ann")
+        assert json.loads(answer)["result"]["content"][0]["text"] == "ann"
+        session.call(3, "exit", code=5)
+        wait_for("it was heard", lambda: "hand has ended with 5" in gateway.log.read_text())
+    finally:
+        for plugin in plugins:
+            gateway.change("POST", f"/plugins/{plugin}/disable")
+
+
+def test_pins_of_a_route_are_approved_by_the_admin_api(gateway, talk):
+    plugin = enable(gateway, PLUGINS / "pins", config={"trust_first": False})
+
+    def operate(verb, name, content=None):
+        reply = gateway.client.call(verb, f"/plugins/pins/operations/{name}", content).json
+        assert not reply["failed"], reply
+        return next(iter(reply["workers"].values()))
+
+    def listed(id):
+        _, body = session.post(message(id, "tools/list"))
+        return [tool["name"] for tool in json.loads(body)["result"]["tools"]]
+
+    try:
+        session = talk("/hand").initialize()
+        assert listed(2) == []
+        assert {row["state"] for row in operate("GET", "list")["pins"]} == {"new"}
+        operate("POST", "approve", {"server": "hand", "tool": "echo"})
+        assert listed(3) == ["echo"]
+        assert "result" in session.call(4, "echo")
+        operate("POST", "reset", {"server": "hand"})
+    finally:
+        gateway.change("POST", f"/plugins/{plugin}/disable")
+
+
+def test_telemetry_is_taken_by_a_gateway(gateway, talk):
+    plugin = enable(gateway, PLUGINS / "telemetry", config={"endpoint": "http://127.0.0.1:1/"})
+    try:
+        session = talk("/hand").initialize()
+        parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        answer = session.post(
+            message(2, "tools/call", name="meta", arguments={}, _meta={"traceparent": parent})
+        )
+        assert answer[0].status == 200
+    finally:
+        gateway.change("POST", f"/plugins/{plugin}/disable")

@@ -11,95 +11,24 @@ import asyncio
 import contextlib
 import logging
 import signal
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
-from plugbay.kernel import Backoff, BreakerState, CircuitBreaker, PlugbayError, Unavailable
+from plugbay.kernel import Backoff, BreakerState, PlugbayError, Unavailable
 from plugbay.mcp._child import GRACE, Child, exit_code
 from plugbay.mcp._framing import MAX_MESSAGE, LineSplitter
 from plugbay.mcp._pipes import CHUNK
 from plugbay.mcp._replay import Replay, changed_lists, is_replayed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from plugbay.kernel import Clock, Randomness
-    from plugbay.mcp._framing import TooLong
-
-    Lines = list[bytes | TooLong]
+    from plugbay.kernel import CircuitBreaker, Clock, Randomness
+    from plugbay.mcp._owner import Lines, Notice, Owner
+    from plugbay.mcp._restarts import RestartPolicy, ServerCommand
 
 _log = logging.getLogger("plugbay.mcp")
 LOGGED = 2000
 """Characters of a line of its standard error that are told."""
 HANDSHAKE_SECONDS = 30.0
 """Seconds that a fresh process has to answer the replayed `initialize`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerCommand:
-    """How to start a server. `env` is asked at each start, and may raise `Unavailable`; None
-    hands on our own. `bound`: it ends with this process."""
-
-    name: str
-    command: tuple[str, ...]
-    env: Callable[[], Mapping[str, str]] | None = None
-    directory: str | None = None
-    bound: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartPolicy:
-    """When a server that has ended is started again. Durations in seconds.
-
-    After `crashes` within `window` the breaker opens: nothing is started for `rest`, then one
-    process on trial. A process that has run for `steady` has made good for those before it.
-    """
-
-    restart: Literal["never", "on-failure", "always"] = "always"
-    backoff: float = 0.5
-    backoff_ceiling: float = 30.0
-    crashes: int = 5
-    window: float = 60.0
-    rest: float = 30.0
-    steady: float = 10.0
-
-
-def crash_breaker(policy: RestartPolicy, clock: Clock) -> CircuitBreaker:
-    """Return the breaker of a server, which all of its processes share."""
-    return CircuitBreaker(
-        clock, failures=policy.crashes, ratio=0.0, window=policy.window, rest=policy.rest
-    )
-
-
-class Owner(Protocol):
-    """Who talks to a kept server."""
-
-    async def hear(self, lines: Lines) -> None:
-        """Lines of the server."""
-        ...
-
-    async def gone(self, code: int) -> None:
-        """The process has ended; whoever waits for it is to be answered."""
-        ...
-
-    async def back(self) -> None:
-        """There is a process again, which knows what the one before it was told."""
-        ...
-
-    async def refused(self) -> None:
-        """What was written just now went nowhere: there is no process."""
-        ...
-
-    async def stderr(self, line: str) -> None:
-        """A line of its standard error."""
-        ...
-
-
-class Notice(Protocol):
-    """Is told what becomes of servers: `started`, `exited`, `restarted`, `breaker-opened`,
-    `breaker-closed`, `stderr`."""
-
-    def __call__(self, what: str, server: str, **facts: object) -> None: ...
 
 
 class KeptServer:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plugbay.mcp._child import exit_code
-from plugbay.mcp._kept import KeptServer, RestartPolicy, ServerCommand
+from plugbay.mcp._kept import KeptServer
 from plugbay.mcp._pump import Pump
+from plugbay.mcp._restarts import RestartPolicy, ServerCommand
 from plugbay.mcp._stdio import LAST_WORDS, StdioLimits, StdioWrapper
 from plugbay.mcp._told import tell
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from plugbay.kernel import CircuitBreaker, Clock, Randomness
     from plugbay.mcp._chain import Current
     from plugbay.mcp._framing import TooLong
-    from plugbay.mcp._kept import Notice
     from plugbay.mcp._observers import Observers
+    from plugbay.mcp._owner import Notice
     from plugbay.mcp._pipes import Reader, Writer
     from plugbay.sdk import McpSession
 

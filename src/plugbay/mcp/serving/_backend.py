@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from plugbay.mcp._kept import Owner
+from plugbay.mcp._owner import Owner
 
 
 class Backend(Protocol):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from plugbay.kernel import Randomness
     from plugbay.mcp._codec import Envelope, Id
-    from plugbay.mcp._kept import Owner
+    from plugbay.mcp._owner import Owner
     from plugbay.mcp.serving._http_client import HttpResponse
 
 _log = logging.getLogger("plugbay.mcp")

@@ -14,7 +14,7 @@ from plugbay.mcp.serving._member import MEMBERS, MemberDown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plugbay.mcp._kept import Owner
+    from plugbay.mcp._owner import Owner
     from plugbay.mcp.serving._member import FederationMember
 
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
