@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from litestar.utils.sync import is_async_callable
@@ -14,6 +14,8 @@ from plugbay.observability import HostMetrics, Registry
 from ..conftest import SCHEMA
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from httpx import Response
 
     from ..conftest import World
@@ -372,5 +374,7 @@ def test_a_trial_is_no_act_and_waits_for_no_record(hkp: Hkp) -> None:
 
 
 def test_no_request_is_handed_to_a_thread(hkp: Hkp) -> None:
-    assert hkp.world.app.guards
-    assert all(map(is_async_callable, hkp.world.app.guards))
+    app: Any = hkp.world.app
+    guards = cast("list[Callable[..., object]]", app.guards)
+    assert guards
+    assert all(is_async_callable(guard) for guard in guards)
