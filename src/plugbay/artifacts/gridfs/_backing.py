@@ -87,6 +87,8 @@ class GridFs:
             try:
                 await self._plugins.insert_one(record_of(artifact, id))
             except DuplicateKeyError:
+                if await self._plugins.find_one({"file_id": id}) is not None:
+                    return  # another gateway has kept the same bytes meanwhile
                 await self._drop(id)
                 raise Conflict(
                     f"the database has another {artifact.plugin} {artifact.version};"

@@ -42,13 +42,18 @@ class Transfer:
         self._files, self._chunks = files, chunks
 
     async def send(self, path: Path, *, filename: str, digest: str) -> ObjectId:
-        """Store a file and return its id. Raises `pymongo.errors.PyMongoError`, `OSError`."""
-        id, count = ObjectId(), 0
+        """Store a file and return its id. Raises `pymongo.errors.PyMongoError`, `OSError`.
+
+        The id is made of the digest, so that chunks which a gateway has sent before it ended
+        are those of the next attempt too, and are not sent again.
+        """
+        id, count, size = ObjectId(digest[: 2 * 12]), 0, 0
+        there = await again(partial(self._stored, id))
         file = await in_thread(path.open, "rb")
-        size = 0
         with file:
             while data := await in_thread(file.read, CHUNK_BYTES):
-                await again(partial(self._put, id, count, data))
+                if count not in there:
+                    await again(partial(self._put, id, count, data))
                 count, size = count + 1, size + len(data)
         document = {
             "_id": id,
@@ -88,6 +93,11 @@ class Transfer:
             data = bytes(chunk["data"])
             hashed(data)
             await in_thread(file.write, data)
+
+    async def _stored(self, id: ObjectId) -> frozenset[int]:
+        """Return the numbers of the chunks that are there."""
+        found = self._chunks.find({"files_id": id}, {"n": 1})
+        return frozenset([int(chunk["n"]) async for chunk in found])
 
     async def _put(self, id: ObjectId, number: int, data: bytes) -> None:
         await _once(self._chunks, {"files_id": id, "n": number, "data": Binary(data)})

@@ -185,6 +185,31 @@ def test_a_connection_that_drops_is_taken_up_again(
     assert (tmp_path / "out").read_bytes() == content
 
 
+def test_what_a_gateway_has_sent_before_it_ended_is_not_sent_again(
+    server: str, database: str, tmp_path: Path
+) -> None:
+    content = os.urandom(4 * CHUNK + 5)
+    artifact = artifact_of(tmp_path / "in", content)
+
+    async def tell(store: GridFs, client: Client) -> None:
+        chunks, plugins = client[database]["fs.chunks"], client[database]["plugins"]
+        await store.put(artifact, tmp_path / "in")
+        # What it leaves if it ends in the middle: some chunks, no file and no record.
+        await plugins.delete_many({})
+        await client[database]["fs.files"].delete_many({})
+        await chunks.delete_many({"n": {"$gte": 2}})
+        before = {chunk["n"]: chunk["_id"] async for chunk in chunks.find({}, {"n": 1})}
+        await store.put(artifact, tmp_path / "in")
+        after = {chunk["n"]: chunk["_id"] async for chunk in chunks.find({}, {"n": 1})}
+        assert before == {0: after[0], 1: after[1]}
+        assert after.keys() == {0, 1, 2, 3, 4}
+        await store.fetch(artifact.digest, tmp_path / "out")
+        assert await store.check() == BackingReport()
+
+    story(server, database, tell)
+    assert (tmp_path / "out").read_bytes() == content
+
+
 def test_damaged_bytes_are_never_given_out(server: str, database: str, tmp_path: Path) -> None:
     artifact = artifact_of(tmp_path / "in", os.urandom(2 * CHUNK))
 
