@@ -75,6 +75,7 @@ def monitor(options: MonitorOptions) -> int:
 
 
 async def _monitor(options: MonitorOptions) -> int:
+    out = _take_output()
     fd = 2 if options.log_file is None else _open_log(options.log_file)
     logs = Logs(fd=fd, format="console", level=options.log_level)
     clock = SystemClock()
@@ -85,7 +86,7 @@ async def _monitor(options: MonitorOptions) -> int:
     try:
         await slots.load(options.plugins)
         km = await _attach_km(options, slots, fd)
-        return await _serve(options, slots)
+        return await _serve(options, slots, out)
     finally:
         if km is not None:
             await km.stop()
@@ -108,7 +109,7 @@ async def _attach_km(options: MonitorOptions, slots: LocalSlots, fd: int) -> KmO
     return observer
 
 
-async def _serve(options: MonitorOptions, slots: LocalSlots) -> int:
+async def _serve(options: MonitorOptions, slots: LocalSlots, out: int) -> int:
     session = McpSession(
         id=secrets.token_hex(8),
         server=options.server or Path(options.command[0]).name,
@@ -130,7 +131,7 @@ async def _serve(options: MonitorOptions, slots: LocalSlots) -> int:
     loop.add_signal_handler(signal.SIGUSR1, reload)
     following = asyncio.create_task(slots.follow()) if options.follow else None
     try:
-        return await wrapper.run(await open_reader(0), await open_writer(1))
+        return await wrapper.run(await open_reader(0), await open_writer(out))
     finally:
         if following is not None:
             following.cancel()
@@ -152,6 +153,14 @@ def _wrapper(
         randomness=random.SystemRandom(),
     )
     return KeepingWrapper(options.command, slots.current, session, Observers(), keeping, limits)
+
+
+def _take_output() -> int:
+    """Keep standard output for MCP: what a plugin prints goes to standard error."""
+    out = os.dup(1)
+    with contextlib.suppress(OSError):  # it may be closed
+        os.dup2(2, 1)
+    return out
 
 
 def _open_log(path: Path) -> int:

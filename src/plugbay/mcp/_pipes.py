@@ -43,9 +43,9 @@ async def open_reader(fd: int) -> Reader:
 
 
 async def open_writer(fd: int) -> Writer:
-    """Return a writer to a descriptor."""
+    """Return a writer to a descriptor, which is its own from now on."""
     if _waitable(fd):
-        return await connect_writer(os.fdopen(os.dup(fd), "wb", 0))
+        return await connect_writer(os.fdopen(fd, "wb", 0))
     return _FileWriter(fd)
 
 
@@ -120,4 +120,6 @@ class _FileWriter:
             raise self._error
 
     def close(self) -> None:
-        """Nothing is open that is ours."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)

@@ -75,6 +75,7 @@ class StdioWrapper:
         try:
             return await self._serve(client_in, client_out)
         finally:
+            client_out.close()  # plugins may still take their time, of which it knows nothing
             self.conversation.close()
             await tell(self._current.chain, "on_session_end", self._session)
             await self._observers.close()
