@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
-POLICY = "[policy]\nhealth_interval = 0.3\nhealth_timeout = 0.5\nhealth_failures = 2\n"
+POLICY = (
+    "[policy]\nhealth_interval = 0.3\nhealth_timeout = 0.5\nhealth_failures = 2\n"
+    "[processes]\nopen_files = 99\n[processes.plugins.header-adder]\nopen_files = 88\n"
+)
 SUBJECT = (
     'id = "subject"\nversion = "{version}"\napi = 1\nruntime = "process"\nentry = "plugbay"\n'
     'provides = ["request-filter", "response-filter", "stateful"]\n'
@@ -99,6 +102,8 @@ def test_a_program_is_swapped_under_load_without_a_failed_request(gateway: Gatew
             traffic.more(64)
     assert traffic.seen.failures == []
     assert len(own(gateway)) == 2  # one for each worker
+    limits = [Path(f"/proc/{pid}/limits").read_text() for pid in own(gateway)]
+    assert all(re.search(r"^Max open files\s+88\s+88", text, re.MULTILINE) for text in limits)
 
     def measured() -> Any:
         totals = gateway.client.call("GET", "/plugins/header-adder/metrics").json["totals"]
