@@ -235,7 +235,7 @@ async def attack(address: str, path: Path, scale: float = 1.0) -> dict[str, Resu
 
     owner = (("cookie", f"{SESSION}=5e551on"),)
     await volley(address, [Shot(LONDON, "/", owner)], 1)
-    found["rotating X-Forwarded-For"] = await volley(address, rotating(max(700, many(3000))))
+    found["rotating X-Forwarded-For"] = await volley(address, rotating(max(900, many(3000))))
     found["credential stuffing"] = await volley(address, stuffing(many(200)))
     found["scanner paths"] = await volley(address, probes(), 1)
     for kind, attacks in payloads(path).items():

@@ -14,6 +14,8 @@ from plugbay_ratelimit_ml._agents import says_so
 from plugbay_ratelimit_ml._crowd import MOST, Crowd
 from plugbay_ratelimit_ml._online import WARM, Online, StateRefused, parsed
 from plugbay_ratelimit_ml._profile import FULL, Profile, Profiles
+from plugbay_ratelimit_ml._usual import Usual
+from plugbay_ratelimit_ml.evaluate import Sample, judged, threshold
 
 DATA = Path(__file__).parent / "data"
 
@@ -220,3 +222,31 @@ def test_it_beats_chance_on_a_real_log(tmp_path: Path, capsys: pytest.CaptureFix
 def test_one_kind_alone_is_not_compared(capsys: pytest.CaptureFixture[str]) -> None:
     evaluate._compare("nobody", [])
     assert capsys.readouterr().out == "nobody: 0, 0 of software\n"
+
+
+# --- what is usual
+
+
+def test_what_is_rare_follows_the_scores() -> None:
+    usual = Usual(0.01)
+    for n in range(99):
+        usual.add(n / 1000)
+    assert usual.limit == 0.0  # too few are known
+    for n in range(101):
+        usual.add(0.5 + n / 1000)
+    assert usual.limit == 0.598  # two of 200 are above
+    for _ in range(1000):
+        usual.add(0.1)
+    assert usual.limit == 0.1
+    everything = Usual(1.0)
+    for n in range(100):
+        everything.add(n / 100)
+    assert everything.limit == 0.0
+
+
+def test_half_of_the_clients_choose_and_the_others_judge() -> None:
+    samples = [Sample(n < 20, False, {}, 0.9 if n < 15 else n / 250) for n in range(220)]
+    limit = threshold(samples[::2], 0.01)
+    assert limit == 0.864
+    assert judged(samples[1::2], limit) == "F1 0.737, 7 of 10 found, 2 of 100 others"
+    assert threshold([], 0.01) == 1.0

@@ -128,7 +128,7 @@ class RateLimitMl(Plugin[Config], RequestFilter, Observer, EventHandler, Statefu
         config = self.config
         if score < config.suspect_from or self._is_lifted(identity):
             return
-        if score >= config.block_from:
+        if score >= config.block_from and score >= self.scorer.usual.limit:
             verdict = self._verdict(identity, "behaviour", config.block_seconds, score)
             self._guard.judge(verdict, topic=ANOMALY)
             self._block(identity, "behaviour", config.block_seconds)

@@ -13,8 +13,11 @@ class Config:
     """Scores are from 0 to 1: how much a client behaves as software does. Seconds everywhere."""
 
     mode: Mode = "monitor"
-    block_from: float = 0.9
-    """Who scores so high gets `action` for `block_seconds`."""
+    block_from: float = 0.88
+    """Who scores so high, and more than `rare` lets, gets `action` for `block_seconds`."""
+    rare: float = 0.005
+    """And only so large a share of the scores of clients that nobody calls software may be as high;
+    1 does not look at that."""
     suspect_from: float = 0.8
     """Who scores so high counts as one of a crowd."""
     action: Literal["block", "tarpit", "ban"] = "block"
@@ -45,6 +48,8 @@ class Config:
     def __post_init__(self) -> None:
         if not 0 < self.suspect_from <= self.block_from <= 1:
             raise ValueError("0 < suspect_from <= block_from <= 1")
+        if not 0 <= self.rare <= 1:
+            raise ValueError("rare is a share, from 0 to 1")
         if min(self.block_seconds, self.crowd_seconds, self.lift_seconds) <= 0:
             raise ValueError("seconds must be more than 0")
         if self.crowd < 2 or self.crowd_surge < 1 or self.crowd_window <= 0 or self.idle <= 0:

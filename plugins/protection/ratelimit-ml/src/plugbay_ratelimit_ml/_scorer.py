@@ -13,6 +13,7 @@ from plugbay.sdk import HostUnavailable
 
 from ._agents import says_so
 from ._online import Online, StateRefused, parsed
+from ._usual import Usual
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,7 @@ class Scorer:
         self._wake = asyncio.Event()
         self._given: dict[str, Any] | None = None
         self.model: Online | None = None
+        self.usual = Usual(config.rare)
         self.scored = 0
         self.dropped = 0
         self._kept = 0
@@ -123,9 +125,11 @@ class Scorer:
         features = profile.features()
         profile.score = model.score(features)
         self.scored += 1
+        hostile = profile.flagged or says_so(profile.agent)
+        if not hostile:
+            self.usual.add(profile.score)
         if model.warm:
             self._found(identity, profile, profile.score)
-        hostile = profile.flagged or says_so(profile.agent)
         # Who looks like software and does not say so is no example of a person: it would teach
         # the model to let it pass.
         if self._config.learn and (hostile or profile.score < self._config.suspect_from):

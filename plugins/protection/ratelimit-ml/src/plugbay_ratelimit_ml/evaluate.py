@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ._agents import says_so
+from ._config import Config
 from ._online import Online
 from ._profile import Profile, Profiles
 
@@ -136,6 +137,21 @@ def found_at(samples: Sequence[Sample], score: Callable[[Sample], float], rate: 
     return sum(one > limit for one in bad) / len(bad)
 
 
+def threshold(samples: Sequence[Sample], rate: float) -> float:
+    """Return the score that at most `rate` of those who are no software are above."""
+    good = sorted((sample.score for sample in samples if not sample.hostile), reverse=True)
+    return good[int(len(good) * rate)] if good else 1.0
+
+
+def judged(samples: Sequence[Sample], limit: float) -> str:
+    """Say whom a threshold finds: F1, how many of the software, and how many others."""
+    count = sum(sample.hostile for sample in samples)
+    right = sum(sample.score > limit for sample in samples if sample.hostile)
+    wrong = sum(sample.score > limit for sample in samples if not sample.hostile)
+    measure = 2 * right / max(1, right + wrong + count)
+    return f"F1 {measure:.3f}, {right} of {count} found, {wrong} of {len(samples) - count} others"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print how the model does beside the rule that counts assets."""
     parser = argparse.ArgumentParser(prog="python -m plugbay_ratelimit_ml.evaluate")
@@ -172,12 +188,17 @@ def _compare(name: str, samples: Sequence[Sample]) -> None:
     if not 0 < count < len(samples):
         return
     for title, score in (("online model", _learned), ("asset-ratio rule", _rule)):
-        found = found_at(samples, score, 0.05)
-        _say(f"  {title}: AUC {auc(samples, score):.3f}  TPR@5% {found:.3f}")
-    for limit in (0.8, 0.9):
-        wrong = sum(s.score >= limit for s in samples if not s.hostile)
-        right = sum(s.score >= limit for s in samples if s.hostile)
-        _say(f"  from {limit}: {right} of {count} found, {wrong} others")
+        found = "  ".join(
+            f"TPR@{100 * rate:g}% {found_at(samples, score, rate):.3f}"
+            for rate in (0.05, 0.01, 0.001)
+        )
+        _say(f"  {title}: AUC {auc(samples, score):.3f}  {found}")
+    # Half of the clients choose the threshold, and only the others are reported by it.
+    chosen, holdout = samples[::2], samples[1::2]
+    limit = threshold(chosen, 0.01)
+    _say(f"  threshold for 1% false alarms, by {len(chosen)} of the clients: {limit:.3f}")
+    for title, at in (("that", limit), ("the default", Config().block_from)):
+        _say(f"  {len(holdout)} others, by {title}: {judged(holdout, at)}")
 
 
 def _learned(sample: Sample) -> float:
