@@ -142,9 +142,9 @@ async def run(seconds: float) -> None:
         for together in TOGETHER:
             await measure(in_process, together, 0.3)
             rows.append(("python", str(together), *await measure(in_process, together, seconds)))
-        for name, program in (("Go program", asked), ("wheel as a process", python)):
-            starts[name] = await started(runtime, program)
-            instance = await runtime.load(program)
+        for name, wanted in (("Go program", asked), ("wheel as a process", python)):
+            starts[name] = await started(runtime, wanted)
+            instance = await runtime.load(wanted)
             await instance.start()
             try:
                 rows += await rows_of(name, instance, seconds)

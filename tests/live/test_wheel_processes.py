@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,10 @@ def processes(gateway: Gateway) -> list[int]:
     return found
 
 
+def _runs_in(gateway: Gateway, count: int) -> bool:
+    return len(processes(gateway)) == count
+
+
 def done(gateway: Gateway, operation: Mapping[str, Any]) -> None:
     ended = gateway.operation(operation["id"])
     assert ended["state"] == "succeeded", ended["error"]
@@ -101,7 +106,7 @@ def test_a_wheel_is_moved_out_and_in_again_under_load(
         for runtime, count in (("process", 2), ("in-process", 0), ("process", 2), ("default", 0)):
             done(gateway, gateway.put("hello", runtime=runtime))
             assert get(gateway.address).headers["x-hello"] == "hello"
-            wait_for("its processes", lambda n=count: len(processes(gateway)) == n)
+            wait_for("its processes", partial(_runs_in, gateway, count))
             traffic.more(64)
     assert traffic.seen.failures == []
     done(gateway, gateway.put("hello", runtime="process"))
