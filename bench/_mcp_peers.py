@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from bench._gateway import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / "build" / "peers"
@@ -79,7 +79,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(command: Sequence[str], port: int, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+def serving(command: Sequence[str], port: int, **env: str) -> Generator[subprocess.Popen[bytes]]:
     """Start a server and wait until it listens; stop it at the end. Raises `RuntimeError`."""
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env={**NODE, **env})
@@ -136,7 +136,7 @@ class ContextForge:
 
 
 @contextlib.contextmanager
-def context_forge(url: str, port: int) -> Iterator[ContextForge]:
+def context_forge(url: str, port: int) -> Generator[ContextForge]:
     """Start it before a server. Raises `RuntimeError` if it does not work."""
     password, secret = "Bench-Only-Pw-7531", "bench-only-0123456789abcdef-0123456789abcdef"
     env = {

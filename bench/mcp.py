@@ -25,7 +25,7 @@ from bench._mcp_peers import context_forge, fastmcp, free_port, mcp_proxy, node,
 from bench._mcp_ways import Http, Stdio, measure, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
 HOOKS = 10
 HERE = Path(__file__).parent
@@ -93,7 +93,7 @@ class McpUpstream(Upstream):
 
 
 @contextlib.contextmanager
-def gateways(upstream: Upstream) -> Iterator[dict[str, Http]]:
+def gateways(upstream: Upstream) -> Generator[dict[str, Http]]:
     """Start gateways before a server: without plugins, with five, with ten."""
     settings = '[[routes]]\nname = "mcp"\npath = "/mcp"\nmcp = "sample"\n'
     ways: dict[str, Http] = {}
@@ -110,7 +110,7 @@ def gateways(upstream: Upstream) -> Iterator[dict[str, Http]]:
 
 
 @contextlib.contextmanager
-def peers(address: str) -> Iterator[dict[str, Http]]:
+def peers(address: str) -> Generator[dict[str, Http]]:
     """Start the peers that run, before a server; say which do not."""
     ways: dict[str, Http] = {}
     url = f"http://{address}/mcp"

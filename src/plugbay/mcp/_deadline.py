@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
@@ -19,12 +19,13 @@ async def within(seconds: float, work: Awaitable[Any]) -> Any:
     if not isinstance(work, types.CoroutineType):
         async with asyncio.timeout(seconds):
             return await work
+    hook = cast("Coroutine[Any, Any, Any]", work)
     try:
-        waits_for = work.send(None)
+        waits_for = hook.send(None)
     except StopIteration as done:
         return done.value
     async with asyncio.timeout(seconds):
-        return await _go_on(work, waits_for)
+        return await _go_on(hook, waits_for)
 
 
 @types.coroutine

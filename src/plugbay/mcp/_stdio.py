@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("plugbay.mcp")
 LAST_WORDS = 1.0
 """Seconds that the output of a server may still come after its end."""
+LINGER = 0.05
+"""Seconds that a client's calls are still taken after it, to be told of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,8 @@ class StdioWrapper:
                 # A server that has closed its output is about to end, or as good as gone.
                 await child.shut_down(self._limits.grace)
             await asyncio.wait((down,), timeout=LAST_WORDS)
+            # What the client had written by then is answered too.
+            await asyncio.wait((up,), timeout=LINGER)
         finally:
             told.cancel()
             ended.cancel()

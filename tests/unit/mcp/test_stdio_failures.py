@@ -72,6 +72,8 @@ def test_a_partial_line_is_dropped_and_its_call_answered(monitor):
 @pytest.mark.parametrize(("tool", "code"), [("exit", 3), ("kill", 137)])
 def test_a_crash_answers_every_call_in_flight(monitor, tool, code):
     client = monitor()
+    client.call(0)
+    assert client.line()["id"] == 0  # starting is not what is measured
     for id in (1, "1", 2):
         client.call(id, "hold")
     began = time.monotonic()
@@ -91,6 +93,40 @@ def test_a_client_that_reads_no_more_ends_the_server(monitor):
     os.close(reading)
     client.call(1)
     assert client.process.wait(15) == 0
+
+
+def test_a_client_that_is_killed_with_calls_in_flight_leaves_nothing_behind(monitor):
+    client = monitor(server=("pid",))
+    for id in range(64):
+        client.call(id, "hold")
+    client.call(64)
+    assert client.line()["id"] == 64
+    server = int(client.process.stderr.readline())
+    client.process.stdin.close()
+    client.process.stdout.close()
+    assert client.process.wait(15) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)
+
+
+def test_a_wrapper_that_is_killed_leaves_no_server(monitor):
+    client = monitor(server=("pid",))
+    client.call(1)
+    assert client.line()["id"] == 1
+    server = int(client.process.stderr.readline())
+    client.process.kill()
+    assert client.line() is None  # the server held the other end of nothing
+    with os.fdopen(os.pidfd_open(server)) as gone:
+        assert select.select([gone], [], [], 15)[0]
+
+
+def test_what_a_plugin_prints_is_no_part_of_the_stream(monitor, project):
+    loud = project("loud", "def on_message(self, message):\n    print('I see', message.kind)")
+    client = monitor("-p", str(loud))
+    client.call(1)
+    assert client.line()["id"] == 1
+    assert client.end() == 0
+    assert "I see request" in client.errors()
 
 
 def test_sigterm_ends_with_143(monitor):
