@@ -206,5 +206,5 @@ def test_the_configuration_is_read_strictly(home: Home) -> None:
 def test_a_key_that_is_none_lets_nothing_run(tmp_path: Path) -> None:
     program(tmp_path / "p")
     nobody = PublisherConfig(name="acme", keys=(str(tmp_path / "none"),))
-    with pytest.raises(Invalid, match="km.toml: .*none is no key"):
+    with pytest.raises(Invalid, match=r"km.toml: .*none is no key"):
         validate(only(tmp_path / "p"), KmConfig(signatures="warn", publishers=(nobody,)))
