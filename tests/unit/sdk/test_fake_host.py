@@ -87,6 +87,9 @@ def test_key_values_live_and_expire():
         assert await kv.keys("a") == ["ab"]
         assert await kv.get("a") is None
         assert await kv.get("a") is None
+        assert not await kv.swap("ab", None, b"3")
+        assert await kv.swap("ab", b"2", b"3", ttl=5)
+        assert await kv.get("ab") == b"3"
         await kv.delete("ab")
         await kv.delete("ghost")
         assert await kv.keys() == []
