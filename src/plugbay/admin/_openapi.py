@@ -102,6 +102,7 @@ def operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
 def _complete(operation: Document, rule: Rule) -> None:
     responses = operation.setdefault("responses", {})
     responses.pop("400", None)
+    responses.get("204", {}).pop("content", None)  # it has none, whatever the route returns
     descriptions = {**COMMON, **(PRECONDITIONS if rule.if_match else {})}
     content = {MEDIA_TYPE: {"schema": PROBLEM}}
     if rule.errors is not None:

@@ -23,7 +23,9 @@ from plugbay.admin.audit import (
 
 LINES = "application/jsonl"
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
-Before = Annotated[int, QueryParameter(name="next", ge=0)]
+LAST = (1 << 63) - 1
+"""The highest number that the database takes."""
+Before = Annotated[int, QueryParameter(name="next", ge=0, le=LAST)]
 
 
 class AuditView(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +102,7 @@ class AuditRoutes(Controller):
         media_type=LINES,
     )
     async def export(
-        self, context: Use, after: Annotated[int, QueryParameter(ge=0)] = 0
+        self, context: Use, after: Annotated[int, QueryParameter(ge=0, le=LAST)] = 0
     ) -> Response[bytes]:
         """All records behind the sequence number `after` as lines of JSON, the oldest first. They
         can be verified again: `plugbay audit verify FILE`."""
