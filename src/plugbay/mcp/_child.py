@@ -76,12 +76,17 @@ class Child:
             raise Unavailable(f"{command[0]!r} cannot be run: {error.strerror}") from error
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("the server's process has no pipes")
-        return cls(
-            process,
-            await connect_writer(process.stdin),
-            await connect_reader(process.stdout),
-            await connect_reader(process.stderr) if process.stderr is not None else None,
-        )
+        try:
+            return cls(
+                process,
+                await connect_writer(process.stdin),
+                await connect_reader(process.stdout),
+                await connect_reader(process.stderr) if process.stderr is not None else None,
+            )
+        except BaseException:  # whoever wanted it has gone meanwhile
+            process.kill()
+            process.wait()
+            raise
 
     @property
     def pid(self) -> int:

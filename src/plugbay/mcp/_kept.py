@@ -173,6 +173,7 @@ class KeptServer:
                 steady.cancel()
                 self._open, self._child = False, None
                 child.signal_group(signal.SIGKILL)  # what it has started and left behind
+                await child.wait()  # no zombie, also if we are cancelled
             if self._stopping:
                 return
             lived = self._clock.monotonic() - began
@@ -246,6 +247,8 @@ class KeptServer:
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 answer = await self._shake_hands(child)
+            if self._stopping:
+                raise Unavailable("nobody wants it any more")
         except BaseException:
             child.signal_group(signal.SIGKILL)
             await child.wait()

@@ -1,0 +1,456 @@
+"""The HTTP side of MCP servers, without a gateway: real processes behind, ASGI before."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+
+import pytest
+
+from plugbay.kernel import CircuitBreaker
+from plugbay.mcp import KeptServer, RestartPolicy, ServerCommand
+from plugbay.mcp.serving import (
+    Endpoint,
+    Federation,
+    FederationSpec,
+    McpSpec,
+    MemberSpec,
+    ServerSpec,
+    problems_of,
+)
+from unit.mcp.conftest import SERVER, request
+
+VERSION = "io.modelcontextprotocol/protocolVersion"
+CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+META = {VERSION: "2026-07-28", CAPABILITIES: {}}
+ACCEPT = {"accept": "application/json, text/event-stream"}
+
+
+class Clock:
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
+
+
+class Http:
+    """One HTTP request to an endpoint, and what comes back."""
+
+    def __init__(self, endpoint, method, body=b"", **fields):
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {**ACCEPT, **{name.replace("_", "-"): v for name, v in fields.items()}}
+        scope = {
+            "type": "http",
+            "method": method,
+            "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+        }
+        self.incoming, self.outgoing = asyncio.Queue(), asyncio.Queue()
+        self.incoming.put_nowait({"type": "http.request", "body": raw})
+        self.status, self.headers = 0, {}
+        self.task = asyncio.create_task(
+            endpoint(scope, self.incoming.get, self.outgoing.put)  # type: ignore[arg-type]  # ASGI
+        )
+
+    async def head(self):
+        start = await asyncio.wait_for(self.outgoing.get(), 15)
+        self.status = start["status"]
+        self.headers = {k.decode(): v.decode() for k, v in start["headers"]}
+        return self
+
+    async def part(self):
+        return (await asyncio.wait_for(self.outgoing.get(), 15)).get("body", b"")
+
+    async def message(self):
+        """The next message, of whichever form."""
+        while b"data: " not in (part := await self.part()):
+            assert self.headers["content-type"] == "text/event-stream" or part, "it has ended"
+            if self.headers["content-type"] == "application/json":
+                return json.loads(part)
+        return json.loads(part.partition(b"data: ")[2])
+
+    async def leave(self):
+        self.incoming.put_nowait({"type": "http.disconnect"})
+        await asyncio.wait_for(self.task, 15)
+
+
+class Notices(list):
+    def __call__(self, what, server, **facts):
+        self.append(what)
+
+
+def server_maker(*arguments, notices=None, **policy):
+    rules = RestartPolicy(backoff=0.02, **policy)
+    breaker = CircuitBreaker(Clock(), failures=50, ratio=0.0)
+    command = (sys.executable, str(SERVER), *arguments)
+
+    def make(owner):
+        return KeptServer(
+            ServerCommand(name="hand", command=command, bound=True),
+            rules,
+            breaker,
+            owner,
+            notice=Notices() if notices is None else notices,
+            clock=Clock(),
+            randomness=random.SystemRandom(),
+            max_message=100_000,
+        )
+
+    return make
+
+
+def serve(work, make=None, **spec):
+    """Run `work` with an endpoint before the server by hand."""
+
+    async def main():
+        found = ServerSpec(name="hand", command="x", max_message=100_000, **spec)
+        endpoint = Endpoint(found, make or server_maker(), time.monotonic)
+        endpoint.start()
+        try:
+            await asyncio.wait_for(work(endpoint), 40)
+        finally:
+            await endpoint.close(0.5)
+        assert not endpoint.busy
+
+    asyncio.run(main())
+
+
+async def until(condition):
+    """Poll, with a deadline."""
+    async with asyncio.timeout(15):
+        for _ in iter(lambda: bool(condition()), True):
+            await asyncio.sleep(0.01)
+
+
+async def begin(endpoint):
+    body = request("i", "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={})
+    http = await Http(endpoint, "POST", body).head()
+    assert (await http.message())["id"] == "i"
+    return http.headers["mcp-session-id"]
+
+
+def call(id, tool, /, **arguments):
+    return request(id, "tools/call", name=tool, arguments=arguments)
+
+
+def modern(endpoint, id, tool, meta=None, /, **arguments):
+    body = request(id, "tools/call", name=tool, arguments=arguments, _meta={**META, **(meta or {})})
+    fields = {"mcp_protocol_version": "2026-07-28", "mcp_method": "tools/call", "mcp_name": tool}
+    return Http(endpoint, "POST", body, **fields)
+
+
+def test_a_question_of_the_server_goes_to_the_open_response_and_its_answer_back():
+    async def work(endpoint):
+        id = await begin(endpoint)
+        http = await Http(endpoint, "POST", call(1, "ask", id="q"), mcp_session_id=id).head()
+        assert http.headers["content-type"] == "text/event-stream"
+        asked = await http.message()
+        assert (asked["id"], asked["method"]) == ("q", "roots/list")
+        answer = {"jsonrpc": "2.0", "id": "q", "result": {"roots": []}}
+        assert (await Http(endpoint, "POST", answer, mcp_session_id=id).head()).status == 202
+        assert json.loads((await http.message())["result"]["content"][0]["text"])["id"] == "q"
+
+    serve(work)
+
+
+def test_what_belongs_to_no_request_waits_for_the_stream_of_the_session():
+    async def work(endpoint):
+        id = await begin(endpoint)
+        changed = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+        # It is never answered, and says something first.
+        held = Http(endpoint, "POST", call(1, "raw", line=json.dumps(changed)), mcp_session_id=id)
+        listener = await Http(endpoint, "GET", mcp_session_id=id).head()
+        assert await listener.message() == changed
+        second = await Http(endpoint, "GET", mcp_session_id=id).head()
+        assert second.status == 409
+        await listener.leave()
+        third = await Http(endpoint, "GET", mcp_session_id=id).head()
+        assert third.status == 200
+        note = {
+            "jsonrpc": "2.0",
+            "method": "notifications/cancelled",
+            "params": {"requestId": 1},
+        }
+        assert (await Http(endpoint, "POST", note, mcp_session_id=id).head()).status == 202
+        await asyncio.wait_for(held.task, 15)
+        assert (await Http(endpoint, "DELETE", mcp_session_id=id).head()).status == 200
+        await asyncio.wait_for(third.task, 15)
+        assert (await Http(endpoint, "GET", mcp_session_id=id).head()).status == 404
+
+    serve(work)
+
+
+def test_limits_of_ids_of_requests_and_of_messages():
+    async def work(endpoint):
+        id = await begin(endpoint)
+        first = Http(endpoint, "POST", call(1, "hold"), mcp_session_id=id)
+        await asyncio.sleep(0)
+        again = await Http(endpoint, "POST", call(1, "echo"), mcp_session_id=id).head()
+        assert "in use" in (await again.message())["error"]["message"]
+        long = call(2, "large", size=200_000)
+        large = await Http(endpoint, "POST", long, mcp_session_id=id).head()
+        assert (await large.message())["error"]["code"] == -32603
+        second = Http(endpoint, "POST", call(3, "hold"), mcp_session_id=id)
+        await asyncio.sleep(0)
+        third = await Http(endpoint, "POST", call(4, "echo"), mcp_session_id=id).head()
+        assert "too many" in (await third.message())["error"]["message"]
+        body = await Http(endpoint, "POST", b"x" * 100_001, mcp_session_id=id).head()
+        assert body.status == 413
+        junk = await Http(endpoint, "POST", b"{oops", mcp_session_id=id).head()
+        assert junk.status == 400
+        for http in (first, second):
+            await http.leave()
+
+    serve(work, max_requests=2)
+
+
+def test_a_client_that_leaves_its_response_cancels_in_the_stateless_era():
+    notices = Notices()
+
+    async def work(endpoint):
+        held = modern(endpoint, 1, "hold")
+        await until(lambda: endpoint.shared.busy)
+        await held.leave()
+        assert not endpoint.shared.busy
+        # Progress comes under the client's own token, though the server was told another.
+        token = {"progressToken": "mine"}
+        line = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":2}}'
+        http = await modern(endpoint, "x", "raw", token, line=line).head()
+        assert (await http.message())["params"] == {"progressToken": "mine"}
+        await http.leave()
+        lost = await modern(endpoint, 9, "kill").head()
+        error = (await lost.message())["error"]
+        assert (error["code"], error["data"]["plugbay"]["exit"]) == (50301, 137)
+        await until(lambda: "restarted" in notices)
+        http = await modern(endpoint, 10, "echo", a=1).head()
+        assert (await http.message())["id"] == 10
+
+    serve(work, server_maker(notices=notices))
+
+
+def test_what_is_idle_ends_and_a_server_that_stays_dead_ends_its_session():
+    async def work(endpoint):
+        id = await begin(endpoint)
+        await (await modern(endpoint, 1, "echo").head()).message()
+        await until(lambda: not endpoint.sessions and not endpoint.shared.running)
+        assert (await Http(endpoint, "GET", mcp_session_id=id).head()).status == 404
+        id = await begin(endpoint)
+        http = await Http(endpoint, "POST", call(1, "exit"), mcp_session_id=id).head()
+        assert (await http.message())["error"]["data"]["plugbay"]["exit"] == 3
+        http = await Http(endpoint, "POST", call(2, "echo"), mcp_session_id=id).head()
+        assert http.status == 404
+
+    serve(work, server_maker(restart="never"), idle=0.4)
+
+
+def test_a_command_that_is_not_there_is_a_clear_error():
+    def make(owner):
+        kept = server_maker(restart="never")(owner)
+        kept.command = ServerCommand(name="no", command=("no-such-command",), bound=True)
+        return kept
+
+    async def work(endpoint):
+        body = request(1, "initialize", protocolVersion="2025-11-25")
+        http = await Http(endpoint, "POST", body).head()
+        assert "no-such-command" in (await http.message())["error"]["message"]
+        http = await modern(endpoint, 1, "echo").head()
+        assert "no-such-command" in (await http.message())["error"]["message"]
+
+    serve(work, make)
+
+
+LISTING = """
+import json, sys
+PAGES = {None: (["a", "b"], "2"), "2": (["c", "x" * 128], None)}
+for line in sys.stdin:
+    m = json.loads(line)
+    method, params = m["method"], m.get("params") or {}
+    if "id" not in m:
+        continue
+    if method == "initialize":
+        caps = {"tools": {}, "resources": {}, "logging": {}, "prompts": {}}
+        result = {"protocolVersion": "2025-06-18", "capabilities": caps, "instructions": NAME,
+                  "serverInfo": {"name": "s", "version": "1"}}
+    elif method == "tools/list":
+        names, more = PAGES[params.get("cursor")]
+        result = {"tools": [{"name": n, "inputSchema": {}} for n in names]}
+        if more:
+            result["nextCursor"] = more
+    elif method == "resources/list":
+        uris = ("shared://x", NAME + "://own")
+        result = {"resources": [{"uri": uri, "name": "r"} for uri in uris]}
+    elif method == "resources/templates/list":
+        result = {"resourceTemplates": [{"uriTemplate": NAME + "://t/{id}", "name": "t"}]}
+    elif method == "resources/read":
+        if not params["uri"].startswith((NAME, "shared")):
+            error = {"code": -32002, "message": "Resource not found"}
+            print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "error": error}), flush=True)
+            continue
+        result = {"contents": [{"uri": params["uri"], "text": NAME}]}
+    elif method == "completion/complete":
+        result = {"completion": {"values": [NAME, json.dumps(params["ref"])]}}
+    elif method == "prompts/get":
+        result = {"messages": [], "description": params["name"]}
+    elif method == "tools/call" and params["name"] == "log":
+        print(json.dumps({"jsonrpc": "2.0", "method": "notifications/message",
+                          "params": {"level": "info", "logger": "l", "data": 1}}), flush=True)
+        result = {"content": []}
+    elif method == "tools/call" and params["name"] == "die":
+        sys.exit(4)
+    else:
+        result = {}
+    print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": result}), flush=True)
+"""
+
+
+@pytest.fixture
+def union(tmp_path):
+    """A federation of two servers that say their names."""
+
+    def make(owner, when_down="degrade"):
+        makers = {}
+        for name in ("one", "two"):
+            path = tmp_path / f"{name}.py"
+            path.write_text(f"NAME = {name!r}\n{LISTING}")
+
+            def make_server(member, path=path):
+                kept = server_maker()(member)
+                kept.command = ServerCommand(name="s", command=(sys.executable, str(path)))
+                return kept
+
+            makers[name] = make_server
+        members = tuple(MemberSpec(server=name) for name in makers)
+        spec = FederationSpec(name="union", members=members, when_down=when_down)
+        return Federation(spec, makers, owner)
+
+    return make
+
+
+def federate(work, make):
+    async def with_session(endpoint):
+        id = await begin(endpoint)
+        numbers = iter(range(1, 1000))
+
+        async def ask(method, **params):
+            body = request(next(numbers), method, **params)
+            http = await Http(endpoint, "POST", body, mcp_session_id=id).head()
+            found = []
+            while not found or "method" in found[-1]:
+                found.append(await http.message())
+            last = found[-1]
+            return last["result"] if "result" in last else last["error"], found[:-1]
+
+        await work(ask)
+
+    serve(with_session, make)
+
+
+def test_lists_are_merged_page_by_page_and_names_have_prefixes(union):
+    async def work(ask):
+        first, _ = await ask("tools/list")
+        assert [t["name"] for t in first["tools"]] == ["one__a", "one__b", "two__a", "two__b"]
+        second, _ = await ask("tools/list", cursor=first["nextCursor"])
+        assert [t["name"] for t in second["tools"]] == ["one__c", "two__c"]
+        assert len(second["_meta"]["plugbay/left_out"]) == 2
+        assert "nextCursor" not in second
+        wrong, _ = await ask("tools/list", cursor="nonsense")
+        assert wrong["code"] == -32602
+        assert (await ask("prompts/get", name="two__p"))[0]["description"] == "p"
+        assert (await ask("prompts/get", name="p"))[0]["message"] == "Unknown prompt: p"
+        assert (await ask("ping"))[0] == {}
+        assert (await ask("logging/setLevel", level="info"))[0] == {}
+        assert (await ask("tasks/list"))[0]["code"] == -32601
+
+    federate(work, union)
+
+
+def test_resources_keep_their_uris_and_go_to_who_has_them(union):
+    async def work(ask):
+        listed, _ = await ask("resources/list")
+        assert [r["uri"] for r in listed["resources"]] == ["shared://x", "one://own", "two://own"]
+        assert listed["_meta"] == {"plugbay/left_out": ["shared://x"]}
+        await ask("resources/templates/list")
+        for uri, name in (
+            ("shared://x", "one"),
+            ("two://own", "two"),
+            ("two://t/5", "two"),
+            ("two://unlisted", "two"),
+        ):
+            assert (await ask("resources/read", uri=uri))[0]["contents"][0]["text"] == name
+        assert (await ask("resources/read", uri="three://x"))[0]["code"] == -32002
+        ref = {"type": "ref/prompt", "name": "two__p"}
+        values = (await ask("completion/complete", ref=ref, argument={}))[0]["completion"]["values"]
+        assert values == ["two", '{"type": "ref/prompt", "name": "p"}']
+        ref = {"type": "ref/resource", "uri": "two://t/{id}"}
+        values = (await ask("completion/complete", ref=ref, argument={}))[0]["completion"]["values"]
+        assert values[0] == "two"
+
+    federate(work, union)
+
+
+def test_logs_say_whose_they_are_and_a_dead_member_is_said(union):
+    async def work(ask):
+        _, said = await ask("tools/call", name="two__log")
+        assert said[0]["params"]["logger"] == "two__l"
+        died, _ = await ask("tools/call", name="two__die")
+        assert died["code"] == 50301
+        found, _ = await ask("tools/list")
+        if "_meta" in found:  # it may be back already
+            assert [one["server"] for one in found["_meta"]["plugbay/unavailable"]] == ["two"]
+
+    federate(work, union)
+
+
+def test_a_federation_may_refuse_lists_while_a_member_is_down(union):
+    def make(owner):
+        found = union(owner, when_down="refuse")
+        found.members["two"].backend.command = ServerCommand(name="no", command=("no-such",))
+        return found
+
+    async def work(ask):
+        error, _ = await ask("tools/list")
+        assert error["code"] == 50301
+        assert "two: there is no command" in error["message"]
+        assert (await ask("prompts/get", name="one__p"))[0]["description"] == "p"
+        assert (await ask("prompts/get", name="two__p"))[0]["code"] == 50301
+
+    federate(work, make)
+
+
+def test_what_the_settings_may_not_say():
+    server = ServerSpec(name="a", command="x")
+    spec = McpSpec(
+        servers=(server, server, ServerSpec(name="A b", command="", crashes=0, max_sessions=0)),
+        federations=(
+            FederationSpec(name="up", members=()),
+            FederationSpec(
+                name="f",
+                members=(
+                    MemberSpec(server="a"),
+                    MemberSpec(server="a"),
+                    MemberSpec(server="b"),
+                    MemberSpec(url="ftp://x", prefix="u"),
+                    MemberSpec(prefix="n"),
+                    MemberSpec(server="a", prefix="x__y"),
+                ),
+            ),
+        ),
+    )
+    found = [(problem.pointer, problem.detail) for problem in problems_of(spec, ["up"])]
+    assert found == [
+        ("/mcp/servers/1/name", "the name is used twice"),
+        ("/mcp/servers/2/name", "no name"),
+        ("/mcp/servers/2", "limits are more than 0"),
+        ("/mcp/federations/0/name", "the name is used twice"),
+        ("/mcp/servers/2/command", "there is no command"),
+        ("/mcp/servers/2", "bounds of the breaker are more than 0"),
+        ("/mcp/federations/0/members", "a federation needs at least one member"),
+        (
+            "/mcp/federations/1/members/1/prefix",
+            "two members have the same prefix: their tools could not be told apart",
+        ),
+        ("/mcp/federations/1/members/2/server", "no such server"),
+        ("/mcp/federations/1/members/3/url", "not a URL"),
+        ("/mcp/federations/1/members/4", "it needs either server or url"),
+        ("/mcp/federations/1/members/5/prefix", "no prefix"),
+    ]
