@@ -8,7 +8,7 @@ from plugbay.observability import AccessLine
 
 if TYPE_CHECKING:
     from plugbay.gateway._fast_exchange import FastExchange
-    from plugbay.gateway._responding import Responding
+    from plugbay.gateway._writing import Writing
     from plugbay.kernel import Clock
     from plugbay.observability import AccessLog
 
@@ -42,7 +42,7 @@ class AccessLines:
             )
         )
 
-    def write(self, exchange: Responding) -> None:
+    def write(self, exchange: Writing) -> None:
         """The exchange is over."""
         head, route, trace = exchange.head, exchange.route, exchange.trace
         target = head.target if self._query else head.target.partition(b"?")[0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._link import PluginMeter
     from plugbay.gateway._member import Member
     from plugbay.gateway._observed import Observed
-    from plugbay.gateway._responding import Responding
+    from plugbay.gateway._writing import Writing
     from plugbay.kernel import Generation, Hook
     from plugbay.sdk import Request, Response
 
@@ -49,7 +49,7 @@ class Chain:
         self.members = tuple(members)
         self.links = tuple(Link(member, meter) for member in members)
         self.tally = Tally()
-        self.inside: set[Responding | FastExchange | Observed] = set()
+        self.inside: set[Writing | FastExchange | Observed] = set()
         self.fast = False
         """Whether its requests may take the fast path now."""
         self.waits_on_request = self.waits_on_response = False
@@ -57,7 +57,7 @@ class Chain:
         self.late_head = False
         self.observers: tuple[tuple[Link, Hook], ...] = ()
         self._now = now
-        self._waiting: dict[Responding, Callable[[], None]] = {}
+        self._waiting: dict[Writing, Callable[[], None]] = {}
         self._parked = 0
         self._retired = self._released = False
         generations = [member.generation for member in members]
@@ -119,7 +119,7 @@ class Chain:
         self.inside.add(exchange)
         return True
 
-    def leave_after(self, exchange: Responding) -> None:
+    def leave_after(self, exchange: Writing) -> None:
         """The response is out: leave when no code of a plugin runs for it any more."""
         for task in (exchange.task, exchange.handler_task, exchange.response_task):
             if task is not None and not task.done():
@@ -130,7 +130,7 @@ class Chain:
         else:
             self.leave(exchange)
 
-    def leave(self, exchange: Responding | FastExchange | Observed) -> None:
+    def leave(self, exchange: Writing | FastExchange | Observed) -> None:
         """The request is over."""
         self.inside.discard(exchange)
         if exchange.cancelled:
@@ -177,7 +177,7 @@ class Chain:
             exchange.cancel()
         return len(inside)
 
-    def forget(self, exchange: Responding) -> None:
+    def forget(self, exchange: Writing) -> None:
         """A waiting request has gone."""
         self._waiting.pop(exchange, None)
 
@@ -237,7 +237,7 @@ class Chain:
                     chunks = link.guarded(filtered, request)
         return chunks
 
-    async def observe(self, exchange: Responding | Observed) -> None:
+    async def observe(self, exchange: Writing | Observed) -> None:
         """Tell the observers."""
         timing = exchange.timing()
         for link, hook in self.observers:

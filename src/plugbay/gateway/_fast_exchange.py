@@ -18,8 +18,8 @@ from plugbay.gateway._connection import IDLE, WAITING
 from plugbay.gateway._observed import Observed
 from plugbay.gateway._promotion import promote
 from plugbay.gateway._sections import Section
+from plugbay.gateway._target_connection import CLOSED
 from plugbay.gateway._ticker import NEVER
-from plugbay.gateway._upstream import CLOSED
 from plugbay.gateway._wire import Unsendable, status_line
 from plugbay.sdk import Request, Response, Timing
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from plugbay.gateway._field_names import FieldNames
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,12 +18,13 @@ if TYPE_CHECKING:
 _ENTRIES = 2048
 _LENGTH = 256
 _BEHIND = frozenset(b" \t\r\n")
-SECRET = frozenset((b"authorization", b"cookie", b"set-cookie"))
+SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"))
 """Fields with credentials, which are not kept."""
 
 
 class OddLine(ValueError):
-    """A line that is left to the parser: folded, bare, or with white space behind its value."""
+    """A line for the general path: folded, bare, with white space behind its value, or special
+    and not to be kept."""
 
 
 class FieldLines(dict[bytes, "Field | None"]):
@@ -31,28 +34,36 @@ class FieldLines(dict[bytes, "Field | None"]):
     but changes nothing. Credentials are not kept. A look-up raises `OddLine`.
     """
 
-    __slots__ = ("_is_special", "special")
+    __slots__ = ("_names", "special")
 
     def __init__(self, is_special: Callable[[bytes], bool]) -> None:
         super().__init__()
-        self._is_special = is_special
+        self._names = FieldNames(is_special)
         self.special: dict[bytes, Field] = {}
 
     def __missing__(self, line: bytes) -> Field | None:
-        name, colon, value = line.partition(b":")
-        name = name.lower()
-        value = value.lstrip(b" \t")
+        said, colon, value = line.partition(b":")
         # The lines were cut at CR LF; a bare one of the two is for the parser to refuse. (`in`
         # would first try its operand as a number, by way of an exception.)
-        if not name or not colon or line[-1] in _BEHIND or len(line.splitlines()) > 1:
+        bare = line.find(b"\n") >= 0 or line.find(b"\r") >= 0
+        if not said or not colon or line[-1] in _BEHIND or bare:
             raise OddLine
-        field = name, value
-        special = self._is_special(name)
-        if len(self) >= _ENTRIES or len(self.special) >= _ENTRIES:
+        name = self._names[said]
+        field = name or said.lower(), value.lstrip(b" \t")
+        kept = len(line) <= _LENGTH and field[0] not in SECRET
+        if name is None:
+            if not kept:
+                raise OddLine
+            self._make_room()
+            self.special[line] = field
+            self[line] = None
+            return None
+        if kept:
+            self._make_room()
+            self[line] = field
+        return field
+
+    def _make_room(self) -> None:
+        if len(self) >= _ENTRIES:
             self.clear()
             self.special.clear()
-        if special:
-            self.special[line] = field
-        if len(line) <= _LENGTH and name not in SECRET:
-            self[line] = None if special else field
-        return None if special else field

@@ -30,7 +30,8 @@ _MEMO_KEY = 512
 
 def is_forwarding(name: bytes) -> bool:
     """Whether a field's name, in lower case, says something about hops before."""
-    return b"forwarded" in name or name in _REAL_IP
+    # Not `in`, which for bytes first tries its operand as a number, by way of an exception.
+    return name.find(b"forwarded") >= 0 or name in _REAL_IP
 
 
 class ForwardedPolicy:

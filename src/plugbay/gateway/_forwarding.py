@@ -14,7 +14,7 @@ from plugbay.gateway._forwarded_head import forwarded_head
 from plugbay.gateway._framing import HANDLER
 from plugbay.gateway._response_head import ResponseHead, read_response_head
 from plugbay.gateway._retry import IDEMPOTENT
-from plugbay.gateway._upstream import TUNNEL
+from plugbay.gateway._target_connection import TUNNEL
 from plugbay.gateway._wire import Unsendable, chunk, last_chunk
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
     from plugbay.gateway._observed import Observed
-    from plugbay.gateway._responding import Responding
+    from plugbay.gateway._writing import Writing
 
-    Observation = tuple[Chain, Responding | Observed]
+    Observation = tuple[Chain, Writing | Observed]
 
 
 class Observers:
@@ -27,7 +27,7 @@ class Observers:
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
 
-    def put(self, chain: Chain, exchange: Responding | Observed) -> None:
+    def put(self, chain: Chain, exchange: Writing | Observed) -> None:
         """Tell the observers of `chain` soon."""
         if len(self._queue) >= self._bound:
             self.dropped += 1

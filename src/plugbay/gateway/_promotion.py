@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from plugbay.gateway._exchange import Exchange
 from plugbay.gateway._forwarding import Forwarding
 from plugbay.gateway._request_head import RequestHead
-from plugbay.gateway._upstream import HEAD
+from plugbay.gateway._target_connection import HEAD
 
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from plugbay.gateway._spec import ListenerLimits
     from plugbay.gateway._wire import Field, Fields
 
+    _Told = tuple[str, tuple[Field, ...], bytes, str]
+
 _ENTRIES = 1024
+_LENGTH = 256
 
 
 class Section:
@@ -59,14 +62,14 @@ class SectionReader:
     again; where it may not, it is replaced.
     """
 
-    __slots__ = ("_forwarded", "_limits", "_lines", "_own", "_parser")
+    __slots__ = ("_forwarded", "_limits", "_lines", "_parser", "_told")
 
     def __init__(self, limits: ListenerLimits, forwarded: ForwardedPolicy) -> None:
         self._limits, self._forwarded = limits, forwarded
         self._lines = FieldLines(is_special)
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._own: dict[tuple[Field, ...], bytes] = {}
-        """Lines of what the gateway says of clients."""
+        self._told: dict[tuple[str, bytes, bytes], _Told] = {}
+        """What the gateway says of clients that say nothing of others."""
 
     def read(
         self, data: bytes, block: bytes, size: int, peer: str, scheme: bytes
@@ -134,12 +137,17 @@ class SectionReader:
         return forwarding
 
     def _complete(self, section: Section, forwarding: Fields, peer: str, scheme: bytes) -> None:
-        section.client, own = self._forwarded.tell(peer, scheme, section.host, forwarding)
+        host = section.host
+        key = peer, scheme, host
+        told = None if forwarding else self._told.get(key)
+        if told is None:
+            client, own = self._forwarded.tell(peer, scheme, host, forwarding)
+            lines = b"".join([b"%b: %b\r\n" % field for field in own])
+            told = client, own, lines, host.decode("ascii")
+            if not forwarding and len(host) <= _LENGTH:
+                if len(self._told) >= _ENTRIES:
+                    self._told.clear()
+                self._told[key] = told
+        section.client, own, lines, section.authority = told
         section.fields += own
-        section.authority = section.host.decode("ascii")
-        lines = self._own.get(own)
-        if lines is None:
-            if len(self._own) >= _ENTRIES:
-                self._own.clear()
-            lines = self._own[own] = b"".join(b"%b: %b\r\n" % field for field in own)
         section.forward += lines

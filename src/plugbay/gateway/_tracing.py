@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
     from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._link import Link
-    from plugbay.gateway._responding import Responding
     from plugbay.gateway._traced_hooks import Hooks
     from plugbay.gateway._wire import Fields
+    from plugbay.gateway._writing import Writing
     from plugbay.kernel import Clock
     from plugbay.observability import Decision, RequestTrace, TraceContext, Traces
 
@@ -115,7 +115,7 @@ class ExchangeTrace(ActiveTrace):
             )
             self.steps.append(step)
 
-    def show(self, exchange: Responding, fields: Fields) -> None:
+    def show(self, exchange: Writing, fields: Fields) -> None:
         """Add `Server-Timing` to a response's head, if the client may see it."""
         if self._permitted and self.steps is not None:
             self._end_app(failed=False)
@@ -124,7 +124,7 @@ class ExchangeTrace(ActiveTrace):
             value = server_timing(self.steps, total=total, upstream=upstream)
             fields.append((b"server-timing", value))
 
-    def end(self, exchange: Responding) -> None:
+    def end(self, exchange: Writing) -> None:
         """The exchange is over."""
         self._end_app(failed=exchange.outcome != "ok")
         if self._span is not None:
