@@ -1,6 +1,6 @@
 """Compiles hooks that do not wait into one function: no loop, no call but the hooks' own.
 
-Each hook is timed, counted and guarded; bench/micro_mcp.py measures what that costs. The source is
+Each hook is timed, counted and guarded; bench/mcp.py measures what that costs. The source is
 made only of this module's text and numbers, never of anything a plugin or an operator has written.
 """
 
@@ -10,16 +10,17 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from plugbay.mcp._member import FAULTS
+from plugbay.mcp._step import Outcome
 from plugbay.sdk import Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from plugbay.mcp._member import Link
-    from plugbay.mcp._plan import Outcome, Step
+    from plugbay.mcp._step import Step
     from plugbay.sdk import Message
 
-    Run = Callable[[Message, Link | None], "Message | Outcome"]
+    Run = Callable[[Message, Link | None], Message | Outcome]
 
 _STEP = """
     if but is not link{n}{targeted}:
@@ -56,7 +57,7 @@ _SUCCESS = """if breaker{n}.closed:
                     breaker{n}.success()"""
 
 
-def compile_steps(steps: Sequence[Step], now: Callable[[], float], outcome: type[Outcome]) -> Run:
+def compile_steps(steps: Sequence[Step], now: Callable[[], float]) -> Run:
     """Return `run(message, but)`: it passes the hooks of all plugins except `but`.
 
     It returns the message as the last of them left it, or the outcome if one has stopped it.
@@ -64,7 +65,7 @@ def compile_steps(steps: Sequence[Step], now: Callable[[], float], outcome: type
     names: dict[str, Any] = {
         "FAULTS": FAULTS,
         "Block": Block,
-        "Outcome": outcome,
+        "Outcome": Outcome,
         "bisect_left": bisect_left,
         "now": now,
     }

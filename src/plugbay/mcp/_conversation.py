@@ -21,7 +21,7 @@ from plugbay.mcp._codec import (
 )
 from plugbay.mcp._framing import TooLong
 from plugbay.mcp._pending import Exchange, Exchanges
-from plugbay.mcp._plan import Outcome
+from plugbay.mcp._step import Outcome
 from plugbay.sdk import Block, Message
 
 if TYPE_CHECKING:

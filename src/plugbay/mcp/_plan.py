@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plugbay.mcp._compile import compile_steps
 from plugbay.mcp._deadline import within
 from plugbay.mcp._member import FAULTS
+from plugbay.mcp._step import Outcome, Step
 from plugbay.sdk import Block, Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from plugbay.mcp._compile import Run
     from plugbay.mcp._member import Link
@@ -53,25 +52,6 @@ def hook_of(direction: Direction, kind: Kind, method: str) -> str:
     return {"prompts/get": "on_prompt", "resources/read": "on_resource"}.get(method, "")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One hook of one plugin."""
-
-    link: Link
-    call: Callable[..., Any]
-    coroutine: bool
-    targeted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What stopped a message: a block or an answer, and whose."""
-
-    message: Message
-    stop: Block | Message
-    link: Link
-
-
 class Plan:
     """The hooks for one class of messages, bound when the chain was built."""
 
@@ -98,7 +78,7 @@ class Plan:
         self.observers = tuple(step for step in steps if step.link.mode == "observe")
         self.waits = any(step.coroutine for step in working)
         self.empty = not working
-        self.run = compile_steps(() if self.waits else self._serial, now, Outcome)
+        self.run = compile_steps(() if self.waits else self._serial, now)
 
     async def run_waiting(self, message: Message, but: Link | None = None) -> Message | Outcome:
         """Pass the hooks, some of which are coroutines."""
