@@ -20,17 +20,19 @@ from plugbay.sdk import Event
 from plugbay.sdk.testing import FakeHost, ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from plugbay.sdk import Request, Response
 
-CLASSES: Final = dict(
-    zip(
-        SEVEN,
-        ("Threat", "AntiAbuse", "Geo", "RateLimitMl", "MlAbuse", "ZeroTrust", "Tarpit"),
-        strict=True,
-    )
-)
+CLASSES: Final[dict[str, str]] = {
+    "threat": "Threat",
+    "antiabuse": "AntiAbuse",
+    "geo": "Geo",
+    "ratelimit-ml": "RateLimitMl",
+    "mlabuse": "MlAbuse",
+    "zerotrust": "ZeroTrust",
+    "tarpit": "Tarpit",
+}
 READY: Final = 120.0
 
 
@@ -99,7 +101,7 @@ class Seven:
 
 
 @asynccontextmanager
-async def seven(*, begins: float) -> AsyncIterator[Seven]:
+async def seven(*, begins: float) -> AsyncGenerator[Seven]:
     """Start all seven as `configuration` says, wait until they are ready, and stop them.
 
     Their clock stands still at `begins`, in Unix time, until it is moved.

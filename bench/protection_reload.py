@@ -134,7 +134,7 @@ def _reload(gateway: Gateway, name: str, outcome: Outcome) -> None:
     operation = gateway.change("POST", f"/plugins/{name}/reload")
     outcome.reloads[name].append(time.perf_counter() - began)
     ended = gateway.operation(operation["id"])
-    totals = ended["receipt"]["totals"] if ended["receipt"] else {}
+    totals: dict[str, int] = ended["receipt"]["totals"] if ended["receipt"] else {}
     outcome.dropped += totals.get("dropped", 0)
     outcome.cancelled += totals.get("cancelled", 0)
     if ended["state"] != "succeeded":
