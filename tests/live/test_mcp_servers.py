@@ -121,7 +121,7 @@ def test_questions_of_the_server_reach_the_client_of_its_session(url):
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_a_federation_is_one_server(url, mode):
     async def main():
-        async with Client(f"{url}/union", mode="legacy") as client:
+        async with Client(f"{url}/union", mode=mode) as client:
             tools = [tool.name for tool in (await client.list_tools()).tools]
             assert {"full__test_simple_text", "frail__echo", "far__test_simple_text"} <= set(tools)
             for member in ("full", "far"):
