@@ -110,14 +110,14 @@ class Watchdog:
         """
         seen: dict[Owner, float] = {}
         stacks: dict[Owner, tuple[str, ...]] = {}
-        told, looked = False, beat + self._interval
+        told, looked, before = False, beat + self._interval, waited
         while True:
             owner, stack = _look(ident)
-            now = time.monotonic()
-            seen[owner] = seen.get(owner, 0.0) + now - looked
-            looked = now
+            now, idle = time.monotonic(), _waited(self._native)
+            seen[owner] = seen.get(owner, 0.0) + (now - looked) - (idle - before)
+            looked, before = now, idle
             stacks[owner] = stack
-            lasted = now - beat - self._interval - (_waited(self._native) - waited)
+            lasted = now - beat - self._interval - (idle - waited)
             if not told and lasted > self._hang and self._hanging is not None:
                 told = True
                 self._hanging(Blocked(*owner, lasted, stack))

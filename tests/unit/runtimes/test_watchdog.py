@@ -84,7 +84,7 @@ def test_who_comes_by_at_the_end_of_a_block_is_not_blamed(tmp_path: Path) -> Non
         watchdog = Watchdog(reports.append)
         watchdog.start()
         await asyncio.sleep(0)
-        time.sleep(0.3)  # noqa: ASYNC251 -- wanted: it blocks
+        time.sleep(1.0)  # noqa: ASYNC251 -- wanted: it blocks
         instance.hooks["on_request"].call(None)
         await until(lambda: reports)
         watchdog.stop()
