@@ -3,7 +3,6 @@ has refused; what it looked like is kept in `build/screenshots`."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,15 +170,17 @@ def rig(started: Rig) -> Iterator[Rig]:
 
 def drop(page: Page, file: Path) -> None:
     """Drag a file onto the page and let it go there."""
-    content = base64.b64encode(file.read_bytes()).decode()
-    transfer = page.evaluate_handle(
-        """([name, content]) => {
-            const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+    chosen = page.evaluate_handle(
+        "() => Object.assign(document.createElement('input'), { type: 'file' })"
+    ).as_element()
+    assert chosen is not None
+    chosen.set_input_files(file)  # by its path: a large one would be slow as text
+    transfer = chosen.evaluate_handle(
+        """(input) => {
             const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], name));
+            transfer.items.add(input.files[0]);
             return transfer;
-        }""",
-        [file.name, content],
+        }"""
     )
     for event in ("dragenter", "dragover", "drop"):
         page.dispatch_event("#drop", event, {"dataTransfer": transfer})
