@@ -2,14 +2,11 @@
 
 # No postponed annotations here: msgspec and Litestar read them, so they must be real.
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 
 from plugbay.observability import OwnMetric, PluginTotals, TrafficPoint
-
-if TYPE_CHECKING:
-    from plugbay.admin._context import Context
 
 
 class Figures(Protocol):
@@ -27,14 +24,3 @@ class PluginFiguresView(msgspec.Struct, frozen=True, kw_only=True):
     totals: PluginTotals
     own: tuple[OwnMetric, ...]
     series: tuple[TrafficPoint, ...]
-
-
-def figures_of(context: "Context", plugin: str) -> PluginFiguresView:
-    """Gather them."""
-    services = context.services
-    return PluginFiguresView(
-        plugin=plugin,
-        totals=services.figures.totals(plugin),
-        own=services.figures.own(plugin),
-        series=tuple(services.traffic.plugin(plugin)),
-    )

@@ -4,7 +4,7 @@ from litestar import Controller, get
 from litestar.params import FromPath
 
 from plugbay.admin._access import Permission
-from plugbay.admin._figures import PluginFiguresView, figures_of
+from plugbay.admin._figures import PluginFiguresView
 from plugbay.admin._http import Use, rule
 from plugbay.kernel import NotFound
 
@@ -18,6 +18,12 @@ class PluginFigureRoutes(Controller):
     @get("/", opt=rule(Permission.READ), operation_id="getFigures")
     async def one(self, context: Use, plugin: FromPath[str]) -> PluginFiguresView:
         """What a plugin has done and used in all workers, and the metrics it declares itself."""
-        if plugin not in context.services.control.desired.plugins:
+        services = context.services
+        if plugin not in services.control.desired.plugins:
             raise NotFound(f"there is no plugin {plugin}")
-        return figures_of(context, plugin)
+        return PluginFiguresView(
+            plugin=plugin,
+            totals=services.figures.totals(plugin),
+            own=services.figures.own(plugin),
+            series=tuple(services.traffic.plugin(plugin)),
+        )

@@ -14,12 +14,12 @@ from plugbay.artifacts.signing._keys import load_private_key as load_private_key
 from plugbay.artifacts.signing._keys import load_public_key as load_public_key
 from plugbay.artifacts.signing._keys import public_pem as public_pem
 from plugbay.artifacts.signing._provenance import Provenance as Provenance
+from plugbay.artifacts.signing._publisher import Identity as Identity
+from plugbay.artifacts.signing._publisher import Publisher as Publisher
 from plugbay.artifacts.signing._publisher_files import read_publisher as read_publisher
 from plugbay.artifacts.signing._sign import sign as sign
 from plugbay.artifacts.signing._sigstore import SigstoreRoot as SigstoreRoot
 from plugbay.artifacts.signing._sigstore import require_sigstore as require_sigstore
-from plugbay.artifacts.signing._trust import Identity as Identity
-from plugbay.artifacts.signing._trust import Publisher as Publisher
 from plugbay.artifacts.signing._trust import Rule as Rule
 from plugbay.artifacts.signing._trust import Trust as Trust
 from plugbay.artifacts.signing._verify import verify as verify

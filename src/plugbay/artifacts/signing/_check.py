@@ -23,7 +23,7 @@ def check(raw: bytes, digest: str, trust: Trust, *, now: float) -> Provenance:
         if trust.sigstore is None:
             why = "it is a Sigstore bundle, and no trusted root of Sigstore is given here"
             return Provenance(problems=(why,))
-        return trust.sigstore.verify(raw, digest, trust)
+        return trust.sigstore.verify(raw, digest, trust.publishers, trust.revoked)
     try:
         envelope = Envelope.parse(raw)
     except Malformed as error:

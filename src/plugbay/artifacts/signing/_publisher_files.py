@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from plugbay.artifacts.signing._keys import load_chain, load_public_key
-from plugbay.artifacts.signing._trust import Publisher
+from plugbay.artifacts.signing._publisher import Publisher
 from plugbay.kernel import Invalid, PlugbayError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from os import PathLike
 
-    from plugbay.artifacts.signing._trust import Identity
+    from plugbay.artifacts.signing._publisher import Identity
 
 T = TypeVar("T")
 

@@ -19,12 +19,13 @@ from plugbay.artifacts.signing._provenance import Provenance
 from plugbay.kernel import ExtraMissing, Invalid, PlugbayError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from os import PathLike
 
     from sigstore.models import Bundle
     from sigstore.verify import Verifier
 
-    from plugbay.artifacts.signing._trust import Identity, Trust
+    from plugbay.artifacts.signing._publisher import Identity, Publisher
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle"
 
@@ -50,7 +51,13 @@ class SigstoreRoot:
             problem = Problem("", str(error), expected=expected, found=str(path))
             raise Invalid(f"{path} is no trusted root of Sigstore", problems=(problem,)) from error
 
-    def verify(self, raw: bytes, digest: str, trust: Trust) -> Provenance:
+    def verify(
+        self,
+        raw: bytes,
+        digest: str,
+        publishers: Collection[Publisher],
+        revoked: Collection[str] = (),
+    ) -> Provenance:
         """Verify that a bundle is of the artifact with this SHA-256 in hex, and by an identity of
         a publisher. Never raises for what the bundle says."""
         from sigstore.errors import Error
@@ -60,12 +67,12 @@ class SigstoreRoot:
             bundle, told = Bundle.from_json(raw), msgspec.json.decode(raw, type=_Told)
         except (ValueError, Error) as error:
             return Provenance(problems=(f"the Sigstore bundle cannot be read: {_line(error)}",))
-        if digest in trust.revoked:
+        if digest in revoked:
             return Provenance(problems=("the artifact was revoked",))
-        if f"{bundle.signing_certificate.serial_number:x}" in trust.revoked:
+        if f"{bundle.signing_certificate.serial_number:x}" in revoked:
             return Provenance(problems=("the certificate of the bundle was revoked",))
         problems: list[str] = []
-        for publisher in trust.publishers:
+        for publisher in publishers:
             for identity in publisher.identities:
                 problem = self._problem(bundle, told, digest, identity)
                 if not problem:

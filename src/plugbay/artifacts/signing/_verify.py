@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from plugbay.artifacts.signing._envelope import Envelope, Signature
     from plugbay.artifacts.signing._keys import PublicKey
-    from plugbay.artifacts.signing._trust import Publisher, Trust
+    from plugbay.artifacts.signing._publisher import Publisher
+    from plugbay.artifacts.signing._trust import Trust
 
 LONGEST_CHAIN = 5
 
