@@ -191,7 +191,7 @@ func (x Measurement_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Measurement_Kind.Descriptor instead.
 func (Measurement_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{30, 0}
+	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{35, 0}
 }
 
 type DescribeRequest struct {
@@ -238,7 +238,9 @@ type Description struct {
 	Version string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"` // the same
 	Api     uint32                 `protobuf:"varint,4,opt,name=api,proto3" json:"api,omitempty"`
 	Summary string                 `protobuf:"bytes,5,opt,name=summary,proto3" json:"summary,omitempty"`
-	// on_request, on_response, request_body, response_body, on_complete, on_event.
+	// on_request, on_response, request_body, response_body, on_complete, on_event, and those of MCP
+	// messages: on_message, on_handshake, on_list, on_tool_call, on_tool_result, on_prompt,
+	// on_resource, on_server_request, on_notification, on_session, on_session_end, on_stderr, on_exit.
 	Hooks          []string        `protobuf:"bytes,6,rep,name=hooks,proto3" json:"hooks,omitempty"`
 	Topics         []string        `protobuf:"bytes,7,rep,name=topics,proto3" json:"topics,omitempty"` // for on_event
 	Stateful       bool            `protobuf:"varint,8,opt,name=stateful,proto3" json:"stateful,omitempty"`
@@ -929,6 +931,7 @@ type Frame struct {
 	//	*Frame_Body
 	//	*Frame_HostReply
 	//	*Frame_Forget
+	//	*Frame_Mcp
 	//	*Frame_Proceed
 	//	*Frame_Respond
 	//	*Frame_Failure
@@ -936,6 +939,7 @@ type Frame struct {
 	//	*Frame_HostCall
 	//	*Frame_Publish
 	//	*Frame_Measurement
+	//	*Frame_McpAnswer
 	//	*Frame_Chunk
 	//	*Frame_Credit
 	What          isFrame_What `protobuf_oneof:"what"`
@@ -1068,6 +1072,15 @@ func (x *Frame) GetForget() *Forget {
 	return nil
 }
 
+func (x *Frame) GetMcp() *McpCall {
+	if x != nil {
+		if x, ok := x.What.(*Frame_Mcp); ok {
+			return x.Mcp
+		}
+	}
+	return nil
+}
+
 func (x *Frame) GetProceed() *Proceed {
 	if x != nil {
 		if x, ok := x.What.(*Frame_Proceed); ok {
@@ -1126,6 +1139,15 @@ func (x *Frame) GetMeasurement() *Measurement {
 	if x != nil {
 		if x, ok := x.What.(*Frame_Measurement); ok {
 			return x.Measurement
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetMcpAnswer() *McpAnswer {
+	if x != nil {
+		if x, ok := x.What.(*Frame_McpAnswer); ok {
+			return x.McpAnswer
 		}
 	}
 	return nil
@@ -1190,6 +1212,10 @@ type Frame_Forget struct {
 	Forget *Forget `protobuf:"bytes,10,opt,name=forget,proto3,oneof"` // the request is over; id is 0
 }
 
+type Frame_Mcp struct {
+	Mcp *McpCall `protobuf:"bytes,11,opt,name=mcp,proto3,oneof"` // a hook of MCP messages
+}
+
 type Frame_Proceed struct {
 	// From the plugin.
 	Proceed *Proceed `protobuf:"bytes,16,opt,name=proceed,proto3,oneof"` // let it pass, changed in this way
@@ -1219,6 +1245,10 @@ type Frame_Measurement struct {
 	Measurement *Measurement `protobuf:"bytes,22,opt,name=measurement,proto3,oneof"` // id is 0
 }
 
+type Frame_McpAnswer struct {
+	McpAnswer *McpAnswer `protobuf:"bytes,23,opt,name=mcp_answer,json=mcpAnswer,proto3,oneof"` // what a hook of MCP messages has returned
+}
+
 type Frame_Chunk struct {
 	// Both ways.
 	Chunk *Chunk `protobuf:"bytes,24,opt,name=chunk,proto3,oneof"`
@@ -1246,6 +1276,8 @@ func (*Frame_HostReply) isFrame_What() {}
 
 func (*Frame_Forget) isFrame_What() {}
 
+func (*Frame_Mcp) isFrame_What() {}
+
 func (*Frame_Proceed) isFrame_What() {}
 
 func (*Frame_Respond) isFrame_What() {}
@@ -1259,6 +1291,8 @@ func (*Frame_HostCall) isFrame_What() {}
 func (*Frame_Publish) isFrame_What() {}
 
 func (*Frame_Measurement) isFrame_What() {}
+
+func (*Frame_McpAnswer) isFrame_What() {}
 
 func (*Frame_Chunk) isFrame_What() {}
 
@@ -1712,10 +1746,11 @@ func (*Cancel) Descriptor() ([]byte, []int) {
 	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{19}
 }
 
-// The request is over, of which the plugin remembers something.
+// The request is over, of which the plugin remembers something; or the session of MCP.
 type Forget struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         uint64                 `protobuf:"varint,1,opt,name=state,proto3" json:"state,omitempty"`
+	Session       uint64                 `protobuf:"varint,2,opt,name=session,proto3" json:"session,omitempty"` // McpSession.number
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1753,6 +1788,13 @@ func (*Forget) Descriptor() ([]byte, []int) {
 func (x *Forget) GetState() uint64 {
 	if x != nil {
 		return x.State
+	}
+	return 0
+}
+
+func (x *Forget) GetSession() uint64 {
+	if x != nil {
+		return x.Session
 	}
 	return 0
 }
@@ -2350,6 +2392,432 @@ func (x *HostReply) GetKeys() []string {
 	return nil
 }
 
+// A hook of MCP messages is called; its name is one of Description.hooks. It has a message, or a
+// session and, by the hook, a line or a code.
+type McpCall struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hook          string                 `protobuf:"bytes,1,opt,name=hook,proto3" json:"hook,omitempty"`
+	Session       *McpSession            `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	Message       *McpMessage            `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Line          string                 `protobuf:"bytes,4,opt,name=line,proto3" json:"line,omitempty"`                                // on_stderr
+	Code          int32                  `protobuf:"zigzag32,5,opt,name=code,proto3" json:"code,omitempty"`                             // on_exit
+	DeadlineMs    uint32                 `protobuf:"varint,6,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"` // after so long nobody waits for the answer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *McpCall) Reset() {
+	*x = McpCall{}
+	mi := &file_plugbay_v1_hook_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *McpCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*McpCall) ProtoMessage() {}
+
+func (x *McpCall) ProtoReflect() protoreflect.Message {
+	mi := &file_plugbay_v1_hook_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use McpCall.ProtoReflect.Descriptor instead.
+func (*McpCall) Descriptor() ([]byte, []int) {
+	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *McpCall) GetHook() string {
+	if x != nil {
+		return x.Hook
+	}
+	return ""
+}
+
+func (x *McpCall) GetSession() *McpSession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *McpCall) GetMessage() *McpMessage {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *McpCall) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *McpCall) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *McpCall) GetDeadlineMs() uint32 {
+	if x != nil {
+		return x.DeadlineMs
+	}
+	return 0
+}
+
+// Who talks to whom. `number` is the gateway's own: what the plugin remembers of the session it
+// keeps by that, until it is to forget it.
+type McpSession struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Number          uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Id              string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Server          string                 `protobuf:"bytes,3,opt,name=server,proto3" json:"server,omitempty"`
+	Transport       string                 `protobuf:"bytes,4,opt,name=transport,proto3" json:"transport,omitempty"` // stdio, http
+	Identity        string                 `protobuf:"bytes,5,opt,name=identity,proto3" json:"identity,omitempty"`
+	Era             string                 `protobuf:"bytes,6,opt,name=era,proto3" json:"era,omitempty"` // handshake, modern; empty: not known yet
+	ProtocolVersion string                 `protobuf:"bytes,7,opt,name=protocol_version,json=protocolVersion,proto3" json:"protocol_version,omitempty"`
+	Client          string                 `protobuf:"bytes,8,opt,name=client,proto3" json:"client,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *McpSession) Reset() {
+	*x = McpSession{}
+	mi := &file_plugbay_v1_hook_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *McpSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*McpSession) ProtoMessage() {}
+
+func (x *McpSession) ProtoReflect() protoreflect.Message {
+	mi := &file_plugbay_v1_hook_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use McpSession.ProtoReflect.Descriptor instead.
+func (*McpSession) Descriptor() ([]byte, []int) {
+	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *McpSession) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *McpSession) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *McpSession) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *McpSession) GetTransport() string {
+	if x != nil {
+		return x.Transport
+	}
+	return ""
+}
+
+func (x *McpSession) GetIdentity() string {
+	if x != nil {
+		return x.Identity
+	}
+	return ""
+}
+
+func (x *McpSession) GetEra() string {
+	if x != nil {
+		return x.Era
+	}
+	return ""
+}
+
+func (x *McpSession) GetProtocolVersion() string {
+	if x != nil {
+		return x.ProtocolVersion
+	}
+	return ""
+}
+
+func (x *McpSession) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+// One JSON-RPC message.
+type McpMessage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Raw           []byte                 `protobuf:"bytes,1,opt,name=raw,proto3" json:"raw,omitempty"`
+	ToClient      bool                   `protobuf:"varint,2,opt,name=to_client,json=toClient,proto3" json:"to_client,omitempty"`
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`       // request, notification, response, error
+	Method        string                 `protobuf:"bytes,4,opt,name=method,proto3" json:"method,omitempty"`   // of a response: that of its request
+	Request       []byte                 `protobuf:"bytes,5,opt,name=request,proto3" json:"request,omitempty"` // the request that a response answers, as the server got it
+	Fields        [][]byte               `protobuf:"bytes,6,rep,name=fields,proto3" json:"fields,omitempty"`   // header fields of the HTTP request that it came in: name, value …
+	Blocked       *McpBlock              `protobuf:"bytes,7,opt,name=blocked,proto3" json:"blocked,omitempty"` // what has stopped it; for plugins that observe
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *McpMessage) Reset() {
+	*x = McpMessage{}
+	mi := &file_plugbay_v1_hook_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *McpMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*McpMessage) ProtoMessage() {}
+
+func (x *McpMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_plugbay_v1_hook_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use McpMessage.ProtoReflect.Descriptor instead.
+func (*McpMessage) Descriptor() ([]byte, []int) {
+	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *McpMessage) GetRaw() []byte {
+	if x != nil {
+		return x.Raw
+	}
+	return nil
+}
+
+func (x *McpMessage) GetToClient() bool {
+	if x != nil {
+		return x.ToClient
+	}
+	return false
+}
+
+func (x *McpMessage) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *McpMessage) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *McpMessage) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *McpMessage) GetFields() [][]byte {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *McpMessage) GetBlocked() *McpBlock {
+	if x != nil {
+		return x.Blocked
+	}
+	return nil
+}
+
+// What a hook has returned. With neither a message nor a block the message passes as it is.
+type McpAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Raw           []byte                 `protobuf:"bytes,1,opt,name=raw,proto3" json:"raw,omitempty"`        // this message goes on instead; its id and its method stay
+	Answer        bool                   `protobuf:"varint,2,opt,name=answer,proto3" json:"answer,omitempty"` // it is the response to the request, which the server is not asked
+	Block         *McpBlock              `protobuf:"bytes,3,opt,name=block,proto3" json:"block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *McpAnswer) Reset() {
+	*x = McpAnswer{}
+	mi := &file_plugbay_v1_hook_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *McpAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*McpAnswer) ProtoMessage() {}
+
+func (x *McpAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_plugbay_v1_hook_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use McpAnswer.ProtoReflect.Descriptor instead.
+func (*McpAnswer) Descriptor() ([]byte, []int) {
+	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *McpAnswer) GetRaw() []byte {
+	if x != nil {
+		return x.Raw
+	}
+	return nil
+}
+
+func (x *McpAnswer) GetAnswer() bool {
+	if x != nil {
+		return x.Answer
+	}
+	return false
+}
+
+func (x *McpAnswer) GetBlock() *McpBlock {
+	if x != nil {
+		return x.Block
+	}
+	return nil
+}
+
+type McpBlock struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Code          int32                  `protobuf:"zigzag32,2,opt,name=code,proto3" json:"code,omitempty"`
+	Violation     string                 `protobuf:"bytes,3,opt,name=violation,proto3" json:"violation,omitempty"`
+	RetryAfter    float64                `protobuf:"fixed64,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"` // seconds
+	Retries       bool                   `protobuf:"varint,5,opt,name=retries,proto3" json:"retries,omitempty"`                          // `retry_after` is said
+	AsError       bool                   `protobuf:"varint,6,opt,name=as_error,json=asError,proto3" json:"as_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *McpBlock) Reset() {
+	*x = McpBlock{}
+	mi := &file_plugbay_v1_hook_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *McpBlock) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*McpBlock) ProtoMessage() {}
+
+func (x *McpBlock) ProtoReflect() protoreflect.Message {
+	mi := &file_plugbay_v1_hook_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use McpBlock.ProtoReflect.Descriptor instead.
+func (*McpBlock) Descriptor() ([]byte, []int) {
+	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *McpBlock) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *McpBlock) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *McpBlock) GetViolation() string {
+	if x != nil {
+		return x.Violation
+	}
+	return ""
+}
+
+func (x *McpBlock) GetRetryAfter() float64 {
+	if x != nil {
+		return x.RetryAfter
+	}
+	return 0
+}
+
+func (x *McpBlock) GetRetries() bool {
+	if x != nil {
+		return x.Retries
+	}
+	return false
+}
+
+func (x *McpBlock) GetAsError() bool {
+	if x != nil {
+		return x.AsError
+	}
+	return false
+}
+
 // One change of one of the plugin's own metrics.
 type Measurement struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2365,7 +2833,7 @@ type Measurement struct {
 
 func (x *Measurement) Reset() {
 	*x = Measurement{}
-	mi := &file_plugbay_v1_hook_proto_msgTypes[30]
+	mi := &file_plugbay_v1_hook_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2377,7 +2845,7 @@ func (x *Measurement) String() string {
 func (*Measurement) ProtoMessage() {}
 
 func (x *Measurement) ProtoReflect() protoreflect.Message {
-	mi := &file_plugbay_v1_hook_proto_msgTypes[30]
+	mi := &file_plugbay_v1_hook_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2390,7 +2858,7 @@ func (x *Measurement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measurement.ProtoReflect.Descriptor instead.
 func (*Measurement) Descriptor() ([]byte, []int) {
-	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{30}
+	return file_plugbay_v1_hook_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Measurement) GetKind() Measurement_Kind {
@@ -2489,7 +2957,7 @@ const file_plugbay_v1_hook_proto_rawDesc = "" +
 	"\x05found\x18\x04 \x01(\tR\x05found\x12\x16\n" +
 	"\x06remedy\x18\x05 \x01(\tR\x06remedy\"7\n" +
 	"\x05Batch\x12.\n" +
-	"\x06frames\x18\x01 \x03(\v2\x16.plugbay.hook.v1.FrameR\x06frames\"\xf8\a\n" +
+	"\x06frames\x18\x01 \x03(\v2\x16.plugbay.hook.v1.FrameR\x06frames\"\xe3\b\n" +
 	"\x05Frame\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x128\n" +
 	"\arequest\x18\x02 \x01(\v2\x1c.plugbay.hook.v1.RequestHeadH\x00R\arequest\x12;\n" +
@@ -2502,14 +2970,17 @@ const file_plugbay_v1_hook_proto_rawDesc = "" +
 	"\n" +
 	"host_reply\x18\t \x01(\v2\x1a.plugbay.hook.v1.HostReplyH\x00R\thostReply\x121\n" +
 	"\x06forget\x18\n" +
-	" \x01(\v2\x17.plugbay.hook.v1.ForgetH\x00R\x06forget\x124\n" +
+	" \x01(\v2\x17.plugbay.hook.v1.ForgetH\x00R\x06forget\x12,\n" +
+	"\x03mcp\x18\v \x01(\v2\x18.plugbay.hook.v1.McpCallH\x00R\x03mcp\x124\n" +
 	"\aproceed\x18\x10 \x01(\v2\x18.plugbay.hook.v1.ProceedH\x00R\aproceed\x124\n" +
 	"\arespond\x18\x11 \x01(\v2\x18.plugbay.hook.v1.RespondH\x00R\arespond\x124\n" +
 	"\afailure\x18\x12 \x01(\v2\x18.plugbay.hook.v1.FailureH\x00R\afailure\x128\n" +
 	"\tread_body\x18\x13 \x01(\v2\x19.plugbay.hook.v1.ReadBodyH\x00R\breadBody\x128\n" +
 	"\thost_call\x18\x14 \x01(\v2\x19.plugbay.hook.v1.HostCallH\x00R\bhostCall\x122\n" +
 	"\apublish\x18\x15 \x01(\v2\x16.plugbay.hook.v1.EventH\x00R\apublish\x12@\n" +
-	"\vmeasurement\x18\x16 \x01(\v2\x1c.plugbay.hook.v1.MeasurementH\x00R\vmeasurement\x12.\n" +
+	"\vmeasurement\x18\x16 \x01(\v2\x1c.plugbay.hook.v1.MeasurementH\x00R\vmeasurement\x12;\n" +
+	"\n" +
+	"mcp_answer\x18\x17 \x01(\v2\x1a.plugbay.hook.v1.McpAnswerH\x00R\tmcpAnswer\x12.\n" +
 	"\x05chunk\x18\x18 \x01(\v2\x16.plugbay.hook.v1.ChunkH\x00R\x05chunk\x121\n" +
 	"\x06credit\x18\x19 \x01(\v2\x17.plugbay.hook.v1.CreditH\x00R\x06creditB\x06\n" +
 	"\x04what\"\xcd\x02\n" +
@@ -2550,9 +3021,10 @@ const file_plugbay_v1_hook_proto_rawDesc = "" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
 	"\x04time\x18\x03 \x01(\x01R\x04time\x12\x12\n" +
 	"\x04data\x18\x04 \x01(\tR\x04data\"\b\n" +
-	"\x06Cancel\"\x1e\n" +
+	"\x06Cancel\"8\n" +
 	"\x06Forget\x12\x14\n" +
-	"\x05state\x18\x01 \x01(\x04R\x05state\" \n" +
+	"\x05state\x18\x01 \x01(\x04R\x05state\x12\x18\n" +
+	"\asession\x18\x02 \x01(\x04R\asession\" \n" +
 	"\bReadBody\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x04R\x05limit\"O\n" +
 	"\x04Body\x12\x12\n" +
@@ -2608,7 +3080,46 @@ const file_plugbay_v1_hook_proto_rawDesc = "" +
 	"\afailure\x18\x01 \x01(\v2\x18.plugbay.hook.v1.FailureR\afailure\x12\x14\n" +
 	"\x05found\x18\x02 \x01(\bR\x05found\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\fR\x05value\x12\x12\n" +
-	"\x04keys\x18\x04 \x03(\tR\x04keys\"\xc8\x02\n" +
+	"\x04keys\x18\x04 \x03(\tR\x04keys\"\xd4\x01\n" +
+	"\aMcpCall\x12\x12\n" +
+	"\x04hook\x18\x01 \x01(\tR\x04hook\x125\n" +
+	"\asession\x18\x02 \x01(\v2\x1b.plugbay.hook.v1.McpSessionR\asession\x125\n" +
+	"\amessage\x18\x03 \x01(\v2\x1b.plugbay.hook.v1.McpMessageR\amessage\x12\x12\n" +
+	"\x04line\x18\x04 \x01(\tR\x04line\x12\x12\n" +
+	"\x04code\x18\x05 \x01(\x11R\x04code\x12\x1f\n" +
+	"\vdeadline_ms\x18\x06 \x01(\rR\n" +
+	"deadlineMs\"\xdb\x01\n" +
+	"\n" +
+	"McpSession\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
+	"\x06server\x18\x03 \x01(\tR\x06server\x12\x1c\n" +
+	"\ttransport\x18\x04 \x01(\tR\ttransport\x12\x1a\n" +
+	"\bidentity\x18\x05 \x01(\tR\bidentity\x12\x10\n" +
+	"\x03era\x18\x06 \x01(\tR\x03era\x12)\n" +
+	"\x10protocol_version\x18\a \x01(\tR\x0fprotocolVersion\x12\x16\n" +
+	"\x06client\x18\b \x01(\tR\x06client\"\xce\x01\n" +
+	"\n" +
+	"McpMessage\x12\x10\n" +
+	"\x03raw\x18\x01 \x01(\fR\x03raw\x12\x1b\n" +
+	"\tto_client\x18\x02 \x01(\bR\btoClient\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06method\x18\x04 \x01(\tR\x06method\x12\x18\n" +
+	"\arequest\x18\x05 \x01(\fR\arequest\x12\x16\n" +
+	"\x06fields\x18\x06 \x03(\fR\x06fields\x123\n" +
+	"\ablocked\x18\a \x01(\v2\x19.plugbay.hook.v1.McpBlockR\ablocked\"f\n" +
+	"\tMcpAnswer\x12\x10\n" +
+	"\x03raw\x18\x01 \x01(\fR\x03raw\x12\x16\n" +
+	"\x06answer\x18\x02 \x01(\bR\x06answer\x12/\n" +
+	"\x05block\x18\x03 \x01(\v2\x19.plugbay.hook.v1.McpBlockR\x05block\"\xaa\x01\n" +
+	"\bMcpBlock\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\x11R\x04code\x12\x1c\n" +
+	"\tviolation\x18\x03 \x01(\tR\tviolation\x12\x1f\n" +
+	"\vretry_after\x18\x04 \x01(\x01R\n" +
+	"retryAfter\x12\x18\n" +
+	"\aretries\x18\x05 \x01(\bR\aretries\x12\x19\n" +
+	"\bas_error\x18\x06 \x01(\bR\aasError\"\xc8\x02\n" +
 	"\vMeasurement\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.plugbay.hook.v1.Measurement.KindR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -2647,7 +3158,7 @@ func file_plugbay_v1_hook_proto_rawDescGZIP() []byte {
 }
 
 var file_plugbay_v1_hook_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_plugbay_v1_hook_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_plugbay_v1_hook_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_plugbay_v1_hook_proto_goTypes = []any{
 	(FieldChange_Action)(0), // 0: plugbay.hook.v1.FieldChange.Action
 	(HostCall_Method)(0),    // 1: plugbay.hook.v1.HostCall.Method
@@ -2682,15 +3193,20 @@ var file_plugbay_v1_hook_proto_goTypes = []any{
 	(*Credit)(nil),          // 30: plugbay.hook.v1.Credit
 	(*HostCall)(nil),        // 31: plugbay.hook.v1.HostCall
 	(*HostReply)(nil),       // 32: plugbay.hook.v1.HostReply
-	(*Measurement)(nil),     // 33: plugbay.hook.v1.Measurement
-	nil,                     // 34: plugbay.hook.v1.Configuration.SecretsEntry
-	nil,                     // 35: plugbay.hook.v1.Measurement.LabelsEntry
+	(*McpCall)(nil),         // 33: plugbay.hook.v1.McpCall
+	(*McpSession)(nil),      // 34: plugbay.hook.v1.McpSession
+	(*McpMessage)(nil),      // 35: plugbay.hook.v1.McpMessage
+	(*McpAnswer)(nil),       // 36: plugbay.hook.v1.McpAnswer
+	(*McpBlock)(nil),        // 37: plugbay.hook.v1.McpBlock
+	(*Measurement)(nil),     // 38: plugbay.hook.v1.Measurement
+	nil,                     // 39: plugbay.hook.v1.Configuration.SecretsEntry
+	nil,                     // 40: plugbay.hook.v1.Measurement.LabelsEntry
 }
 var file_plugbay_v1_hook_proto_depIdxs = []int32{
 	13, // 0: plugbay.hook.v1.Description.failure:type_name -> plugbay.hook.v1.Failure
 	5,  // 1: plugbay.hook.v1.Description.request_fields:type_name -> plugbay.hook.v1.FieldSelection
 	5,  // 2: plugbay.hook.v1.Description.response_fields:type_name -> plugbay.hook.v1.FieldSelection
-	34, // 3: plugbay.hook.v1.Configuration.secrets:type_name -> plugbay.hook.v1.Configuration.SecretsEntry
+	39, // 3: plugbay.hook.v1.Configuration.secrets:type_name -> plugbay.hook.v1.Configuration.SecretsEntry
 	13, // 4: plugbay.hook.v1.Outcome.failure:type_name -> plugbay.hook.v1.Failure
 	13, // 5: plugbay.hook.v1.State.failure:type_name -> plugbay.hook.v1.Failure
 	14, // 6: plugbay.hook.v1.Failure.problems:type_name -> plugbay.hook.v1.Problem
@@ -2704,49 +3220,55 @@ var file_plugbay_v1_hook_proto_depIdxs = []int32{
 	25, // 14: plugbay.hook.v1.Frame.body:type_name -> plugbay.hook.v1.Body
 	32, // 15: plugbay.hook.v1.Frame.host_reply:type_name -> plugbay.hook.v1.HostReply
 	23, // 16: plugbay.hook.v1.Frame.forget:type_name -> plugbay.hook.v1.Forget
-	27, // 17: plugbay.hook.v1.Frame.proceed:type_name -> plugbay.hook.v1.Proceed
-	28, // 18: plugbay.hook.v1.Frame.respond:type_name -> plugbay.hook.v1.Respond
-	13, // 19: plugbay.hook.v1.Frame.failure:type_name -> plugbay.hook.v1.Failure
-	24, // 20: plugbay.hook.v1.Frame.read_body:type_name -> plugbay.hook.v1.ReadBody
-	31, // 21: plugbay.hook.v1.Frame.host_call:type_name -> plugbay.hook.v1.HostCall
-	21, // 22: plugbay.hook.v1.Frame.publish:type_name -> plugbay.hook.v1.Event
-	33, // 23: plugbay.hook.v1.Frame.measurement:type_name -> plugbay.hook.v1.Measurement
-	29, // 24: plugbay.hook.v1.Frame.chunk:type_name -> plugbay.hook.v1.Chunk
-	30, // 25: plugbay.hook.v1.Frame.credit:type_name -> plugbay.hook.v1.Credit
-	17, // 26: plugbay.hook.v1.ResponseHead.request:type_name -> plugbay.hook.v1.RequestHead
-	17, // 27: plugbay.hook.v1.OpenBody.request:type_name -> plugbay.hook.v1.RequestHead
-	18, // 28: plugbay.hook.v1.OpenBody.response:type_name -> plugbay.hook.v1.ResponseHead
-	17, // 29: plugbay.hook.v1.Complete.request:type_name -> plugbay.hook.v1.RequestHead
-	18, // 30: plugbay.hook.v1.Complete.response:type_name -> plugbay.hook.v1.ResponseHead
-	0,  // 31: plugbay.hook.v1.FieldChange.action:type_name -> plugbay.hook.v1.FieldChange.Action
-	26, // 32: plugbay.hook.v1.Proceed.changes:type_name -> plugbay.hook.v1.FieldChange
-	1,  // 33: plugbay.hook.v1.HostCall.method:type_name -> plugbay.hook.v1.HostCall.Method
-	13, // 34: plugbay.hook.v1.HostReply.failure:type_name -> plugbay.hook.v1.Failure
-	2,  // 35: plugbay.hook.v1.Measurement.kind:type_name -> plugbay.hook.v1.Measurement.Kind
-	35, // 36: plugbay.hook.v1.Measurement.labels:type_name -> plugbay.hook.v1.Measurement.LabelsEntry
-	3,  // 37: plugbay.hook.v1.Hook.Describe:input_type -> plugbay.hook.v1.DescribeRequest
-	6,  // 38: plugbay.hook.v1.Hook.Configure:input_type -> plugbay.hook.v1.Configuration
-	7,  // 39: plugbay.hook.v1.Hook.Start:input_type -> plugbay.hook.v1.StartRequest
-	8,  // 40: plugbay.hook.v1.Hook.Health:input_type -> plugbay.hook.v1.HealthRequest
-	9,  // 41: plugbay.hook.v1.Hook.Snapshot:input_type -> plugbay.hook.v1.SnapshotRequest
-	12, // 42: plugbay.hook.v1.Hook.Restore:input_type -> plugbay.hook.v1.State
-	10, // 43: plugbay.hook.v1.Hook.Stop:input_type -> plugbay.hook.v1.StopRequest
-	16, // 44: plugbay.hook.v1.Hook.Handle:input_type -> plugbay.hook.v1.Frame
-	15, // 45: plugbay.hook.v1.Hook.Stream:input_type -> plugbay.hook.v1.Batch
-	4,  // 46: plugbay.hook.v1.Hook.Describe:output_type -> plugbay.hook.v1.Description
-	11, // 47: plugbay.hook.v1.Hook.Configure:output_type -> plugbay.hook.v1.Outcome
-	11, // 48: plugbay.hook.v1.Hook.Start:output_type -> plugbay.hook.v1.Outcome
-	11, // 49: plugbay.hook.v1.Hook.Health:output_type -> plugbay.hook.v1.Outcome
-	12, // 50: plugbay.hook.v1.Hook.Snapshot:output_type -> plugbay.hook.v1.State
-	11, // 51: plugbay.hook.v1.Hook.Restore:output_type -> plugbay.hook.v1.Outcome
-	11, // 52: plugbay.hook.v1.Hook.Stop:output_type -> plugbay.hook.v1.Outcome
-	16, // 53: plugbay.hook.v1.Hook.Handle:output_type -> plugbay.hook.v1.Frame
-	15, // 54: plugbay.hook.v1.Hook.Stream:output_type -> plugbay.hook.v1.Batch
-	46, // [46:55] is the sub-list for method output_type
-	37, // [37:46] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	33, // 17: plugbay.hook.v1.Frame.mcp:type_name -> plugbay.hook.v1.McpCall
+	27, // 18: plugbay.hook.v1.Frame.proceed:type_name -> plugbay.hook.v1.Proceed
+	28, // 19: plugbay.hook.v1.Frame.respond:type_name -> plugbay.hook.v1.Respond
+	13, // 20: plugbay.hook.v1.Frame.failure:type_name -> plugbay.hook.v1.Failure
+	24, // 21: plugbay.hook.v1.Frame.read_body:type_name -> plugbay.hook.v1.ReadBody
+	31, // 22: plugbay.hook.v1.Frame.host_call:type_name -> plugbay.hook.v1.HostCall
+	21, // 23: plugbay.hook.v1.Frame.publish:type_name -> plugbay.hook.v1.Event
+	38, // 24: plugbay.hook.v1.Frame.measurement:type_name -> plugbay.hook.v1.Measurement
+	36, // 25: plugbay.hook.v1.Frame.mcp_answer:type_name -> plugbay.hook.v1.McpAnswer
+	29, // 26: plugbay.hook.v1.Frame.chunk:type_name -> plugbay.hook.v1.Chunk
+	30, // 27: plugbay.hook.v1.Frame.credit:type_name -> plugbay.hook.v1.Credit
+	17, // 28: plugbay.hook.v1.ResponseHead.request:type_name -> plugbay.hook.v1.RequestHead
+	17, // 29: plugbay.hook.v1.OpenBody.request:type_name -> plugbay.hook.v1.RequestHead
+	18, // 30: plugbay.hook.v1.OpenBody.response:type_name -> plugbay.hook.v1.ResponseHead
+	17, // 31: plugbay.hook.v1.Complete.request:type_name -> plugbay.hook.v1.RequestHead
+	18, // 32: plugbay.hook.v1.Complete.response:type_name -> plugbay.hook.v1.ResponseHead
+	0,  // 33: plugbay.hook.v1.FieldChange.action:type_name -> plugbay.hook.v1.FieldChange.Action
+	26, // 34: plugbay.hook.v1.Proceed.changes:type_name -> plugbay.hook.v1.FieldChange
+	1,  // 35: plugbay.hook.v1.HostCall.method:type_name -> plugbay.hook.v1.HostCall.Method
+	13, // 36: plugbay.hook.v1.HostReply.failure:type_name -> plugbay.hook.v1.Failure
+	34, // 37: plugbay.hook.v1.McpCall.session:type_name -> plugbay.hook.v1.McpSession
+	35, // 38: plugbay.hook.v1.McpCall.message:type_name -> plugbay.hook.v1.McpMessage
+	37, // 39: plugbay.hook.v1.McpMessage.blocked:type_name -> plugbay.hook.v1.McpBlock
+	37, // 40: plugbay.hook.v1.McpAnswer.block:type_name -> plugbay.hook.v1.McpBlock
+	2,  // 41: plugbay.hook.v1.Measurement.kind:type_name -> plugbay.hook.v1.Measurement.Kind
+	40, // 42: plugbay.hook.v1.Measurement.labels:type_name -> plugbay.hook.v1.Measurement.LabelsEntry
+	3,  // 43: plugbay.hook.v1.Hook.Describe:input_type -> plugbay.hook.v1.DescribeRequest
+	6,  // 44: plugbay.hook.v1.Hook.Configure:input_type -> plugbay.hook.v1.Configuration
+	7,  // 45: plugbay.hook.v1.Hook.Start:input_type -> plugbay.hook.v1.StartRequest
+	8,  // 46: plugbay.hook.v1.Hook.Health:input_type -> plugbay.hook.v1.HealthRequest
+	9,  // 47: plugbay.hook.v1.Hook.Snapshot:input_type -> plugbay.hook.v1.SnapshotRequest
+	12, // 48: plugbay.hook.v1.Hook.Restore:input_type -> plugbay.hook.v1.State
+	10, // 49: plugbay.hook.v1.Hook.Stop:input_type -> plugbay.hook.v1.StopRequest
+	16, // 50: plugbay.hook.v1.Hook.Handle:input_type -> plugbay.hook.v1.Frame
+	15, // 51: plugbay.hook.v1.Hook.Stream:input_type -> plugbay.hook.v1.Batch
+	4,  // 52: plugbay.hook.v1.Hook.Describe:output_type -> plugbay.hook.v1.Description
+	11, // 53: plugbay.hook.v1.Hook.Configure:output_type -> plugbay.hook.v1.Outcome
+	11, // 54: plugbay.hook.v1.Hook.Start:output_type -> plugbay.hook.v1.Outcome
+	11, // 55: plugbay.hook.v1.Hook.Health:output_type -> plugbay.hook.v1.Outcome
+	12, // 56: plugbay.hook.v1.Hook.Snapshot:output_type -> plugbay.hook.v1.State
+	11, // 57: plugbay.hook.v1.Hook.Restore:output_type -> plugbay.hook.v1.Outcome
+	11, // 58: plugbay.hook.v1.Hook.Stop:output_type -> plugbay.hook.v1.Outcome
+	16, // 59: plugbay.hook.v1.Hook.Handle:output_type -> plugbay.hook.v1.Frame
+	15, // 60: plugbay.hook.v1.Hook.Stream:output_type -> plugbay.hook.v1.Batch
+	52, // [52:61] is the sub-list for method output_type
+	43, // [43:52] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_plugbay_v1_hook_proto_init() }
@@ -2764,6 +3286,7 @@ func file_plugbay_v1_hook_proto_init() {
 		(*Frame_Body)(nil),
 		(*Frame_HostReply)(nil),
 		(*Frame_Forget)(nil),
+		(*Frame_Mcp)(nil),
 		(*Frame_Proceed)(nil),
 		(*Frame_Respond)(nil),
 		(*Frame_Failure)(nil),
@@ -2771,6 +3294,7 @@ func file_plugbay_v1_hook_proto_init() {
 		(*Frame_HostCall)(nil),
 		(*Frame_Publish)(nil),
 		(*Frame_Measurement)(nil),
+		(*Frame_McpAnswer)(nil),
 		(*Frame_Chunk)(nil),
 		(*Frame_Credit)(nil),
 	}
@@ -2780,7 +3304,7 @@ func file_plugbay_v1_hook_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugbay_v1_hook_proto_rawDesc), len(file_plugbay_v1_hook_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   33,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ PROCESS_CAPABILITIES: tuple[Capability, ...] = (
     "body-filter",
     "observer",
     "event-handler",
+    "mcp-filter",
     "stateful",
 )
 """What a plugin in a process of its own can do: the calls that the protocol carries."""

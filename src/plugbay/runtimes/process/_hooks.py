@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from plugbay.kernel import Hook, HookFailed, PlugbayError, Unavailable
+from plugbay.kernel import Hook, PlugbayError
 from plugbay.runtimes.process._bodies import BodyCall, FollowingBody, transform
+from plugbay.runtimes.process._calling import Calling
 from plugbay.runtimes.process._codec import (
     WrongAnswer,
     change_request,
@@ -18,18 +19,19 @@ from plugbay.runtimes.process._codec import (
     write_response,
     write_timing,
 )
+from plugbay.runtimes.process._mcp_codec import MCP_HOOKS
+from plugbay.runtimes.process._mcp_hooks import RemoteMcpHooks
 from plugbay.runtimes.process._pb import hook_pb2 as pb
 from plugbay.runtimes.process._remembered import Remembered
-from plugbay.runtimes.process._stream import Answer
 from plugbay.sdk import BodyTooLarge, Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import AsyncIterator
 
     from plugbay.kernel import LoadRequest
     from plugbay.runtimes.process._keeper import Keeper
     from plugbay.runtimes.process._session import Description, Session
-    from plugbay.runtimes.process._stream import HookStream
+    from plugbay.runtimes.process._stream import Answer, HookStream
     from plugbay.sdk import Event, Request, Timing
 
     Answered = tuple[Response | None, int]
@@ -43,32 +45,32 @@ class RemoteHooks:
     def __init__(
         self, request: LoadRequest, description: Description, keeper: Keeper[Session]
     ) -> None:
-        self._plugin, self._generation = request.manifest.id, request.generation
-        self._host, self._keeper = request.host, keeper
-        self._deadline = request.manifest.limits.request_ms
+        manifest = request.manifest
+        self._calling = Calling(manifest.id, request.generation, keeper)
+        self._mcp = RemoteMcpHooks(self._calling, manifest.mcp.hook_ms)
+        self._deadline = manifest.limits.request_ms
         self._unary = description.unary
         self._request_fields = description.request_fields
         self._response_fields = description.response_fields
-        self._key = f"plugbay.process:{self._plugin}"
+        self._key = f"plugbay.process:{manifest.id}"
         self.topics = description.topics
         """Read by the event bus."""
 
     def bound(self, description: Description) -> dict[str, Hook]:
         """Return the hooks that the plugin has."""
-        return {
-            name: Hook(getattr(self, name), coroutine=name not in _PLAIN)
-            for name in sorted(description.hooks)
-        }
+        own = sorted(description.hooks.difference(MCP_HOOKS))
+        found = {name: Hook(getattr(self, name), coroutine=name not in _PLAIN) for name in own}
+        return found | self._mcp.bound(description.hooks)
 
     async def on_request(self, request: Request) -> Response | None:
         """Ask the plugin; change the request as it says. Raises `HookFailed`."""
-        session = self._session()
+        session = self._calling.session()
         if self._unary:
             frame = pb.Frame(id=1)
             write_request(frame.request, request, self._request_fields, self._deadline)
             answer = await session.client.handle(frame, None)
             return self._requested(answer.WhichOneof("what") or "", answer, request)[0]
-        with self._call(session) as (stream, id, sink):
+        with self._calling.call(session) as (stream, id, sink):
             self._write_request(stream.frame(id).request, request, session)
             what, reply = await sink.next()
             while what == "read_body":
@@ -78,13 +80,13 @@ class RemoteHooks:
 
     async def on_response(self, request: Request, response: Response) -> Response | None:
         """Ask the plugin; change the response as it says. Raises `HookFailed`."""
-        session = self._session()
+        session = self._calling.session()
         if self._unary:
             frame = pb.Frame(id=1)
             self._write_response(frame.response, request, response, session)
             answer = await session.client.handle(frame, None)
             return self._responded(answer.WhichOneof("what") or "", answer, response)[0]
-        with self._call(session) as (stream, id, sink):
+        with self._calling.call(session) as (stream, id, sink):
             self._write_response(stream.frame(id).response, request, response, session)
             what, reply = await sink.next()
         return self._followed(self._responded(what, reply, response), request, session, sink, id)
@@ -93,8 +95,8 @@ class RemoteHooks:
         self, request: Request, chunks: AsyncIterator[bytes]
     ) -> AsyncIterator[bytes]:
         """Yield what the plugin makes of the chunks. Raises `HookFailed`."""
-        session, body = self._session(), BodyCall(self._failed)
-        stream = self._stream(session)
+        session, body = self._calling.session(), BodyCall(self._calling.failed)
+        stream = self._calling.stream(session)
         id = stream.begin(body)
         self._write_request(stream.frame(id).open_body.request, request, session, deadline=False)
         async with aclosing(transform(stream, id, body, chunks)) as changed:
@@ -105,8 +107,8 @@ class RemoteHooks:
         self, request: Request, response: Response, chunks: AsyncIterator[bytes]
     ) -> AsyncIterator[bytes]:
         """Yield what the plugin makes of the chunks. Raises `HookFailed`."""
-        session, body = self._session(), BodyCall(self._failed)
-        stream = self._stream(session)
+        session, body = self._calling.session(), BodyCall(self._calling.failed)
+        stream = self._calling.stream(session)
         id = stream.begin(body)
         opened = stream.frame(id).open_body
         self._write_request(opened.request, request, session, deadline=False)
@@ -117,8 +119,8 @@ class RemoteHooks:
 
     def on_complete(self, request: Request, response: Response | None, timing: Timing) -> None:
         """Tell the plugin; nobody waits for it. Raises `HookFailed` if it cannot be told."""
-        session = self._session()
-        complete = self._stream(session).frame().complete
+        session = self._calling.session()
+        complete = self._calling.stream(session).frame().complete
         self._write_request(complete.request, request, session, deadline=False)
         if response is not None:
             write_response(complete.response, response, self._response_fields)
@@ -126,24 +128,9 @@ class RemoteHooks:
 
     def on_event(self, event: Event) -> None:
         """Tell the plugin; nobody waits for it. Raises `HookFailed` if it cannot be told."""
-        told = self._stream(self._session()).frame().event
+        told = self._calling.stream(self._calling.session()).frame().event
         told.topic, told.source, told.time = event.topic, event.source, event.time
         told.data = json.dumps(dict(event.data), default=str)
-
-    @contextmanager
-    def _call(self, session: Session) -> Generator[tuple[HookStream, int, Answer]]:
-        stream, sink, id = self._stream(session), Answer(self._failed), 0
-        try:
-            id = stream.begin(sink)
-            yield stream, id, sink
-        except Unavailable as error:
-            stream.end(id)
-            raise self._wrong(error.detail) from None
-        except BaseException:
-            stream.cancel(id)
-            raise
-        if sink.body is None:
-            stream.end(id)
 
     def _write_request(
         self, head: pb.RequestHead, request: Request, session: Session, *, deadline: bool = True
@@ -181,8 +168,8 @@ class RemoteHooks:
             if what == "respond":
                 return read_response(reply.respond), reply.respond.state
         except WrongAnswer as error:
-            raise self._wrong(str(error)) from None
-        raise self._unexpected(what, reply)
+            raise self._calling.wrong(str(error)) from None
+        raise self._calling.unexpected(what, reply)
 
     def _responded(self, what: str, reply: pb.Frame, response: Response) -> Answered:
         try:
@@ -192,30 +179,8 @@ class RemoteHooks:
             if what == "respond":
                 return read_response(reply.respond, upstream=True), reply.respond.state
         except WrongAnswer as error:
-            raise self._wrong(str(error)) from None
-        raise self._unexpected(what, reply)
-
-    def _session(self) -> Session:
-        session = self._keeper.current
-        if session is None:
-            raise self._wrong(self._keeper.reason or "it does not run")
-        return session
-
-    def _stream(self, session: Session) -> HookStream:
-        if session.stream is None:
-            raise self._wrong("it was not started")
-        return session.stream
-
-    def _unexpected(self, what: str, reply: pb.Frame) -> HookFailed:
-        if what == "failure":
-            return self._failed(reply.failure)
-        return self._wrong(f"it answered {what or 'nothing'}")
-
-    def _failed(self, failure: pb.Failure) -> HookFailed:
-        return self._wrong(f"{failure.kind}: {failure.detail}"[:2000])
-
-    def _wrong(self, detail: str) -> HookFailed:
-        return HookFailed(self._plugin, detail, generation=self._generation)
+            raise self._calling.wrong(str(error)) from None
+        raise self._calling.unexpected(what, reply)
 
 
 async def _tell_body(stream: HookStream, id: int, request: Request, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""What a plugin's process remembers of a request, for as long as the request lives."""
+"""What a plugin's process remembers of a request or a session, for as long as that lives."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ if TYPE_CHECKING:
 
 
 class Remembered:
-    """Kept in the request's `state`: when that goes, the process is told to forget."""
+    """Kept in the `state` of a request, or of a session of MCP if `mcp`: when that goes, the
+    process is told to forget."""
 
-    def __init__(self, session: Session, number: int) -> None:
-        self.session, self.number = session, number
+    def __init__(self, session: Session, number: int, *, mcp: bool = False) -> None:
+        self.session, self.number, self._mcp = session, number, mcp
         self._loop = asyncio.get_running_loop()
 
     def __del__(self) -> None:
         # Whichever thread collects it; a loop that is closed has nobody to tell.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(_forget, self.session, self.number)
+            self._loop.call_soon_threadsafe(_forget, self.session, self.number, self._mcp)
 
 
-def _forget(session: Session, number: int) -> None:
-    if session.stream is not None and session.stream.open:
-        session.stream.frame().forget.state = number
+def _forget(session: Session, number: int, mcp: bool) -> None:
+    if session.stream is None or not session.stream.open:
+        return
+    forget = session.stream.frame().forget
+    if mcp:
+        forget.session = number
+    else:
+        forget.state = number

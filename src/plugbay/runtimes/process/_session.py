@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from plugbay.kernel import LoadFailed, PluginError, Problem
 from plugbay.runtimes.process._client import HookClient
 from plugbay.runtimes.process._codec import ALL, Selection
+from plugbay.runtimes.process._mcp_codec import MCP_HOOKS
 from plugbay.runtimes.process._services import HostServices
 from plugbay.runtimes.process._stream import HookStream
 
@@ -28,6 +29,7 @@ CAPABILITY: dict[str, Capability] = {
     "response_body": "body-filter",
     "on_complete": "observer",
     "on_event": "event-handler",
+    **dict.fromkeys(MCP_HOOKS, "mcp-filter"),
 }
 HOOKS = frozenset(CAPABILITY)
 

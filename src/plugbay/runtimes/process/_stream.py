@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     Strange = Callable[[str, pb.Frame], None]
     Failed = Callable[[pb.Failure], HookFailed]
 
-_OF_CALLS = frozenset(("proceed", "respond", "failure", "read_body", "chunk", "credit"))
+_OF_CALLS = frozenset(
+    ("proceed", "respond", "failure", "read_body", "mcp_answer", "chunk", "credit")
+)
 WAITING = 8192
 """Calls that may be open at once; the plugin does not keep up with more."""
 

@@ -20,6 +20,7 @@ from plugbay.runtimes.wheelhost._exchange import (
     timing_of,
 )
 from plugbay.runtimes.wheelhost._log import request_id
+from plugbay.runtimes.wheelhost._mcp import Sessions, answer_of, message_of
 from plugbay.runtimes.wheelhost._memory import Memory
 from plugbay.sdk import BodyTooLarge, Event, Request, Response
 
@@ -51,7 +52,7 @@ class Calls:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._inboxes: dict[int, Callable[[str, Told], None]] = {}
         self._telling: set[asyncio.Task[None]] = set()
-        self._memory = Memory()
+        self._memory, self._sessions = Memory(), Sessions()
         self._events: asyncio.Queue[Event] = asyncio.Queue(_QUEUED)
         self._hearing: asyncio.Task[None] | None = None
         self._begin: dict[str, Callable[[int, Told], None]] = {
@@ -62,7 +63,8 @@ class Calls:
             "event": self._on_event,
             "cancel": self._on_cancel,
             "host_reply": host.kv.replied,
-            "forget": lambda _, told: self._memory.forget(told.get("state", 0)),
+            "forget": self._on_forget,
+            "mcp": self._on_mcp,
         }
 
     def take(self, frame: Told) -> None:
@@ -137,6 +139,30 @@ class Calls:
             pipe = self._pipe(id)
             self._tasks.pop(id, None)
             self._spawn(id, pipe.send(result.body))
+
+    # --- messages of MCP
+
+    def _on_mcp(self, id: int, told: Told) -> None:
+        session = self._sessions.session_of(told.get("session", {}))
+        head = told.get("message")
+        message = None if head is None else message_of(head, session)
+        name = told.get("hook", "")
+        arguments: list[Any] = [message or session]
+        if name == "on_stderr":
+            arguments.append(told.get("line", ""))
+        elif name == "on_exit":
+            arguments.append(told.get("code", 0))
+
+        def finish(result: Any) -> dict[str, Any]:
+            return {"mcp_answer": answer_of(result, message)}
+
+        self._call(id, name, tuple(arguments), finish, "")
+
+    def _on_forget(self, _: int, told: Told) -> None:
+        if "session" in told:
+            self._sessions.forget(told["session"])
+        else:
+            self._memory.forget(told.get("state", 0))
 
     # --- bodies
 

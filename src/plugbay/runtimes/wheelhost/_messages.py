@@ -147,6 +147,50 @@ _MEASUREMENT = Message(
         6: Field("buckets", "double", repeated=True),
     }
 )
+_BLOCK = Message(
+    {
+        1: Field("reason", "string"),
+        2: Field("code", "sint"),
+        3: Field("violation", "string"),
+        4: Field("retry_after", "double"),
+        5: Field("retries", "bool"),
+        6: Field("as_error", "bool"),
+    }
+)
+_SESSION = Message(
+    {
+        1: Field("number", "uint"),
+        2: Field("id", "string"),
+        3: Field("server", "string"),
+        4: Field("transport", "string"),
+        5: Field("identity", "string"),
+        6: Field("era", "string"),
+        7: Field("protocol_version", "string"),
+        8: Field("client", "string"),
+    }
+)
+_MCP_MESSAGE = Message(
+    {
+        1: Field("raw"),
+        2: Field("to_client", "bool"),
+        3: Field("kind", "string"),
+        4: Field("method", "string"),
+        5: Field("request"),
+        6: Field("fields", repeated=True),
+        7: _message("blocked", _BLOCK),
+    }
+)
+_MCP = Message(
+    {
+        1: Field("hook", "string"),
+        2: _message("session", _SESSION),
+        3: _message("message", _MCP_MESSAGE),
+        4: Field("line", "string"),
+        5: Field("code", "sint"),
+        6: Field("deadline_ms", "uint"),
+    }
+)
+_MCP_ANSWER = Message({1: Field("raw"), 2: Field("answer", "bool"), 3: _message("block", _BLOCK)})
 FRAME = Message(
     {
         1: Field("id", "uint"),
@@ -158,7 +202,8 @@ FRAME = Message(
         7: _message("cancel", Message({})),
         8: _message("body", _BODY),
         9: _message("host_reply", _HOST_REPLY),
-        10: _message("forget", Message({1: Field("state", "uint")})),
+        10: _message("forget", Message({1: Field("state", "uint"), 2: Field("session", "uint")})),
+        11: _message("mcp", _MCP),
         16: _message("proceed", _PROCEED),
         17: _message("respond", _RESPOND),
         18: _message("failure", FAILURE),
@@ -166,6 +211,7 @@ FRAME = Message(
         20: _message("host_call", _HOST_CALL),
         21: _message("publish", _EVENT),
         22: _message("measurement", _MEASUREMENT),
+        23: _message("mcp_answer", _MCP_ANSWER),
         24: _message("chunk", Message({1: Field("data"), 2: Field("end", "bool")})),
         25: _message("credit", Message({1: Field("bytes", "uint")})),
     }

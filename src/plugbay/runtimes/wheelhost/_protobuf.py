@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["uint", "bool", "string", "bytes", "double"]
+Kind = Literal["uint", "sint", "bool", "string", "bytes", "double"]
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _DOUBLE = struct.Struct("<d")
 _LONGEST = 10
@@ -64,7 +64,7 @@ class Message:
                 elif wire == _VARINT:
                     value, at = _read(data, at)
                     if field is not None:
-                        _put(values, field, bool(value) if field.kind == "bool" else value)
+                        _put(values, field, _number(field, value))
                 elif wire == _FIXED64:
                     if field is not None:
                         _put(values, field, _DOUBLE.unpack_from(data, at)[0])
@@ -99,6 +99,12 @@ def _slice(field: Field, data: bytes, at: int, stop: int) -> Any:
     return value.decode() if field.kind == "string" else value
 
 
+def _number(field: Field, value: int) -> int:
+    if field.kind == "sint":
+        return value >> 1 ^ -(value & 1)
+    return bool(value) if field.kind == "bool" else value
+
+
 def _put(values: dict[str, Any], field: Field, value: Any) -> None:
     if field.repeated:
         values.setdefault(field.name, []).append(value)
@@ -107,7 +113,7 @@ def _put(values: dict[str, Any], field: Field, value: Any) -> None:
 
 
 def _tag(number: int, field: Field) -> bytes:
-    sizes = {"uint": _VARINT, "bool": _VARINT, "double": _FIXED64}
+    sizes = {"uint": _VARINT, "sint": _VARINT, "bool": _VARINT, "double": _FIXED64}
     wire = _BYTES if field.message is not None else sizes.get(field.kind, _BYTES)
     return varint(number << 3 | wire)
 
@@ -120,6 +126,9 @@ def _write(out: bytearray, field: Field, tag: bytes, value: Any) -> None:
         value = value.encode("utf-8", "replace")
     elif field.kind == "double":
         out += _DOUBLE.pack(value)
+        return
+    elif field.kind == "sint":
+        out += varint(value << 1 if value >= 0 else ~value << 1 | 1)
         return
     elif field.kind != "bytes":
         out += varint(int(value))

@@ -16,6 +16,7 @@ SAMPLES: dict[int, Any] = {
     FieldDescriptor.TYPE_STRING: "text ä",
     FieldDescriptor.TYPE_BOOL: True,
     FieldDescriptor.TYPE_DOUBLE: 1.5,
+    FieldDescriptor.TYPE_SINT32: -32602,
     FieldDescriptor.TYPE_UINT32: 300,
     FieldDescriptor.TYPE_UINT64: (1 << 64) - 1,
     FieldDescriptor.TYPE_ENUM: 1,

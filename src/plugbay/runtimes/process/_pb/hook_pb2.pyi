@@ -130,7 +130,7 @@ class Batch(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[_Union[Frame, _Mapping[str, _Any]]]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("id", "request", "response", "open_body", "complete", "event", "cancel", "body", "host_reply", "forget", "proceed", "respond", "failure", "read_body", "host_call", "publish", "measurement", "chunk", "credit")
+    __slots__ = ("id", "request", "response", "open_body", "complete", "event", "cancel", "body", "host_reply", "forget", "mcp", "proceed", "respond", "failure", "read_body", "host_call", "publish", "measurement", "mcp_answer", "chunk", "credit")
     ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
@@ -141,6 +141,7 @@ class Frame(_message.Message):
     BODY_FIELD_NUMBER: _ClassVar[int]
     HOST_REPLY_FIELD_NUMBER: _ClassVar[int]
     FORGET_FIELD_NUMBER: _ClassVar[int]
+    MCP_FIELD_NUMBER: _ClassVar[int]
     PROCEED_FIELD_NUMBER: _ClassVar[int]
     RESPOND_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +149,7 @@ class Frame(_message.Message):
     HOST_CALL_FIELD_NUMBER: _ClassVar[int]
     PUBLISH_FIELD_NUMBER: _ClassVar[int]
     MEASUREMENT_FIELD_NUMBER: _ClassVar[int]
+    MCP_ANSWER_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     id: int
@@ -160,6 +162,7 @@ class Frame(_message.Message):
     body: Body
     host_reply: HostReply
     forget: Forget
+    mcp: McpCall
     proceed: Proceed
     respond: Respond
     failure: Failure
@@ -167,9 +170,10 @@ class Frame(_message.Message):
     host_call: HostCall
     publish: Event
     measurement: Measurement
+    mcp_answer: McpAnswer
     chunk: Chunk
     credit: Credit
-    def __init__(self, id: _Optional[int] = ..., request: _Optional[_Union[RequestHead, _Mapping[str, _Any]]] = ..., response: _Optional[_Union[ResponseHead, _Mapping[str, _Any]]] = ..., open_body: _Optional[_Union[OpenBody, _Mapping[str, _Any]]] = ..., complete: _Optional[_Union[Complete, _Mapping[str, _Any]]] = ..., event: _Optional[_Union[Event, _Mapping[str, _Any]]] = ..., cancel: _Optional[_Union[Cancel, _Mapping[str, _Any]]] = ..., body: _Optional[_Union[Body, _Mapping[str, _Any]]] = ..., host_reply: _Optional[_Union[HostReply, _Mapping[str, _Any]]] = ..., forget: _Optional[_Union[Forget, _Mapping[str, _Any]]] = ..., proceed: _Optional[_Union[Proceed, _Mapping[str, _Any]]] = ..., respond: _Optional[_Union[Respond, _Mapping[str, _Any]]] = ..., failure: _Optional[_Union[Failure, _Mapping[str, _Any]]] = ..., read_body: _Optional[_Union[ReadBody, _Mapping[str, _Any]]] = ..., host_call: _Optional[_Union[HostCall, _Mapping[str, _Any]]] = ..., publish: _Optional[_Union[Event, _Mapping[str, _Any]]] = ..., measurement: _Optional[_Union[Measurement, _Mapping[str, _Any]]] = ..., chunk: _Optional[_Union[Chunk, _Mapping[str, _Any]]] = ..., credit: _Optional[_Union[Credit, _Mapping[str, _Any]]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., request: _Optional[_Union[RequestHead, _Mapping[str, _Any]]] = ..., response: _Optional[_Union[ResponseHead, _Mapping[str, _Any]]] = ..., open_body: _Optional[_Union[OpenBody, _Mapping[str, _Any]]] = ..., complete: _Optional[_Union[Complete, _Mapping[str, _Any]]] = ..., event: _Optional[_Union[Event, _Mapping[str, _Any]]] = ..., cancel: _Optional[_Union[Cancel, _Mapping[str, _Any]]] = ..., body: _Optional[_Union[Body, _Mapping[str, _Any]]] = ..., host_reply: _Optional[_Union[HostReply, _Mapping[str, _Any]]] = ..., forget: _Optional[_Union[Forget, _Mapping[str, _Any]]] = ..., mcp: _Optional[_Union[McpCall, _Mapping[str, _Any]]] = ..., proceed: _Optional[_Union[Proceed, _Mapping[str, _Any]]] = ..., respond: _Optional[_Union[Respond, _Mapping[str, _Any]]] = ..., failure: _Optional[_Union[Failure, _Mapping[str, _Any]]] = ..., read_body: _Optional[_Union[ReadBody, _Mapping[str, _Any]]] = ..., host_call: _Optional[_Union[HostCall, _Mapping[str, _Any]]] = ..., publish: _Optional[_Union[Event, _Mapping[str, _Any]]] = ..., measurement: _Optional[_Union[Measurement, _Mapping[str, _Any]]] = ..., mcp_answer: _Optional[_Union[McpAnswer, _Mapping[str, _Any]]] = ..., chunk: _Optional[_Union[Chunk, _Mapping[str, _Any]]] = ..., credit: _Optional[_Union[Credit, _Mapping[str, _Any]]] = ...) -> None: ...
 
 class RequestHead(_message.Message):
     __slots__ = ("method", "target", "fields", "authority", "scheme", "client", "request_id", "route", "http_version", "has_body", "deadline_ms", "state")
@@ -254,10 +258,12 @@ class Cancel(_message.Message):
     def __init__(self) -> None: ...
 
 class Forget(_message.Message):
-    __slots__ = ("state",)
+    __slots__ = ("state", "session")
     STATE_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     state: int
-    def __init__(self, state: _Optional[int] = ...) -> None: ...
+    session: int
+    def __init__(self, state: _Optional[int] = ..., session: _Optional[int] = ...) -> None: ...
 
 class ReadBody(_message.Message):
     __slots__ = ("limit",)
@@ -382,6 +388,86 @@ class HostReply(_message.Message):
     value: bytes
     keys: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, failure: _Optional[_Union[Failure, _Mapping[str, _Any]]] = ..., found: _Optional[bool] = ..., value: _Optional[bytes] = ..., keys: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class McpCall(_message.Message):
+    __slots__ = ("hook", "session", "message", "line", "code", "deadline_ms")
+    HOOK_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    hook: str
+    session: McpSession
+    message: McpMessage
+    line: str
+    code: int
+    deadline_ms: int
+    def __init__(self, hook: _Optional[str] = ..., session: _Optional[_Union[McpSession, _Mapping[str, _Any]]] = ..., message: _Optional[_Union[McpMessage, _Mapping[str, _Any]]] = ..., line: _Optional[str] = ..., code: _Optional[int] = ..., deadline_ms: _Optional[int] = ...) -> None: ...
+
+class McpSession(_message.Message):
+    __slots__ = ("number", "id", "server", "transport", "identity", "era", "protocol_version", "client")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    TRANSPORT_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    ERA_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    id: str
+    server: str
+    transport: str
+    identity: str
+    era: str
+    protocol_version: str
+    client: str
+    def __init__(self, number: _Optional[int] = ..., id: _Optional[str] = ..., server: _Optional[str] = ..., transport: _Optional[str] = ..., identity: _Optional[str] = ..., era: _Optional[str] = ..., protocol_version: _Optional[str] = ..., client: _Optional[str] = ...) -> None: ...
+
+class McpMessage(_message.Message):
+    __slots__ = ("raw", "to_client", "kind", "method", "request", "fields", "blocked")
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    TO_CLIENT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    BLOCKED_FIELD_NUMBER: _ClassVar[int]
+    raw: bytes
+    to_client: bool
+    kind: str
+    method: str
+    request: bytes
+    fields: _containers.RepeatedScalarFieldContainer[bytes]
+    blocked: McpBlock
+    def __init__(self, raw: _Optional[bytes] = ..., to_client: _Optional[bool] = ..., kind: _Optional[str] = ..., method: _Optional[str] = ..., request: _Optional[bytes] = ..., fields: _Optional[_Iterable[bytes]] = ..., blocked: _Optional[_Union[McpBlock, _Mapping[str, _Any]]] = ...) -> None: ...
+
+class McpAnswer(_message.Message):
+    __slots__ = ("raw", "answer", "block")
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    raw: bytes
+    answer: bool
+    block: McpBlock
+    def __init__(self, raw: _Optional[bytes] = ..., answer: _Optional[bool] = ..., block: _Optional[_Union[McpBlock, _Mapping[str, _Any]]] = ...) -> None: ...
+
+class McpBlock(_message.Message):
+    __slots__ = ("reason", "code", "violation", "retry_after", "retries", "as_error")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    VIOLATION_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_FIELD_NUMBER: _ClassVar[int]
+    AS_ERROR_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    code: int
+    violation: str
+    retry_after: float
+    retries: bool
+    as_error: bool
+    def __init__(self, reason: _Optional[str] = ..., code: _Optional[int] = ..., violation: _Optional[str] = ..., retry_after: _Optional[float] = ..., retries: _Optional[bool] = ..., as_error: _Optional[bool] = ...) -> None: ...
 
 class Measurement(_message.Message):
     __slots__ = ("kind", "name", "help", "labels", "value", "buckets")
