@@ -7,6 +7,7 @@ from plugbay.admin._api._bills import BillRoutes
 from plugbay.admin._api._config import ConfigRoutes
 from plugbay.admin._api._docs import DocsRoutes
 from plugbay.admin._api._events import EventRoutes, WorkerRoutes
+from plugbay.admin._api._interchange import InterchangeRoutes
 from plugbay.admin._api._odin_login import OdinLoginRoutes
 from plugbay.admin._api._oidc import OidcRoutes
 from plugbay.admin._api._operations import OperationRoutes
@@ -36,6 +37,7 @@ API = (
     BillRoutes,
     ConfigRoutes,
     EventRoutes,
+    InterchangeRoutes,
     OperationRoutes,
     PluginRoutes,
     PluginFigureRoutes,
