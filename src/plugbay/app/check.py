@@ -99,6 +99,7 @@ class Trials:
                 payload,
                 manifest,
                 limits=self.limits,
+                config=manifest.config,
                 policy=self.policy,
                 data=self.data,
                 environment=environment,
@@ -110,7 +111,12 @@ class Trials:
     async def executable(self, payload: Path, manifest: Manifest, /) -> TrialReport:
         """Try a program."""
         return await try_process(
-            payload, manifest, limits=self.limits, policy=self.policy, data=self.data
+            payload,
+            manifest,
+            limits=self.limits,
+            config=manifest.config,
+            policy=self.policy,
+            data=self.data,
         )
 
     async def shared_object(self, payload: Path, manifest: Manifest, /) -> TrialReport:
@@ -120,6 +126,7 @@ class Trials:
             manifest,
             self.runners,
             limits=self.limits,
+            config=manifest.config,
             policy=self.policy,
             data=self.data,
         )

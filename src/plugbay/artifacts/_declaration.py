@@ -28,10 +28,15 @@ def plugin_id(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """The text of a `plugbay.toml`, or the same as JSON; not yet known to make sense."""
+    """The text of a `plugbay.toml`, or the same as JSON; not yet known to make sense.
+
+    `config` is a configuration to try it with in place of the manifest's own: it says nothing of
+    what the artifact is.
+    """
 
     text: str
     form: Literal["toml", "json"] = "toml"
+    config: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, raw: bytes) -> Declaration:
@@ -44,9 +49,9 @@ class Declaration:
         return cls(raw.decode("utf-8", "replace"))
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Declaration:
+    def of(cls, manifest: Manifest, config: dict[str, Any] | None = None) -> Declaration:
         """Declare a manifest that was made and not written."""
-        return cls(msgspec.json.encode(manifest).decode(), "json")
+        return cls(msgspec.json.encode(manifest).decode(), "json", config)
 
     def document(self) -> dict[str, Any]:
         """Return it as plain data. Raises `ValueError` if it cannot be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.artifacts._artifact import Finding
@@ -38,8 +39,8 @@ class TrialReport(Protocol):
 class Trial(Protocol):
     """Runs an unpacked plugin where it can do no harm; the runtimes provide it.
 
-    Whatever the plugin does is a problem in the report; only what is not the plugin's fault
-    is raised.
+    It is configured as the manifest's `config` says. Whatever the plugin does is a problem in
+    the report; only what is not the plugin's fault is raised.
     """
 
     def __call__(self, payload: Path, manifest: Manifest, /) -> Awaitable[TrialReport]: ...
@@ -79,7 +80,7 @@ class TrialLayer:
                 problems = await self._ask(payload, subject, self._describe)
                 if problems:
                     return problems
-            report = await self._trial(payload, subject.declared())
+            report = await self._trial(payload, _configured(subject))
         except OSError as error:
             raise Unavailable(f"the trial cannot be run now: {error.strerror}") from error
         subject.config_schema = report.config_schema
@@ -101,6 +102,14 @@ class TrialLayer:
         if not problems:
             subject.manifest = manifest
         return problems
+
+
+def _configured(subject: Subject) -> Manifest:
+    """Return the manifest; a configuration that came with the upload wins over its own."""
+    manifest, came = subject.declared(), subject.declaration
+    if came is None or came.config is None:
+        return manifest
+    return replace(manifest, config=came.config)
 
 
 def _warning(problem: Problem) -> Finding:

@@ -207,7 +207,9 @@ class _Draft:
         }
         fields = {name: value for name, value in given.items() if value is not None}
         spec = self._versioned(_fresh(spec, replace(spec, enabled=True, **fields)), digest)
-        config = spec.config if change.config is None else change.config
+        config = change.config
+        if config is None:
+            config = known.config if known else self._facts[digest].manifest.config
         self._put(self._configured(spec, config, change.comment))
 
     def _swap(self, change: ask.Swap) -> None:
@@ -289,7 +291,8 @@ class _Draft:
             pin=old.pin,
         )
         spec = self._versioned(_fresh(old, spec), item.digest)
-        self._plugins[item.id] = self._configured(spec, item.config, "gateway.toml")
+        config = item.config or self._facts[item.digest].manifest.config
+        self._plugins[item.id] = self._configured(spec, config, "gateway.toml")
 
     def _drop(self, key: str) -> None:
         kind, _, name = key.partition("/")

@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plugbay.kernel import Invalid, LoadRequest, PluginError, Problem
 from plugbay.runtimes._config import config_schema
@@ -66,14 +66,16 @@ class Rehearsal:
         return None
 
     def _configurable(self, opened: Opened) -> bool:
-        """Keep the schema; return whether the plugin can run with its defaults."""
+        """Keep the schema; return whether the plugin can run with what the manifest says."""
         self._tell(Stage("config"))
         try:
             schema = self._found.config_schema = config_schema(opened.cls)
         except Invalid as error:
             self._found.problems.extend(error.problems)
             return False
-        required = schema.get("required")
+        required = [
+            one for one in schema.get("required", ()) if one not in self._job.manifest.config
+        ]
         if required:
             names = ", ".join(required)
             detail = f"it was checked and not started: its configuration has no default for {names}"
@@ -165,12 +167,11 @@ class Rehearsal:
 
     def _request(self, generation: int) -> LoadRequest:
         manifest = self._job.manifest
-        nothing: dict[str, Any] = {}
         return LoadRequest(
             manifest=manifest,
             payload=Path(self._job.payload),
             digest="",
-            config=nothing,
+            config=manifest.config,
             host=TrialHost(manifest, generation),
             generation=generation,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Phase = Literal["pre-routing", "post-routing", "pre-response"]
 PHASES: tuple[Phase, ...] = ("pre-routing", "post-routing", "pre-response")
@@ -90,7 +90,8 @@ class Manifest:
     `id` is `[a-z][a-z0-9-]*` and names the slot; `version` is a PEP 440 version; `api` is the
     version of this SDK (`plugbay.sdk.API`); `entry` is `module:Class`; `requires` maps plugin
     ids to version specifiers (PEP 440); `on_error` says whether a request goes on (`open`) or
-    is refused (`closed`) when a hook raises or is late.
+    is refused (`closed`) when a hook raises or is late. `config` is the configuration that it is
+    tried with, and that it begins with where an operator gives none.
     """
 
     id: str
@@ -107,3 +108,4 @@ class Manifest:
     limits: Limits = field(default_factory=Limits)
     permissions: Permissions = field(default_factory=Permissions)
     mcp: Mcp = field(default_factory=Mcp)
+    config: dict[str, Any] = field(default_factory=dict[str, Any])

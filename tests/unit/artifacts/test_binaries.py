@@ -8,8 +8,9 @@ import stat
 import struct
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -31,11 +32,12 @@ from plugbay.artifacts._layer import Subject
 from plugbay.kernel import ArtifactRejected, ArtifactState, Conflict, Invalid, TooLarge
 
 from .binaries import ARM, GOSO, PROCESS, Binaries, edited, for_machine, manifest, of_version
-from .conftest import Bench, WallClock, chunked, passing_binary, passing_trial
+from .conftest import Bench, PassedTrial, WallClock, chunked, passing_binary, passing_trial
 from .wheels import wheel_bytes
 
 if TYPE_CHECKING:
     from plugbay.artifacts import Artifact, Kind
+    from plugbay.sdk import Manifest
 
 BINARY = ["extension", "size", "manifest", "elf", "go", "symbols", "trial"]
 
@@ -101,6 +103,31 @@ def test_a_plugin_of_single_files_is_found_by_its_hash(bench: Bench, binaries: B
     assert artifact.go is not None
     assert artifact.go.path == "command-line-arguments"
     assert artifact.go.prefix.startswith("plugin/unnamed-")
+
+
+def test_a_binary_is_tried_with_its_configuration(bench: Bench, binaries: Binaries) -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def trial(payload: Path, manifest: Manifest) -> PassedTrial:
+        seen.append(manifest.config)
+        return PassedTrial()
+
+    async def work(data: bytes, declaration: Declaration) -> Artifact:
+        upload = await bench.uploader.receive(
+            chunked(data), filename="a.so", by="tests", declaration=lambda kind: declaration
+        )
+        layers = layers_by_kind(bench.store, {"wheel": passing_trial, "shared-object": trial})
+        return await Validator(bench.store, layers, WallClock()).validate(upload.artifact.digest)
+
+    default = manifest("goso", config="{speed = 1}")
+    artifact = asyncio.run(work(binaries.plugin.read_bytes(), default))
+    given = replace(manifest("goso", id='"other"'), config={"speed": 2})
+    asyncio.run(work(binaries.single.read_bytes(), given))
+
+    assert seen == [{"speed": 1}, {"speed": 2}]
+    assert artifact.manifest is not None
+    assert artifact.manifest.config == {"speed": 1}
+    assert given.same(manifest("goso", id='"other"'))
 
 
 def test_the_record_outlives_a_restart(bench: Bench, binaries: Binaries) -> None:

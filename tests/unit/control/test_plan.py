@@ -51,6 +51,7 @@ FACTS = {
         _facts("app", "1.0", provides=("asgi-app",), reload="exclusive"),
         _facts("first", "1.0", order=Order(before=("second",))),
         _facts("second", "1.0", order=Order(before=("first",))),
+        _facts("tuned", "1.0", config={"speed": 1}),
     )
 }
 UPSTREAM = UpstreamSpec(name="u", targets=(Target(address="a:1"),))
@@ -123,6 +124,20 @@ def test_a_configuration_gets_a_new_version_only_if_it_differs() -> None:
     assert made.desired.plugins["base"].config_version == 3
     with pytest.raises(NotFound, match="no config version 9"):
         past.plan(Rollback(plugin="base", config_version=9))
+
+
+def test_a_plugin_begins_with_the_configuration_of_its_manifest() -> None:
+    past = Past()
+    past.do(Enable(plugin="tuned", digest="tuned-1.0"))
+    assert past.desired.plugins["tuned"].config == {"speed": 1}
+    past.do(Configure(plugin="tuned", config={}))
+    past.do(Enable(plugin="tuned"))
+    assert past.desired.plugins["tuned"].config == {}
+
+    spec = PluginSpec(id="tuned", version="1.0", digest="tuned-1.0")
+    managed = Past()
+    managed.do(FileSet(plugins=(spec,)))
+    assert managed.desired.plugins["tuned"].config == {"speed": 1}
 
 
 def test_a_pinned_plugin_stays_at_its_version() -> None:

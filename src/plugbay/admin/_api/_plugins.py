@@ -13,10 +13,12 @@ from plugbay.admin._recent_logs import LogLine
 from plugbay.admin._schema import check_config
 from plugbay.admin._status import PluginView
 from plugbay.admin._views import ArtifactView, OperationView, Page, page_of
+from plugbay.artifacts import Artifact
 from plugbay.control import (
     Disable,
     Enable,
     Pin,
+    PluginSpec,
     Reload,
     Remove,
     Rollback,
@@ -250,8 +252,8 @@ async def _enable(request: Ask, context: Use, plugin: str) -> Enable:
     if not used:
         problem = Problem("/version", "is missing", "a version, or a digest")
         raise Invalid(f"{plugin} is not there yet: say which version", problems=(problem,))
-    config = wish.config if wish.config is not None else (spec.config if spec else {})
-    check_config(artifacts.get(used).config_schema, config)
+    artifact = artifacts.get(used)
+    check_config(artifact.config_schema, _config(wish, spec, artifact))
     return Enable(
         plugin=plugin,
         digest=digest,
@@ -263,6 +265,15 @@ async def _enable(request: Ask, context: Use, plugin: str) -> Enable:
         watch=wish.watch,
         runtime=wish.runtime,
     )
+
+
+def _config(wish: PluginWish, spec: PluginSpec | None, artifact: Artifact) -> dict[str, Any]:
+    """Return what it is to run with: what was asked for, else as it was, else as it comes."""
+    if wish.config is not None:
+        return wish.config
+    if spec is not None:
+        return spec.config
+    return artifact.manifest.config if artifact.manifest else {}
 
 
 def _exists(context: Use, plugin: str) -> None:

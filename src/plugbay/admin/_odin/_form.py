@@ -86,7 +86,7 @@ class OdinForm:
             provides=self.provides,
             order=Order(phase=self.phase, priority=self.priority),
         )
-        return Declaration.of(manifest)
+        return Declaration.of(manifest, self.config or None)
 
     def note(self, digest: str, now: float) -> Note:
         """Return what else is to be remembered."""

@@ -169,8 +169,8 @@ class _Trial:
             sandbox = _sandbox(place, self._manifest, self._limits)
             said = await ask_description(request, place, sandbox)
             self._hooks, self._schema = said.hooks, json.loads(said.config_schema or "{}")
-        required: Sequence[str] = (self._schema or {}).get("required", ())
-        if required and not self._config:
+        asked: Sequence[str] = (self._schema or {}).get("required", ())
+        if required := [one for one in asked if one not in self._config]:
             names = ", ".join(required)
             detail = f"it was checked and not started: its configuration has no default for {names}"
             self._warnings.append(Problem("trial", detail, remedy="give every field one"))
