@@ -55,7 +55,17 @@ class PluginPageRoutes(Controller):
         )
         points = pages.context.services.traffic.plugin(plugin)
         traffic = TrafficView.of(points)
-        return _show(request, pages, plugin, "overview", last=last, traffic=traffic)
+        figures = pages.context.services.figures
+        return _show(
+            request,
+            pages,
+            plugin,
+            "overview",
+            last=last,
+            traffic=traffic,
+            totals=figures.totals(plugin),
+            own=figures.own(plugin),
+        )
 
     @get("/versions", opt=rule(Permission.READ))
     async def versions(self, request: Ask, pages: Show, plugin: FromPath[str]) -> Response[str]:

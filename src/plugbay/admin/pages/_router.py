@@ -8,6 +8,7 @@ from litestar import Router
 from litestar.di import Provide
 
 from plugbay.admin._page_paths import HOME
+from plugbay.admin.pages._access import AccessPageRoutes
 from plugbay.admin.pages._artifacts import ArtifactPageRoutes
 from plugbay.admin.pages._audit import AuditPageRoutes
 from plugbay.admin.pages._dependencies import DependencyPageRoutes
@@ -16,6 +17,7 @@ from plugbay.admin.pages._operations import OperationPageRoutes
 from plugbay.admin.pages._overview import OverviewRoutes
 from plugbay.admin.pages._plugin import PluginPageRoutes
 from plugbay.admin.pages._plugin_list import PluginListRoutes
+from plugbay.admin.pages._routes import RoutePageRoutes
 from plugbay.admin.pages._upload import UploadPageRoutes
 from plugbay.admin.pages._workers import WorkerPageRoutes
 
@@ -28,11 +30,13 @@ PAGES = (
     PluginListRoutes,
     PluginPageRoutes,
     UploadPageRoutes,
+    RoutePageRoutes,
     DependencyPageRoutes,
     OperationPageRoutes,
     WorkerPageRoutes,
     ArtifactPageRoutes,
     AuditPageRoutes,
+    AccessPageRoutes,
 )
 
 

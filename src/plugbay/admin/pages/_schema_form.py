@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Schema = dict[str, Any]
-Kind = Literal["text", "number", "integer", "boolean", "choice", "lines", "json", "group"]
+Kind = Literal[
+    "text", "number", "integer", "boolean", "choice", "lines", "targets", "json", "group"
+]
 DEEPEST = 6
 """Objects inside objects that become fields; what is deeper is JSON."""
 _MISSING = object()

@@ -23,10 +23,17 @@ PAGES = (
     "/admin/plugins/hello/dependencies",
     "/admin/plugins/hello/logs",
     "/admin/upload",
+    "/admin/routes",
+    "/admin/routes/new",
+    "/admin/upstreams/new",
     "/admin/dependencies",
     "/admin/operations",
     "/admin/workers",
     "/admin/artifacts",
+    "/admin/artifacts/components",
+    "/admin/access",
+    "/admin/access/admin",
+    "/admin/account",
     "/admin/audit",
 )
 INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)")
@@ -116,7 +123,7 @@ def test_modules_import_only_what_is_there(world: World) -> None:
     found = world.client.get("/admin/sign-in").text
     base = re.search(r"/admin/static/[^/]+/", found)
     assert base
-    todo, seen = ["main.js", "sign-in.js", "upload.js", "config.js"], set[str]()
+    todo, seen = ["main.js", "sign-in.js", "upload.js", "config.js", "import.js", "forms.js"], set[str]()
     while todo:
         name = todo.pop()
         if name in seen:

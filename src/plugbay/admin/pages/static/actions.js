@@ -1,5 +1,5 @@
 // Buttons that make one call: `data-call` says which, `data-ask` what to ask before, and
-// `data-done` what to say afterwards.
+// `data-done` what to say afterwards. `data-why` names a field with a reason.
 
 import { call } from "./api.js";
 import { confirm } from "./confirm.js";
@@ -27,7 +27,7 @@ async function act(button) {
   try {
     const headers = data.match ? { "if-match": data.match } : {};
     const body = data.body ? JSON.parse(data.body) : undefined;
-    const { json } = await call(method, path + force, { headers, body });
+    const { json } = await call(method, path + force + why(data.why), { headers, body });
     if (data.then) {
       after(data.done);
       location.assign(data.then);
@@ -41,6 +41,12 @@ async function act(button) {
   button.disabled = false;
   button.setAttribute("aria-busy", "false");
   look(true);
+}
+
+/** The reason that stands in the field `id`, as a parameter. */
+function why(id) {
+  const reason = id ? document.getElementById(id).value.trim() : "";
+  return reason ? `&reason=${encodeURIComponent(reason)}` : "";
 }
 
 async function copy(button) {

@@ -1,10 +1,11 @@
-// The form of a configuration: checked as one types, shown as a difference, then applied.
+// The form of a configuration, a route or an upstream: checked as one types, shown as a difference,
+// then applied.
 
-import { call } from "./api.js";
+import { subjectOf } from "./subject.js";
 import { after, refused, toast } from "./toast.js";
 
 const form = document.getElementById("config");
-const plugin = form.dataset.pluginConfig;
+const subject = subjectOf(form);
 const problems = document.getElementById("config-problems");
 const changes = document.getElementById("changes");
 const apply = document.getElementById("apply");
@@ -30,8 +31,16 @@ const READERS = {
   boolean: (text) => JSON.parse(text),
   choice: (text) => JSON.parse(text),
   lines: (text, at, item) => text.split("\n").map((line) => line.trim()).filter(Boolean).map((line) => (item === "string" ? line : number(line, at))),
+  targets: (text, at) => text.split("\n").map((line) => line.trim()).filter(Boolean).map((line) => target(line, at)),
   json: (text, at) => plain(text, at),
 };
+
+/** A target of an upstream: `host:port`, and a weight behind it. */
+function target(line, at) {
+  const [address, weight, ...rest] = line.split(/\s+/);
+  if (rest.length > 0) throw new Unreadable(at, `has more than an address and a weight: ${line}`);
+  return weight === undefined ? { address } : { address, weight: number(weight, at) };
+}
 
 function number(text, at) {
   const value = Number(text.trim().replace(",", "."));
@@ -79,10 +88,10 @@ async function check() {
     return mark([{ pointer: error.pointer, detail: error.message }]);
   }
   try {
-    const { json: verdict } = await call("POST", `/plugins/${plugin}/config/validate`, { body: { config } });
+    const differences = await subject.check(config);
     if (number !== asked) return;
     mark([]);
-    show(verdict.differences);
+    show(differences);
   } catch (error) {
     if (number !== asked) return;
     mark(error.errors?.length ? error.errors : [{ pointer: "", detail: error.message }]);
@@ -161,15 +170,14 @@ async function submit(event) {
   apply.disabled = true;
   try {
     const comment = document.getElementById("comment").value;
-    const headers = { "if-match": form.dataset.etag };
-    const body = { config: collect(), comment };
-    await call("PUT", `/plugins/${plugin}/config?wait=converged&timeout=60`, { headers, body });
-    after(`${plugin} has its new configuration`);
-    location.reload();
+    const said = await subject.save(collect(), comment);
+    after(said);
+    if (subject.then) location.assign(subject.then);
+    else location.reload();
   } catch (error) {
     apply.disabled = false;
-    if (error.status === 412) toast(`${plugin} was changed meanwhile`, { kind: "bad", href: location.pathname, link: "Load it anew" });
-    else refused(`${plugin} keeps its configuration`, error);
+    if (error.status === 412) toast(`${subject.name} was changed meanwhile`, { kind: "bad", href: location.pathname, link: "Load it anew" });
+    else refused(subject.failed, error);
   }
 }
 

@@ -3,28 +3,16 @@
 import { API, Refusal, call, proof } from "./api.js";
 import { after, refused, toast } from "./toast.js";
 import { kindOf, manifestOf } from "./binary.js";
+import { onFile } from "./drop.js";
 import { layerItem, showLayer } from "./layers.js";
 
 const page = document.getElementById("upload");
 const part = (id) => document.getElementById(id);
-const drop = part("drop");
 const most = Number(page.dataset.most);
 let chosen = null;
 let sending = null;
 
-for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, over);
-for (const name of ["dragleave", "dragend"]) drop.addEventListener(name, () => drop.classList.remove("over"));
-for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
-drop.addEventListener("drop", (event) => {
-  event.preventDefault();
-  drop.classList.remove("over");
-  if (event.dataTransfer.files.length > 1) say("Drop one file at a time.");
-  else if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
-});
-part("file").addEventListener("change", (event) => {
-  if (event.target.files[0]) take(event.target.files[0]);
-  event.target.value = "";
-});
+onFile(part("drop"), part("file"), take, say);
 part("cancel").addEventListener("click", cancel);
 part("about").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -33,11 +21,6 @@ part("about").addEventListener("submit", (event) => {
   send(chosen.file, manifestOf(chosen.kind, { ...Object.fromEntries(form), provides }));
 });
 part("enable").addEventListener("submit", enable);
-
-function over(event) {
-  event.preventDefault();
-  drop.classList.add("over");
-}
 
 /** Begin with a file: a wheel goes at once, a binary needs a manifest first. */
 async function take(file) {

@@ -1,0 +1,65 @@
+"""Forms for routes and upstreams, from the types that the API takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from plugbay.admin.pages._schema_form import Field, form_of
+from plugbay.gateway import RouteSpec, UpstreamSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def route_form(route: RouteSpec | None, upstreams: Iterable[str]) -> tuple[Field, ...]:
+    """The fields of a route; of one that is there without its name, which never changes."""
+    schema = msgspec.json.schema(RouteSpec)
+    known = sorted({*upstreams, *(route.leads if route is not None else ())})
+    properties = _properties(schema, "RouteSpec")
+    for lead in ("upstream", "mcp"):
+        properties[lead] = {"enum": known}
+    return _form(schema, properties, route)
+
+
+def upstream_form(upstream: UpstreamSpec | None) -> tuple[Field, ...]:
+    """The fields of an upstream; its targets are lines."""
+    schema = msgspec.json.schema(UpstreamSpec)
+    fields = _form(schema, _properties(schema, "UpstreamSpec"), upstream)
+    targets = () if upstream is None else upstream.targets
+    return tuple(
+        _targets(field, targets) if field.label == "targets" else field for field in fields
+    )
+
+
+def spare(value: Any) -> dict[str, Any]:
+    """A specification without what is as its type has it anyway."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(value):
+        now = getattr(value, field.name)
+        if field.default_factory is not dataclasses.MISSING:
+            default: object = field.default_factory()
+        else:
+            default = field.default
+        if now != default:
+            nested = dataclasses.is_dataclass(now) and field.name not in ("targets",)
+            found[field.name] = spare(now) if nested else msgspec.to_builtins(now)
+    return cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(found)))
+
+
+def _form(schema: dict[str, Any], properties: dict[str, Any], value: Any) -> tuple[Field, ...]:
+    if value is not None:
+        del properties["name"]
+    return form_of(schema, {} if value is None else spare(value))
+
+
+def _properties(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    return cast("dict[str, Any]", schema["$defs"][name]["properties"])
+
+
+def _targets(field: Field, targets: Iterable[Any]) -> Field:
+    lines = [one.address if one.weight == 1 else f"{one.address} {one.weight}" for one in targets]
+    hint = "host:port, one on each line; a number behind it is its weight"
+    return dataclasses.replace(field, kind="targets", value="\n".join(lines), hint=hint)
