@@ -23,6 +23,7 @@ class Disk:
         self.operations: dict[str, Operation] = {}
         self.configs: dict[str, list[ConfigVersion]] = {}
         self.marks: dict[tuple[str, str], Quarantined] = {}
+        self.environments: set[str] = set()
 
 
 class MemoryStore:

@@ -11,6 +11,7 @@ from unittest import mock
 from plugbay.control import _messages as say
 from plugbay.control._agent import Agent
 from plugbay.control._applier import Applier
+from plugbay.control._artifacts import Artifacts
 from plugbay.control._conclusion import Conclusions
 from plugbay.control._coordinator import Coordinator
 from plugbay.control._ledger import Ledger
@@ -218,6 +219,25 @@ def two_at_once() -> contextlib.AbstractContextManager[object]:
     return _instead(Coordinator, "_run", run)
 
 
+def pin_ignored() -> contextlib.AbstractContextManager[object]:
+    """A pinned plugin is moved like any other."""
+    return mock.patch("plugbay.control._plan.refuse_move", return_value=None)
+
+
+def runtime_kept() -> contextlib.AbstractContextManager[object]:
+    """A plugin that is to run by another runtime is left where it runs."""
+    return mock.patch("plugbay.control._plan._fresh", lambda old, new: new)
+
+
+def nothing_made() -> contextlib.AbstractContextManager[object]:
+    """A plugin goes to its process before its environment was made."""
+
+    async def lacks(self: Artifacts, desired: Any, drafted: Any) -> dict[str, str]:
+        return {}
+
+    return _instead(Artifacts, "_lacks", lacks)
+
+
 FAULTS: dict[str, Fault] = {
     fault.__name__.replace("_", "-"): fault
     for fault in (
@@ -238,6 +258,9 @@ FAULTS: dict[str, Fault] = {
         unfinished_forgotten,
         drains_not_awaited,
         two_at_once,
+        pin_ignored,
+        runtime_kept,
+        nothing_made,
     )
 }
 

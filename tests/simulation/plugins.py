@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from plugbay.control import Facts
-from plugbay.kernel import Hook, Invalid, LoadFailed, NotFound
+from plugbay.kernel import Hook, Invalid, LoadFailed, NotFound, Unavailable
 from plugbay.sdk import Manifest
 
 if TYPE_CHECKING:
@@ -46,23 +46,35 @@ FACTS = {
 
 
 class Catalog:
-    """Implements `Catalog`: every version of every plugin."""
+    """Implements `Catalog`: every version of every plugin; one in a process of its own needs an
+    environment first, which is there for good once it was made."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
 
     async def facts(self, digest: str) -> Facts:
         if digest not in FACTS:
             raise NotFound(f"there is no artifact {digest}")
         return FACTS[digest]
 
-    async def prepare(self, spec: PluginSpec) -> None:
+    async def check(self, spec: PluginSpec) -> str:
         if "typo" in spec.config:
             raise Invalid("typo is not a setting")
+        lacks = spec.runtime == "process" and spec.digest not in self._world.disk.environments
+        return f"the environment of {spec.digest}" if lacks else ""
+
+    async def make(self, spec: PluginSpec) -> None:
+        await asyncio.sleep(self._world.latency() * 50)
+        if self._world.strike("build-fails"):
+            raise Unavailable("the index does not answer")
+        self._world.disk.environments.add(spec.digest)
 
 
 class Instance:
     """Implements `Instance`, and keeps count."""
 
-    def __init__(self, world: World, worker: Any, request: LoadRequest) -> None:
-        self.world, self.worker = world, worker
+    def __init__(self, world: World, worker: Any, request: LoadRequest, runtime: str) -> None:
+        self.world, self.worker, self.runtime = world, worker, runtime
         self.plugin, self.number = request.manifest.id, request.generation
         self.version = request.manifest.version
         self.starts = self.stops = 0
@@ -104,10 +116,10 @@ class Instance:
 
 
 class Runtime:
-    """Implements `Runtime` in one worker."""
+    """Implements `Runtime` in one worker, under one name."""
 
-    def __init__(self, world: World, worker: Any) -> None:
-        self.world, self.worker = world, worker
+    def __init__(self, world: World, worker: Any, name: str) -> None:
+        self.world, self.worker, self.name = world, worker, name
         self._numbers: set[tuple[str, int]] = set()
 
     async def load(self, request: LoadRequest) -> Instance:
@@ -115,7 +127,9 @@ class Runtime:
         await asyncio.sleep(self.world.latency())
         if self.world.strike("load-fails"):
             raise LoadFailed(id, "cannot be imported", generation=request.generation)
-        instance = Instance(self.world, self.worker, request)
+        made = self.name != "process" or request.digest in self.world.disk.environments
+        self.world.check(made, f"{request.digest} was loaded without its environment")
+        instance = Instance(self.world, self.worker, request, self.name)
         self.worker.instances.append(instance)
         return instance
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from tests.simulation.loop import Process
-from tests.simulation.plugins import BAD_HOOK, PLUGINS, VERSIONS
+from tests.simulation.plugins import BAD_HOOK, FACTS, PLUGINS, VERSIONS
 from tests.simulation.world import LIMIT, Request, Worker, World
 
 from plugbay.control import (
@@ -16,18 +16,22 @@ from plugbay.control import (
     Disable,
     Enable,
     OperationState,
+    Pin,
     PutRoute,
     PutUpstream,
     Reload,
     Remove,
     Rollback,
+    RuntimeChoice,
     Swap,
+    Unpin,
 )
 from plugbay.control._conclusion import SILENT
 from plugbay.gateway import RouteSpec, Target, UpstreamSpec
 from plugbay.kernel import PlugbayError, SlotState, Unavailable
 
 OUTSIDE = Process("outside", 1)
+RUNTIMES: tuple[RuntimeChoice, ...] = ("default", "in-process", "process")
 BUSY = 60.0
 """Virtual seconds of trouble."""
 
@@ -139,8 +143,11 @@ class Scenario:
             return Configure(plugin=id, config=config)
         if pick < 0.68:
             return Disable(plugin=id, force=self.random.random() < 0.5)
+        if pick < 0.72:
+            runtime = self.random.choice(RUNTIMES)
+            return Enable(plugin=id, digest=f"{id}-2.0", drain=2.0, watch=5.0, runtime=runtime)
         if pick < 0.78:
-            return Enable(plugin=id, digest=f"{id}-2.0", drain=2.0, watch=5.0)
+            return Pin(plugin=id, why="kept") if self.random.random() < 0.5 else Unpin(plugin=id)
         if pick < 0.84:
             return Reload(plugin=id)
         if pick < 0.9:
@@ -228,7 +235,12 @@ class Scenario:
                 key = f"roll back {revision.operation} {id}"
                 cause = disk.operations[revision.operation]
                 tried = [o for o in disk.operations.values() if o.idempotency_key == key]
-                if not tried and not getattr(cause.change, "cause", ""):
+                refused = any(
+                    topic == "plugin.rollback-refused"
+                    and (data["plugin"], data["operation"]) == (id, cause.id)
+                    for topic, data in world.published
+                )
+                if not tried and not refused and not getattr(cause.change, "cause", ""):
                     return str(id)
         return ""
 
@@ -279,6 +291,7 @@ class Scenario:
             for id, spec in disk.revisions[number].desired.plugins.items():
                 kept = {v.version: v.config for v in disk.configs.get(id, ())}
                 world.check(kept.get(spec.config_version) == spec.config, f"{id}: config is lost")
+        self._judge_pins()
         for operation in disk.operations.values():
             world.check(operation.concluded, f"{operation.id} was never concluded")
             silent = [s.worker for s in operation.steps.values() if s.detail == SILENT]
@@ -286,6 +299,15 @@ class Scenario:
             if operation.receipt is not None:
                 dropped = operation.receipt.totals.dropped
                 world.check(dropped == 0, f"{operation.id} has dropped {dropped} requests")
+
+    def _judge_pins(self) -> None:
+        """What is pinned is not moved to another version, and not taken away."""
+        revisions = self.world.disk.revisions
+        for number in range(2, self.world.disk.committed + 1):
+            now = revisions[number].desired.plugins
+            for id, before in revisions[number - 1].desired.plugins.items():
+                kept = before.pin is None or (id in now and now[id].digest == before.digest)
+                self.world.check(kept, f"{id} was pinned, and moved in revision {number}")
 
     def _judge_worker(self, worker: Worker) -> None:
         world, disk = self.world, self.world.disk
@@ -297,6 +319,10 @@ class Scenario:
         wanted = applier.desired.enabled()
         current = {s.plugin: s.current.instance for s in applier.slots if s.current is not None}
         world.check(set(current) <= set(wanted), f"{worker.name} runs what nobody wants")
+        for plugin, instance in current.items():
+            runs = getattr(getattr(instance, "_instance", None), "runtime", "")
+            wants = wanted[plugin].runtime_of(FACTS[wanted[plugin].digest].manifest)
+            world.check(runs == wants, f"{worker.name} runs {plugin} by {runs}, not by {wants}")
         held = {id(getattr(instance, "_instance", None)) for instance in current.values()}
         for instance in worker.instances:
             if id(instance) in held:

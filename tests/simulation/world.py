@@ -129,10 +129,11 @@ class World:
             "stop-fails": 0.1, "unhealthy": 0.05, "restore-fails": 0.2, "load-fails": 0.1,
             "kill-receiver": 0.01, "kill-sender": 0.005,
         }  # fmt: skip
-        return {
+        drawn = {
             name: p * 2 * self.random.random() if self.random.random() < 0.4 else 0.0
             for name, p in names.items()
         }
+        return {**drawn, "build-fails": 0.3}
 
     def strike(self, kind: str) -> bool:
         """Whether this trouble happens now."""
@@ -187,7 +188,7 @@ class World:
     async def _supervise(self) -> None:
         coordinator = Coordinator(
             MemoryStore(self, self.disk),
-            plugins.Catalog(),
+            plugins.Catalog(self),
             clock=self.clock,
             randomness=self.random,
             patience=Patience(workers=10, prepare=10, answer=5, drain=20),
@@ -231,8 +232,8 @@ class World:
 
     async def _work(self, worker: Worker) -> None:
         worker.plane = Plane(self, worker)
-        runtime = plugins.Runtime(self, worker)
-        loader = Loader({"python": runtime}, plugins.Hosts(), self.clock)
+        runtimes = {name: plugins.Runtime(self, worker, name) for name in ("python", "process")}
+        loader = Loader(runtimes, plugins.Hosts(), self.clock)
         worker.agent = Agent(
             Identity(worker=worker.name, pid=worker.pid, boot=f"boot-{worker.pid}"),
             loader=loader,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from plugbay.artifacts import Artifact, ArtifactStore
-    from plugbay.artifacts.environments import Environments
+    from plugbay.artifacts.environments import Environments, Lock
     from plugbay.control import PluginSpec
     from plugbay.sdk import Manifest
 
@@ -46,21 +46,29 @@ class ArtifactCatalog:
             environment=environment,
         )
 
-    async def prepare(self, spec: PluginSpec) -> None:
-        """Check the configuration and the runtime, and build the environment of a wheel that is
-        to run in a process of its own. Raises `Invalid`, `Unavailable`."""
+    async def check(self, spec: PluginSpec) -> str:
+        """Check the configuration and the runtime; a wheel that is to run in a process of its
+        own may need its environment first. Raises `Invalid`."""
         artifact = self._store.get(spec.digest)
         check_config(artifact.config_schema, spec.config)
         if artifact.manifest is None:
-            return
+            return ""
         runtime = spec.runtime_of(artifact.manifest)
         if artifact.kind != "wheel":
             if runtime != artifact.manifest.runtime:
                 raise _no_wheel(artifact)
         elif runtime == "process":
-            await self._ready(artifact)
+            lock = await self._lock(artifact)
+            if not await asyncio.to_thread(self._environments.path(lock).is_dir):
+                return f"the environment of {artifact.plugin} {artifact.version}"
+        return ""
 
-    async def _ready(self, artifact: Artifact) -> None:
+    async def make(self, spec: PluginSpec) -> None:
+        """Build the environment. Raises `Invalid`, `Unavailable`."""
+        await self._environments.ensure(await self._lock(self._store.get(spec.digest)))
+
+    async def _lock(self, artifact: Artifact) -> Lock:
+        """Return the lock of a wheel. Raises `Invalid` if it cannot run in its own process."""
         problems: list[Problem] = list(not_carried(artifact.manifest))
         lock = await asyncio.to_thread(read_lock, await self._store.payload(artifact.digest))
         if artifact.metadata is not None:
@@ -68,7 +76,7 @@ class ArtifactCatalog:
         if problems:
             detail = "; ".join(one.detail for one in problems)
             raise Invalid(f"{artifact.plugin} cannot run so: {detail}", problems=tuple(problems))
-        await self._environments.ensure(lock)
+        return lock
 
 
 def not_carried(manifest: Manifest | None) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from plugbay.control._plan import Books, Plan, plan
@@ -37,7 +38,7 @@ class Artifacts:
     async def plan(
         self, desired: Desired, change: Change, books: Books, author: str, clock: Clock
     ) -> Plan:
-        """Plan a change, whatever artifacts it leads to, and prepare what is to run anew."""
+        """Plan a change, whatever artifacts it leads to, and see that what is to run anew can."""
         while True:
             try:
                 drafted = plan(
@@ -51,11 +52,22 @@ class Artifacts:
             except _Unknown as unknown:
                 await self.know([unknown.digest])
                 continue
-            for spec in drafted.plugins():
-                old = desired.plugins.get(spec.id)
-                if old is None or old.instance != spec.instance:
-                    await self._catalog.prepare(spec)
-            return drafted
+            return replace(drafted, lacks=await self._lacks(desired, drafted))
+
+    async def _lacks(self, desired: Desired, drafted: Plan) -> dict[str, str]:
+        lacks: dict[str, str] = {}
+        for spec in drafted.plugins():
+            old = desired.plugins.get(spec.id)
+            if old is None or old.instance != spec.instance:
+                what = await self._catalog.check(spec)
+                if what:
+                    lacks[spec.id] = what
+        return lacks
+
+    async def make(self, drafted: Plan) -> None:
+        """Make what the plugins of a plan lack. Raises what `Catalog.make` does."""
+        for id in drafted.lacks:
+            await self._catalog.make(drafted.desired.plugins[id])
 
 
 class _Unknown(Exception):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from plugbay.kernel import Clock, PlugbayError, Receipt
 
 S = OperationState
+SUPERVISOR = "supervisor"
+"""Whose step it is what is made before workers are asked."""
 SILENT = "it has not reported in time"
 PASSED = "it was brought up to date afterwards"
 
@@ -35,7 +37,21 @@ class Conclusions:
     def begun(self, id: str, sessions: Sequence[Session]) -> None:
         """These workers take part in an attempt of the operation."""
         steps = {session.worker: begin(session) for session in sessions}
-        self._ledger.note(id, lambda operation: replace(operation, steps=steps))
+
+        def edit(operation: Operation) -> Operation:
+            made = operation.steps.get(SUPERVISOR)
+            return replace(operation, steps=steps if made is None else {SUPERVISOR: made, **steps})
+
+        self._ledger.note(id, edit)
+
+    def making(self, id: str, what: str) -> None:
+        """Before workers can take part, this is made."""
+        self._put(id, Step(worker=SUPERVISOR, state="making", detail=what))
+
+    def made(self, id: str, *, failed: bool = False) -> None:
+        """It has been made, or it cannot be."""
+        step = self._ledger.get(id).steps[SUPERVISOR]
+        self._put(id, replace(step, state="failed" if failed else "made"))
 
     def note(self, id: str, round_: Round) -> None:
         """Take the workers' latest answers into the operation's steps."""

@@ -87,6 +87,7 @@ class Coordinator:
         self.conclusions = Conclusions(self.ledger, clock)
         self.probation = Probation(self, store, clock, self.tasks, self._patience.again, publish)
         self._refusals: dict[str, int] = {}
+        self._making: set[str] = set()
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._opening = asyncio.Lock()
 
@@ -280,6 +281,9 @@ class Coordinator:
         if not drafted.touched:
             await self.ledger.record(id, self._idle)
             return
+        if drafted.lacks:
+            self._make_first(id, drafted)
+            return
         facts = await self._artifacts.of(drafted.desired)
         sessions = await self.roster.settled(self._patience.workers)
         if not sessions:
@@ -359,6 +363,28 @@ class Coordinator:
         self._refusals[id] = self._refusals.get(id, 0) + (not error.lost)
         return self._refusals[id] < REFUSALS
 
+    def _make_first(self, id: str, drafted: Plan) -> None:
+        """Make what it lacks, while other changes pass it; then its turn comes again."""
+
+        async def make() -> None:
+            try:
+                await self._artifacts.make(drafted)
+            except PlugbayError as error:
+                if self.ledger.get(id).state is S.PENDING:
+                    self.conclusions.made(id, failed=True)
+                    await self.conclusions.fail(id, error)
+                return
+            finally:
+                self._making.discard(id)
+            if self.ledger.get(id).state is S.PENDING:  # nobody has cancelled it meanwhile
+                self.conclusions.made(id)
+                self._queue.put_nowait(id)
+
+        self._making.add(id)
+        self.ledger.note(id, lambda o: o.to(S.PENDING, self._clock.time()))
+        self.conclusions.making(id, ", ".join(drafted.lacks.values()))
+        self.tasks.spawn(make(), name=f"make {id}")
+
     def _try_again(self, id: str) -> None:
         async def later() -> None:
             await asyncio.sleep(self._patience.again)
@@ -369,7 +395,8 @@ class Coordinator:
 
     def _busy(self) -> bool:
         """Whether changes wait or are prepared: then a new one is checked when its turn comes."""
-        return any(not o.revision for o in self.ledger.unfinished())
+        ahead = (o for o in self.ledger.unfinished() if o.id not in self._making)
+        return any(not operation.revision for operation in ahead)
 
     async def _plan(self, change: Change, actor: str, expected: int | None) -> Plan:
         """Work out the next desired state and check it. Raises `PlugbayError`."""

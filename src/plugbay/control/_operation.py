@@ -44,7 +44,16 @@ OPERATION_TRANSITIONS: Mapping[OperationState, frozenset[OperationState]] = {
 }
 
 StepState = Literal[
-    "preparing", "prepared", "failed", "aborted", "committed", "drained", "lost", "catching-up"
+    "making",
+    "made",
+    "preparing",
+    "prepared",
+    "failed",
+    "aborted",
+    "committed",
+    "drained",
+    "lost",
+    "catching-up",
 ]
 
 
@@ -54,7 +63,8 @@ OPEN_STEPS: tuple[StepState, ...] = ("prepared", "committed", "catching-up")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one worker did for an operation. Times are in milliseconds."""
+    """What one worker did for an operation, or the supervisor before any: it makes what a plugin
+    needs to run. Times are in milliseconds."""
 
     worker: str
     state: StepState

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.control import _change as ask
@@ -41,6 +41,8 @@ class Plan:
     """Plugins that start only when their old generation has ended."""
     touched: tuple[str, ...] = ()
     """`plugins/<id>`, `routes/<name>`, `upstreams/<name>`; empty: nothing is to change."""
+    lacks: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What must be made before these plugins can run, in words."""
 
     def plugins(self) -> list[PluginSpec]:
         """The enabled plugins that are touched."""

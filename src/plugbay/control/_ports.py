@@ -95,10 +95,17 @@ class Catalog(Protocol):
         """Return what workers need. Raises `NotFound`, or `Conflict` if it is not validated."""
         ...
 
-    async def prepare(self, spec: PluginSpec) -> None:
-        """See that a plugin can run so, and make what it needs for that: before it is decided.
+    async def check(self, spec: PluginSpec) -> str:
+        """See that a plugin can run so; return what must be made before it does, empty: nothing.
 
         Raises `Invalid` if the artifact's schema refuses the configuration, or it cannot run by
-        the runtime that was chosen; `Unavailable` if what it needs cannot be had now.
+        the runtime that was chosen.
+        """
+        ...
+
+    async def make(self, spec: PluginSpec) -> None:
+        """Make what it needs to run so, if it is not there. That may take minutes.
+
+        Raises `Invalid` if that cannot be made at all, `Unavailable` if it cannot be now.
         """
         ...

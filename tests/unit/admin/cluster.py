@@ -193,8 +193,12 @@ class StoreCatalog:
         payload = await self._artifacts.payload(digest)
         return Facts(manifest=artifact.manifest, payload=str(payload), digest=digest)
 
-    async def prepare(self, spec: PluginSpec) -> None:
+    async def check(self, spec: PluginSpec) -> str:
         check_config(self._artifacts.get(spec.digest).config_schema, spec.config)
+        return ""
+
+    async def make(self, spec: PluginSpec) -> None:
+        """These artifacts lack nothing."""
 
 
 class Cluster:
