@@ -6,19 +6,23 @@ import asyncio
 import hashlib
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from plugbay.artifacts import Form, ManifestLayer, Platform, Static, Subject, build_wheel
+from plugbay.artifacts.environments import Environments, Lock
 from plugbay.kernel import LoadRequest
-from plugbay.runtimes import PythonInstance, PythonRuntime
+from plugbay.runtimes import PythonRuntime
+from plugbay.runtimes.process import ProcessRuntime
 from plugbay.sdk import Request, Response
 from plugbay.sdk.testing import FakeHost
 
 if TYPE_CHECKING:
     from plugbay.artifacts import Layer
+    from plugbay.kernel import Instance, Runtime
 
 PROJECTS = sorted(path.parent for path in Path(__file__).parents[1].glob("*/*/pyproject.toml"))
 HOOKS = {
@@ -27,6 +31,7 @@ HOOKS = {
     "counter-app": {"app"},
     "budget": {"on_tool_call"},
     "console-logger": {"on_message", "on_exit"},
+    "contextforge": {"on_tool_call", "on_tool_result", "on_prompt", "on_resource"},
     "geo": {"on_request", "on_event", "on_operation"},
     "hello": {"on_request", "on_response"},
     "keyserver": {"app"},
@@ -63,15 +68,20 @@ def built(project: Path, out: Path) -> Subject:
 
 async def accepted(subject: Subject) -> Subject:
     """Run the layers before the trial; each must find nothing at all."""
-    layers: tuple[Layer, ...] = (Form(None), ManifestLayer(), Platform(("python",)), Static())
+    layers: tuple[Layer, ...] = (
+        Form(None),
+        ManifestLayer(),
+        Platform(("python", "process")),
+        Static(),
+    )
     for layer in layers:
         assert list(await layer.inspect(subject)) == [], layer.name
     return subject
 
 
 async def loaded(
-    project: Path, out: Path, runtime: PythonRuntime, *, generation: int = 1, **config: object
-) -> PythonInstance:
+    project: Path, out: Path, runtime: Runtime, *, generation: int = 1, **config: object
+) -> Instance:
     """Build, inspect and load a project."""
     subject = await accepted(built(project, out))
     request = LoadRequest(
@@ -85,10 +95,24 @@ async def loaded(
     return await runtime.load(request)
 
 
+class _Apart:
+    """Runs a wheel in a process of its own, without its packages: none is used by default."""
+
+    def __init__(self, folder: Path) -> None:
+        self._environments = Environments(folder / "data")
+
+    async def load(self, request: LoadRequest) -> Instance:
+        """Load it in an empty environment."""
+        environment = await self._environments.ensure(Lock())
+        return await ProcessRuntime().load(replace(request, environment=environment))
+
+
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
 def test_it_is_accepted_loads_and_starts(project: Path, tmp_path: Path) -> None:
+    apart = 'runtime = "process"' in next(project.glob("src/*/plugbay.toml")).read_text()
+    runtime = _Apart(tmp_path) if apart else PythonRuntime()
+
     async def main() -> None:
-        runtime = PythonRuntime()
         instance = await loaded(project, tmp_path, runtime)
         assert set(instance.hooks) == HOOKS[project.name]
         await instance.start()
