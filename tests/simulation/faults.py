@@ -221,12 +221,12 @@ def two_at_once() -> contextlib.AbstractContextManager[object]:
 
 def pin_ignored() -> contextlib.AbstractContextManager[object]:
     """A pinned plugin is moved like any other."""
-    return mock.patch("plugbay.control._plan.refuse_move", return_value=None)
+    return mock.patch("plugbay.control._draft.refuse_move", return_value=None)
 
 
 def runtime_kept() -> contextlib.AbstractContextManager[object]:
     """A plugin that is to run by another runtime is left where it runs."""
-    return mock.patch("plugbay.control._plan._fresh", lambda old, new: new)
+    return mock.patch("plugbay.control._draft._fresh", lambda old, new: new)
 
 
 def nothing_made() -> contextlib.AbstractContextManager[object]:

@@ -23,6 +23,7 @@ from plugbay.control._change import Swap as Swap
 from plugbay.control._change import Unpin as Unpin
 from plugbay.control._coordinator import Coordinator as Coordinator
 from plugbay.control._coordinator import Patience as Patience
+from plugbay.control._draft import plan as plan
 from plugbay.control._errand import Errands as Errands
 from plugbay.control._errand import RemoteKeyValue as RemoteKeyValue
 from plugbay.control._link import Greeting as Greeting
@@ -51,7 +52,6 @@ from plugbay.control._operation import Operation as Operation
 from plugbay.control._operation import OperationState as OperationState
 from plugbay.control._operation import Step as Step
 from plugbay.control._plan import Plan as Plan
-from plugbay.control._plan import plan as plan
 from plugbay.control._ports import Catalog as Catalog
 from plugbay.control._ports import Hosts as Hosts
 from plugbay.control._ports import Lent as Lent

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from plugbay.control._plan import Books, Plan, plan
+from plugbay.control._draft import plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from plugbay.control._change import Change
+    from plugbay.control._draft import Books
     from plugbay.control._messages import Facts
     from plugbay.control._model import Desired
+    from plugbay.control._plan import Plan
     from plugbay.control._ports import Catalog
     from plugbay.kernel import Clock
 

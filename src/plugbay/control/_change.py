@@ -150,3 +150,28 @@ class Batch(Asked, frozen=True, tag="batch"):
 
 
 Change = Single | Batch
+
+
+def digests_of(change: Change) -> set[str]:
+    """Return the artifacts that a change names."""
+    if isinstance(change, Batch):
+        return {digest for single in change.changes for digest in digests_of(single)}
+    if isinstance(change, FileSet):
+        return {item.digest for item in change.plugins}
+    digest = change.digest if isinstance(change, (Enable, Swap)) else ""
+    return {digest} if digest else set()
+
+
+def keys_of(change: Change) -> tuple[str, ...]:
+    """Name what a change is about, for the check of entity tags."""
+    if isinstance(change, (Batch, FileSet)):
+        return ()
+    if isinstance(change, PutRoute):
+        return (f"routes/{change.route.name}",)
+    if isinstance(change, PutUpstream):
+        return (f"upstreams/{change.upstream.name}",)
+    if isinstance(change, DeleteRoute):
+        return (f"routes/{change.name}",)
+    if isinstance(change, DeleteUpstream):
+        return (f"upstreams/{change.name}",)
+    return (f"plugins/{change.plugin}",)

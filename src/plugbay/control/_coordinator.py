@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.control import _messages as say
 from plugbay.control._artifacts import Artifacts
-from plugbay.control._change import Rollback
+from plugbay.control._change import Rollback, digests_of, keys_of
 from plugbay.control._conclusion import Conclusions, plugin_changes, receipt_of
 from plugbay.control._ledger import Ledger
 from plugbay.control._operation import Operation, OperationState
-from plugbay.control._plan import digests_of, keys_of
 from plugbay.control._probation import Probation
 from plugbay.control._roster import Roster
 from plugbay.control._store import Revision

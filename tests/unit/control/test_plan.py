@@ -30,8 +30,8 @@ from plugbay.control import (
     Unpin,
     plan,
 )
+from plugbay.control._change import digests_of, keys_of
 from plugbay.control._model import Pinned
-from plugbay.control._plan import digests_of, keys_of
 from plugbay.gateway import RouteSpec, Target, UpstreamSpec
 from plugbay.kernel import ConfigVersion, Conflict, DependencyProblem, Invalid, NotFound
 from plugbay.sdk import Manifest, Order

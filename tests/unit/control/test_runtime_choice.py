@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plugbay.control import PluginSpec
-from plugbay.control._plan import _fresh  # pyright: ignore[reportPrivateUsage]  # the one rule of it
+from plugbay.control._draft import _fresh  # pyright: ignore[reportPrivateUsage]  # the one rule of it
 from plugbay.sdk import Manifest
 
 SPEC = PluginSpec(id="hello", version="1.0", digest="d")
