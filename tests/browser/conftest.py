@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench._gateway import Gateway, write_plugin
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from plugbay.artifacts import build_wheel
 from plugbay.cli._client import ApiError
@@ -144,6 +144,7 @@ class Rig:
 def chromium() -> Iterator[Browser]:
     """For one module and no longer: meanwhile the thread has an event loop that runs, and the
     tests of others could not start theirs."""
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

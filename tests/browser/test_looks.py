@@ -17,11 +17,18 @@ PAGES = {
     "plugin-dependencies": "/admin/plugins/upon-alpha/dependencies",
     "plugin-logs": "/admin/plugins/upon-alpha/logs",
     "upload": "/admin/upload",
+    "routes": "/admin/routes",
+    "route": "/admin/routes/edit/all",
+    "upstream-new": "/admin/upstreams/new",
     "dependencies": "/admin/dependencies",
     "operations": "/admin/operations",
     "workers": "/admin/workers",
     "artifacts": "/admin/artifacts",
+    "components": "/admin/artifacts/components?name=plugbay*",
     "audit": "/admin/audit",
+    "access": "/admin/access",
+    "user": "/admin/access/viewer",
+    "account": "/admin/account",
     "not-found": "/admin/plugins/nothing",
 }
 

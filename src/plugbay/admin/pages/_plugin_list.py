@@ -113,7 +113,7 @@ def _row(
     return PluginRow(
         id=view.id,
         version=view.desired.version,
-        runtime=manifest.runtime if manifest else "",
+        runtime=view.desired.runtime_of(manifest) if manifest else "",
         summary=manifest.summary if manifest else "",
         author=metadata.author if metadata else "",
         state=view.state,

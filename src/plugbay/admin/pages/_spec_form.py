@@ -13,6 +13,30 @@ from plugbay.gateway import RouteSpec, UpstreamSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+HINTS = {
+    "upstream": "where it leads; or to the app of a plugin, or to an MCP server: one of the three",
+    "plugin": "the plugin whose app answers",
+    "mcp": "the upstream that is an MCP server",
+    "hosts": "names, or *.example.com; none: any",
+    "path": "what paths begin with, at a border of segments",
+    "methods": "none: any",
+    "exact": "only this very path, and nothing under it",
+    "priority": "of several routes that fit, the highest wins",
+    "strip_prefix": "send the path without what this route matched",
+    "preserve_host": "send the client's Host, and not the target's",
+    "total_timeout": "seconds; 0: none",
+    "max_body": "bytes; 0: the listener's limit",
+    "escaped_slashes": "what becomes of a path with %2F",
+    "merge_slashes": "send // as /",
+    "hash_on": "for consistent-hash: client, path, or header:<name>",
+    "connect_timeout": "seconds",
+    "response_timeout": "seconds, from the request's end to the response's head",
+    "idle_timeout": "seconds, between any two bytes",
+    "keepalive": "seconds that a spare connection is kept",
+    "max_spare": "spare connections that are kept",
+}
+"""What people should know of a field."""
+
 
 def route_form(route: RouteSpec | None, upstreams: Iterable[str]) -> tuple[Field, ...]:
     """The fields of a route; of one that is there without its name, which never changes."""
@@ -50,6 +74,8 @@ def spare(value: Any) -> dict[str, Any]:
 
 
 def _form(schema: dict[str, Any], properties: dict[str, Any], value: Any) -> tuple[Field, ...]:
+    for name in HINTS.keys() & properties.keys():
+        properties[name]["description"] = HINTS[name]
     if value is not None:
         del properties["name"]
     return form_of(schema, {} if value is None else spare(value))

@@ -1,6 +1,6 @@
 // One layer of the proof: its mark, how long it took, and what it found with the remedy.
 
-const MARKS = { started: ["wait", "…", "looking"], passed: ["pass", "✓", "passed"], failed: ["fail", "✕", "failed"], skipped: ["wait", "·", "skipped: an earlier layer failed"] };
+const MARKS = { started: ["wait", "…", "looking"], passed: ["pass", "✓", "passed"], failed: ["fail", "✕", "failed"], skipped: ["wait", "·", "skipped"] };
 
 /** A layer that nothing is known of yet. */
 export function layerItem() {
@@ -18,10 +18,15 @@ export function showLayer(item, { layer, status, report }) {
   item.className = kind;
   first.textContent = mark;
   name.textContent = layer;
-  what.textContent = words;
+  what.textContent = status === "skipped" ? skipped(item) : words;
   time.textContent = report && status !== "skipped" ? `${report.ms.toFixed(1)} ms` : "";
   item.querySelectorAll(".finding").forEach((old) => old.remove());
   item.append(...(report?.findings ?? []).map(finding));
+}
+
+/** Why a layer did not look: one before it failed, or this kind of file is none of its business. */
+function skipped(item) {
+  return item.parentElement.querySelector(".fail") ? "skipped: an earlier layer failed" : "not needed for this one";
 }
 
 function finding(one) {

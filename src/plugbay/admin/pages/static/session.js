@@ -5,8 +5,9 @@ import { refused } from "./toast.js";
 
 const YEAR = 31536000;
 
-/** Listen to the two buttons below the menu. */
+/** Listen to the two buttons below the menu, and show where in a menu that scrolls one is. */
 export function start() {
+  document.querySelector(".menu [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   document.getElementById("theme").addEventListener("click", change);
   document.getElementById("sign-out").addEventListener("click", async () => {
     try {
