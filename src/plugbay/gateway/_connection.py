@@ -232,9 +232,12 @@ class Connection(asyncio.Protocol):
         """
         waiting = self.mode in (WAITING, IDLE) and not self.backlog
         self.backlog.clear()
-        if self.mode == CLOSED or self.transport.is_closing():
+        if self.mode == CLOSED:
             return
+        # Also if the client has gone: what stands behind a refused head must not be read as one.
         self.mode = DISCARD
+        if self.transport.is_closing():
+            return
         self.deadline = self.plane.ticker.after(LINGER)
         if waiting or not self.transport.can_write_eof():
             self.transport.close()

@@ -468,3 +468,18 @@ def test_other_upgrades_and_those_with_a_body_are_ignored(protocol: bytes) -> No
             assert b"upgrade" not in b"".join(up.heads)
 
     asyncio.run(main())
+
+
+def test_nothing_behind_a_refused_head_is_read_when_the_client_has_gone() -> None:
+    async def main() -> None:
+        async with RawUpstream().running() as up, rig(up.address) as gate:
+            await gate.connect()
+            await until(lambda: bool(gate.plane.connections))
+            (connection,) = gate.plane.connections
+            connection.transport.abort()  # what was read before is handed over nevertheless
+            connection.data_received(b"GET /n HTTP/1.1\r\nno-host: a\r\n\r\n" + GET)
+            assert connection.exchange is None
+            await until(lambda: not gate.plane.connections)
+            assert up.heads == []
+
+    asyncio.run(main())
