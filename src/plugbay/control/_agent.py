@@ -100,6 +100,7 @@ class Agent:
         """Keep a link to the supervisor until `stopping`; then end every plugin."""
         keeping = self.tasks.spawn(self._keep(connect), name="link")
         await self.stopping.wait()
+        self._report_metrics(0)  # what was counted since the supervisor asked last
         keeping.cancel()
         await asyncio.wait((keeping,))
         await self.shutdown()
@@ -177,7 +178,7 @@ class Agent:
             case say.Ask():
                 self.tasks.spawn(self._ask(message), name=f"ask {message.plugin}")
             case say.CollectMetrics():
-                self._tell(say.Metrics(id=message.id, snapshot=self._metrics()))
+                self._report_metrics(message.id)
                 self._refresh()
             case say.Drain():
                 self.drain_seconds = message.seconds
@@ -278,6 +279,9 @@ class Agent:
         """Tell the slots' figures, such as the requests inside, if they are others than told."""
         if self.status() != self._told:
             self._changed()
+
+    def _report_metrics(self, id: int) -> None:
+        self._tell(say.Metrics(id=id, snapshot=self._metrics()))
 
     def _tell(self, message: say.Message) -> None:
         """Send if it can be: what is lost with the link is told again by the next hello."""

@@ -536,3 +536,14 @@ def test_what_cannot_be_made_fails_its_operation_alone(quiet: Quiet) -> None:
         assert quiet.coordinator.ledger.get(dropped.id).state is S.CANCELLED
 
     quiet.tell(story)
+
+
+def test_a_worker_that_stops_tells_what_it_has_counted(quiet: Quiet) -> None:
+    async def story() -> None:
+        worker = quiet.worker()
+        worker.agent.stopping.set()
+        await asyncio.wait_for(worker.ended.wait(), 20)
+        told = [line[1:4] for line in quiet.world.lines if line[3:4] == ("Metrics",)]
+        assert told == [("send", "worker-0>", "Metrics")]
+
+    quiet.tell(story)
