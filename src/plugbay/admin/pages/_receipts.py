@@ -18,6 +18,8 @@ NARROW = 0.12
 """The smallest share of a bar: what is short must still be seen."""
 LEGIBLE = 0.2
 """From which share on a segment has room for its words."""
+PREPARED = ("making", "made")
+"""Of the step that comes before those of the workers: what they need is made first."""
 FAILED = (OperationState.FAILED, OperationState.ROLLED_BACK, OperationState.CANCELLED)
 
 
@@ -90,7 +92,7 @@ class OperationCard:
             problems=operation.problems,
             totals=totals,
             workers=totals.workers if totals else 0,
-            expected=len(operation.steps),
+            expected=sum(step.state not in PREPARED for step in operation.steps.values()),
             segments=segments(totals) if totals else (),
             steps=tuple(operation.steps[name] for name in sorted(operation.steps)),
             reports=receipt.workers if receipt else (),
