@@ -284,6 +284,7 @@ class Worker:
         report = None
         for seconds in AUDIT_AFTER:
             await asyncio.sleep(seconds)
+            await self.runtime.collector.turn()
             report = self.runtime.audit(plugin, generation)
             if report is None or report.clean:
                 return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from plugbay.runtimes._collector import Collector
     from plugbay.runtimes._leaks import Remains
 
 
-def audit(remains: Remains, *, exact: bool = False) -> LeakReport:
+def audit(remains: Remains, collector: Collector, *, exact: bool = False) -> LeakReport:
     """Return what is left of a generation; call it when `stop` has returned.
 
     The garbage collector runs only if something lives that might be garbage: it stops the
@@ -29,7 +29,7 @@ def audit(remains: Remains, *, exact: bool = False) -> LeakReport:
     """
     tasks = list(_tasks(remains.alias))  # before the collector takes the forgotten ones
     if not remains.gone:
-        gc.collect()
+        collector.collect()
     leaks = [*tasks, *_threads(remains), *_descriptors(remains, exact=exact)]
     leaks += [Leak("module", own_name(name)) for name in _left_modules(remains.alias)]
     alive = not remains.gone

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from plugbay.kernel import Invalid, LoadFailed
 from plugbay.runtimes._alias import alias_of
 from plugbay.runtimes._audit import audit
+from plugbay.runtimes._collector import Collector
 from plugbay.runtimes._config import make_config
 from plugbay.runtimes._entry import describe, import_entry
 from plugbay.runtimes._finder import Imports
@@ -46,6 +47,8 @@ class PythonRuntime:
 
     def __init__(self) -> None:
         self._remains: OrderedDict[tuple[str, int], Remains] = OrderedDict()
+        self.collector = Collector()
+        """Runs for audits; who looks at many generations waits for its `turn`."""
 
     async def load(self, request: LoadRequest) -> PythonInstance:
         """Import, check and build. Raises `LoadFailed`; then nothing is left behind.
@@ -84,7 +87,7 @@ class PythonRuntime:
         remains = self._remains.get((plugin, generation))
         if remains is None:
             return None
-        report = audit(remains, exact=exact)
+        report = audit(remains, self.collector, exact=exact)
         if report.clean:
             self._remains.pop((plugin, generation), None)
         return report
