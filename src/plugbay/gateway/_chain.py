@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from plugbay.gateway._compile import compile_request, compile_response
 from plugbay.gateway._link import FAULTS, Link
 from plugbay.gateway._problem import problem
+from plugbay.gateway._tap import find_tap
 from plugbay.gateway._traced_hooks import TracedHooks
 from plugbay.kernel import Tally
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._link import PluginMeter
     from plugbay.gateway._member import Member
     from plugbay.gateway._observed import Observed
+    from plugbay.gateway._tap import Tap
     from plugbay.gateway._writing import Writing
     from plugbay.kernel import Generation, Hook
     from plugbay.sdk import Request, Response
@@ -30,7 +32,9 @@ PARKED = 1024
 class Chain:
     """A kernel `Holder`: it leases its generations once and counts the requests inside."""
 
+    tap: Tap | None
     on_request: Callable[[Request, Exchange | FastExchange], Response | None]
+    """Of a chain whose tap takes requests: without the tap's own."""
     on_request_async: Callable[[Request, Exchange], Awaitable[Response | None]]
     on_response: Callable[[Request, Response, int], Response]
     on_response_async: Callable[[Request, Response, int], Awaitable[Response]]
@@ -75,6 +79,9 @@ class Chain:
         self.waits_on_request = any(hook is not None and hook.coroutine for hook in requests)
         self.waits_on_response = any(hook is not None and hook.coroutine for hook in responses)
         self.on_request = self.on_request_async = compile_request(links, requests, now)
+        self.tap = tap = find_tap(links, requests, now)
+        if tap is not None and tap.takes_requests:
+            self.on_request = tap.before
         run = compile_response(links, responses, now)
         self.on_response = run
         self.on_response_async = run if self.waits_on_response else _as_coroutine(run)
@@ -86,13 +93,18 @@ class Chain:
         self.sees_response = self.filters_response or any(
             link.hook("on_response") or link.hook("on_complete") for link in links
         )
-        observers = ((link, link.hook("on_complete")) for link in links)
+        watched = links if tap is None else links[:-1]
+        observers = ((link, link.hook("on_complete")) for link in watched)
         self.observers = tuple((link, hook) for link, hook in observers if hook is not None)
-        self._straight = not (
-            self.waits_on_request
-            or self.waits_on_response
-            or self.filters_request
-            or self.filters_response
+        self._straight = (
+            not (
+                self.waits_on_request
+                or self.waits_on_response
+                or self.filters_request
+                or self.filters_response
+            )
+            if tap is None
+            else tap.straight
         )
         self.fast = self._straight and not self._parked
 
@@ -133,6 +145,9 @@ class Chain:
     def leave(self, exchange: Writing | FastExchange | Observed) -> None:
         """The request is over."""
         self.inside.discard(exchange)
+        request = exchange.request
+        if self.tap is not None and request is not None:
+            self.tap.end(request)
         if exchange.cancelled:
             self.tally.cancelled += 1
         else:

@@ -14,6 +14,7 @@ from plugbay.gateway._framing import HANDLER
 from plugbay.gateway._problem import problem
 from plugbay.gateway._request_head import AMBIGUOUS
 from plugbay.gateway._responding import Responding
+from plugbay.gateway._tap import LATER, LONGEST
 from plugbay.gateway._wire import METHODS
 from plugbay.sdk import Request
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._downstream import Downstream
     from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._table import Route, Table
+    from plugbay.gateway._tap import Tap
     from plugbay.gateway._tracing import ExchangeTrace
     from plugbay.gateway._wire import Fields
     from plugbay.sdk import Response
@@ -54,6 +56,7 @@ class Exchange(Responding):
         self.response_task: asyncio.Task[None] | None = None
         self.handler_task: asyncio.Task[None] | None = None
         self.filtered: BodyQueue | None = None
+        self.tapping = self.stream = None
         self.held: list[bytes] | None = None
         self.held_end: Fields | None = None
         self.response: Response | None = None
@@ -142,12 +145,49 @@ class Exchange(Responding):
             self._run(chain)
 
     def _run(self, chain: Chain) -> None:
-        if chain.waits_on_request:
+        tap = chain.tap
+        if tap is not None and tap.takes_requests and self.trace is None:
+            self._before_tap(chain, tap)
+        elif chain.waits_on_request:
             self.task = asyncio.get_running_loop().create_task(self._run_coroutines(chain))
             self.task.add_done_callback(self.task_done)
         else:
             hooks = chain if self.trace is None else self.trace.through(chain)
             self._ran(chain, hooks.on_request(self.request, self))
+
+    def _before_tap(self, chain: Chain, tap: Tap) -> None:
+        """Pass the request hooks before the tap, and wait for the whole body, if it is small."""
+        answer = chain.on_request(self.request, self)
+        if answer is not None:
+            self._ran(chain, answer)
+        elif self.request_done:
+            self._tap(chain, tap)
+        elif 0 < self.head.length <= LONGEST:
+            self.tapping = chain
+            self.collect()
+            self.want_body()
+        else:
+            self.later(chain, tap)
+
+    def _tap(self, chain: Chain, tap: Tap) -> None:
+        """The body is complete."""
+        body = b"" if self.queue is None else b"".join(self.queue.chunks)
+        answer = tap.request(self.request, body, self)
+        if answer is LATER:
+            self.later(chain, tap)
+        else:
+            # Another body is sent by the filter, which knows it.
+            self._ran(chain, None if isinstance(answer, bytes) else answer)
+
+    def later(self, chain: Chain, tap: Tap) -> None:
+        """Something must be waited for before the tap lets the request pass."""
+        self.task = asyncio.get_running_loop().create_task(self._run_later(chain, tap))
+        self.task.add_done_callback(self.task_done)
+
+    async def _run_later(self, chain: Chain, tap: Tap) -> None:
+        answer = await tap.later(self.request, self)
+        self.task = None
+        self._ran(chain, answer)
 
     async def _run_coroutines(self, chain: Chain) -> None:
         hooks = chain if self.trace is None else self.trace.through(chain)
@@ -228,6 +268,9 @@ class Exchange(Responding):
             self.sink.end(trailers)
         elif self.queue is not None:
             self.queue.end(trailers)
+        chain, self.tapping = self.tapping, None
+        if chain is not None and chain.tap is not None and not self.finished:
+            self._tap(chain, chain.tap)
 
     def malformed_body(self) -> None:
         """The body's framing is broken: where the next request begins is unknown."""
@@ -270,6 +313,7 @@ class Exchange(Responding):
 
     def stop_handler(self) -> None:
         sink, self.sink = self.sink, None
+        self.tapping = None
         if sink is not None:
             sink.cancel()
         if self.queue is not None:

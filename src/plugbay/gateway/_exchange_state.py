@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._server import HttpDataPlane
     from plugbay.gateway._table import Route, Table
+    from plugbay.gateway._tap import Stream
     from plugbay.gateway._tracing import ExchangeTrace
     from plugbay.gateway._wire import Fields
     from plugbay.sdk import Request, Response
@@ -59,7 +60,9 @@ class ExchangeState:
         "seconds",
         "sink",
         "status",
+        "stream",
         "table",
+        "tapping",
         "task",
         "trace",
         "upstream_seconds",
@@ -103,7 +106,11 @@ class ExchangeState:
     seconds: float
     sink: Sink | None
     status: int
+    stream: Stream | None
+    """The tap's part of the response body."""
     table: Table | None
+    tapping: Chain | None
+    """The chain whose tap waits for the whole request body."""
     task: asyncio.Task[None] | None
     trace: ExchangeTrace | None
     upstream_seconds: float
@@ -111,6 +118,10 @@ class ExchangeState:
 
     def stop_handler(self) -> None:
         """Stop the hooks, the upstream and the writers that work for this exchange."""
+        raise NotImplementedError
+
+    def go_on(self, stream: Stream) -> None:
+        """Let the rest of the response body pass the tap in a task, for it must wait."""
         raise NotImplementedError
 
     def cancel(self) -> None:

@@ -12,15 +12,18 @@ of a hook, is not handled here: the request is promoted, as it stands, to the `E
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import partial
 from typing import TYPE_CHECKING
 
+from plugbay.gateway._body import BodyBroken
 from plugbay.gateway._connection import IDLE, WAITING
 from plugbay.gateway._observed import Observed
 from plugbay.gateway._promotion import promote
 from plugbay.gateway._sections import Section
+from plugbay.gateway._tap import BROKEN, LATER
 from plugbay.gateway._target_connection import CLOSED
 from plugbay.gateway._ticker import NEVER
-from plugbay.gateway._wire import Unsendable, status_line
+from plugbay.gateway._wire import Unsendable, resized, status_line
 from plugbay.sdk import Request, Response, Timing
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._pool import TargetPool
     from plugbay.gateway._response_sections import ResponseSection
+    from plugbay.gateway._tap import Stream, Tap
     from plugbay.gateway._upstream import Upstream
     from plugbay.gateway._ways import Way
 
@@ -204,9 +208,19 @@ class FastExchange:
             section.client,
             self.id.decode(),
             "1.1",
-            None,
+            partial(self._read_body, self.id) if self.body else None,
         )
         return request
+
+    async def _read_body(self, id: bytes, limit: int) -> bytes:
+        """Read the body for a coroutine hook: by then the request has been promoted.
+
+        Raises `BodyBroken` if it is over: the connection may have another one.
+        """
+        exchange = self.connection.exchange
+        if exchange is None or exchange.id != id:
+            raise BodyBroken("the request is over")
+        return await exchange.read(limit)
 
     def _through(self, chain: Chain | None, section: Section, way: Way, line: bytes) -> None:
         """Pass the request hooks of the route, and send what they all have made of the request."""
@@ -219,6 +233,17 @@ class FastExchange:
             if answer is not None:
                 self.promote().answer(answer)
                 return
+        body: bytes | None = None
+        if chain is not None and chain.tap is not None:
+            answer = chain.tap.request(request, self.body, self)
+            if answer is LATER:
+                self._wait(chain, chain.tap)
+                return
+            if isinstance(answer, bytes):
+                body = answer
+            elif answer is not None:
+                self.promote().answer(answer)
+                return
         fields, forward = section.fields, section.forward
         try:
             if request.method is not way.name:
@@ -228,15 +253,23 @@ class FastExchange:
             if target is not way.target:
                 line = b"%b %b HTTP/1.1" % (way.method, target)
             raw = request.headers.raw
-            if raw != fields:
+            if body is not None:
+                forward = resized(raw, len(body))
+            elif raw != fields:
                 forward = self.plane.added.edited(fields, forward, raw, section.sized)
         except Unsendable:
             self._general()  # which tells what is wrong
             return
-        self._send(way, line, forward)
+        self._send(way, line, forward, body)
 
-    def _send(self, way: Way, line: bytes, forward: bytes) -> None:
-        """Send the request to a spare connection, if there is one."""
+    def _wait(self, chain: Chain, tap: Tap) -> None:
+        """Let the tap go on in a task."""
+        exchange = self.promote()
+        exchange.later(chain, tap)
+        _count_body(exchange)
+
+    def _send(self, way: Way, line: bytes, forward: bytes, body: bytes | None = None) -> None:
+        """Send the request to a spare connection, if there is one; maybe with another body."""
         pool = way.pool
         limit = pool.max_requests
         if limit and pool.in_flight >= limit:
@@ -258,7 +291,9 @@ class FastExchange:
         # Without another look at the clock: nothing but the hooks has taken time.
         self.sent = self.began + self.plugin_seconds
         upstream.transport.write(
-            b"".join((line, _LINE_END, forward, _OWN, self.id, _END, self.body))
+            b"".join(
+                (line, _LINE_END, forward, _OWN, self.id, _END, self.body if body is None else body)
+            )
         )
 
     def _general(self, target: TargetPool | None = None) -> None:
@@ -309,6 +344,7 @@ class FastExchange:
         if pre is not None:
             after = pre.on_response(request, after, self.pre_entered)
         status = after.status
+        stream: Stream | None = None
         if after is response and after.body is None and _plain(status):
             raw = after.headers.raw
             try:
@@ -317,9 +353,20 @@ class FastExchange:
             except Unsendable:
                 pass
             else:
-                self._finish(upstream, section, status, forward, body, self.now())
-                return
+                tap = None if chain is None or not body else chain.tap
+                stream = None if tap is None else tap.response(request, after)
+                passed = (
+                    body if tap is None or stream is None else tap.passed(stream, body, request)
+                )
+                if passed is None:
+                    self.promote().fail(500, BROKEN)
+                    return
+                if stream is None or not stream.waits:
+                    self._finish(upstream, section, status, forward, passed, self.now())
+                    return
+                body = b""
         exchange = self.promote()
+        exchange.stream = stream
         exchange.upstream_seconds = self.upstream_seconds
         upstream.answered(exchange, section, after, body)
 
@@ -346,9 +393,10 @@ class FastExchange:
         keep = self.section.keep
         line = section.line if status == section.status else status_line(status)
         end = _END if keep else _CLOSE
-        connection.transport.write(
-            b"".join((line, forward, section.sized, _ID, self.id, end, body))
-        )
+        sized = section.sized
+        if section.length != len(body):
+            sized = b"content-length: %d\r\n" % len(body)
+        connection.transport.write(b"".join((line, forward, sized, _ID, self.id, end, body)))
         way.series.in_flight -= 1
         seconds = now - self.began
         way.series.count(way.name, status, seconds, len(self.body), len(body))

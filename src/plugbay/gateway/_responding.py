@@ -15,6 +15,7 @@ from plugbay.sdk import Drip, Headers, Response
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
+    from plugbay.gateway._tap import Stream, Tap
     from plugbay.gateway._wire import Fields
 
 
@@ -138,6 +139,10 @@ class Responding(Writing):
         sink = self.sink
         if sink is None:
             return
+        tap = chain.tap
+        if tap is not None and tap.takes_responses:
+            self._tapped(tap, response, fields, length)
+            return
         queue = self.filtered = BodyQueue(sink.pause, sink.resume)
         chunks = chain.response_body(self.request, response, queue, self.entered)
         if chain.late_head:
@@ -146,6 +151,27 @@ class Responding(Writing):
             fields = [field for field in fields if field[0] != b"content-length"]
             work = self._send_stream(response.status, fields, chunks)
         self.response_task = asyncio.get_running_loop().create_task(work)
+        self.response_task.add_done_callback(self.task_done)
+
+    def _tapped(self, tap: Tap, response: Response, fields: Fields, length: int) -> None:
+        """Let the body pass the tap, in the turns of the loop that bring it."""
+        stream = self.stream = self.stream or tap.response(self.request, response)
+        if stream is None:
+            self.write_head(response.status, fields, length)
+            return
+        fields = [field for field in fields if field[0] != b"content-length"]
+        self.write_head(response.status, fields, -1)
+        if stream.waits:
+            self.go_on(stream)
+
+    def go_on(self, stream: Stream) -> None:
+        sink = self.sink
+        if sink is None:
+            return
+        self.filtered = BodyQueue(sink.pause, sink.resume)
+        self.response_task = asyncio.get_running_loop().create_task(
+            self._send_chunks(stream.rest(self.filtered))
+        )
         self.response_task.add_done_callback(self.task_done)
 
     async def _send_late(self, response: Response, body: AsyncIterator[bytes]) -> None:
@@ -162,6 +188,10 @@ class Responding(Writing):
         if first and not self.without_body:
             self._write(first)
         self.flush()
+        await self._send_chunks(body)
+
+    async def _send_chunks(self, body: AsyncIterable[bytes]) -> None:
+        """Send what there is of a body, and its end."""
         gate = self.gate = Gate()
         if not self.connection.writable:
             gate.shut()

@@ -74,6 +74,12 @@ def lines(fields: Sequence[Field]) -> bytes:
     return block + b"\r\n"
 
 
+def resized(fields: Sequence[Field], length: int) -> bytes:
+    """Return the lines of the fields, for a body of this length. Raises `Unsendable`."""
+    kept = [field for field in fields if field[0] not in FRAMING]
+    return lines(kept) + b"content-length: %d\r\n" % length
+
+
 def chunk(data: bytes) -> bytes:
     """Return one chunk of chunked coding (RFC 9112, 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)

@@ -19,6 +19,7 @@ from plugbay.sdk import Timing
 if TYPE_CHECKING:
     import asyncio
 
+    from plugbay.gateway._tap import Stream
     from plugbay.gateway._wire import Fields
 
 _ID = b"x-request-id"
@@ -93,7 +94,8 @@ class Writing(ExchangeState):
 
     def outlet(self) -> asyncio.Transport | None:
         """Return where bytes of the body are to be written at once; None if they may be kept."""
-        kept = self.held is not None or self.filtered is not None or self.chunked
+        filtered = self.filtered is not None or self.stream is not None
+        kept = self.held is not None or filtered or self.chunked
         if kept or self.without_body or self.finished:
             return None
         return self.connection.transport
@@ -116,6 +118,8 @@ class Writing(ExchangeState):
                 self.sink.pause()
         elif self.filtered is not None:
             self.filtered.put(data)
+        elif self.stream is not None:
+            self._feed(self.stream, data)
         elif self.without_body:
             pass
         elif self.chunked or self.out:
@@ -150,8 +154,39 @@ class Writing(ExchangeState):
             self.held_end = trailers
         elif self.filtered is not None:
             self.filtered.end(trailers)
+        elif self.stream is not None:
+            self._end_stream(self.stream)
         else:
             self._write_end(trailers)
+
+    def _feed(self, stream: Stream, data: bytes) -> None:
+        """Let bytes of the body pass the tap."""
+        tap = None if self.chain is None else self.chain.tap
+        out = None if tap is None else tap.fed(stream, data, self.request)
+        if out is None:
+            self.break_off()
+            return
+        if out and not self.without_body:
+            self._write(out)
+        if stream.waits:
+            self.flush()
+            self.go_on(stream)
+
+    def _end_stream(self, stream: Stream) -> None:
+        tap = None if self.chain is None else self.chain.tap
+        out = None if tap is None else tap.ended(stream, self.request)
+        if out is None:
+            self.break_off()
+            return
+        if out and not self.without_body:
+            self._write(out)
+        if not stream.waits:
+            self._write_end([])
+            return
+        self.flush()
+        self.go_on(stream)
+        if self.filtered is not None:
+            self.filtered.end([])
 
     def _write_end(self, trailers: Fields) -> None:
         if self.chunked:

@@ -13,7 +13,7 @@ from plugbay.mcp._conversation import Sent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from plugbay.mcp._codec import Id
+    from plugbay.mcp._codec import Envelope, Id
     from plugbay.mcp._conversation import Conversation
     from plugbay.sdk import Direction
 
@@ -40,6 +40,11 @@ class Received:
     headers: Mapping[str, str] | None = None
 
 
+def is_batch(body: bytes) -> bool:
+    """Whether a body holds several messages, or should."""
+    return body[:1] != b"{" and body.lstrip()[:1] == b"["
+
+
 async def receive_body(
     conversation: Conversation,
     direction: Direction,
@@ -47,7 +52,7 @@ async def receive_body(
     headers: Mapping[str, str] | None = None,
 ) -> Received:
     """Pass every message of a body through its hooks."""
-    if body.lstrip()[:1] == b"[":
+    if is_batch(body):
         return await _batch(conversation, direction, body, headers)
     return await _one(conversation, direction, body, headers)
 
@@ -63,7 +68,12 @@ async def _one(
     except Malformed:
         sent = await _pass(conversation, direction, body, headers)
         return Received(back=sent.back, status=400, malformed=True)
-    sent = await _pass(conversation, direction, body, headers)
+    taken = conversation.take(direction, body, envelope, headers)
+    return received(envelope, taken if isinstance(taken, Sent) else await taken.run())
+
+
+def received(envelope: Envelope, sent: Sent) -> Received:
+    """Return what became of a body that is one message."""
     asked = envelope.kind == "request"
     return Received(
         forward=sent.forward,

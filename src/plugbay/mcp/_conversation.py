@@ -92,6 +92,10 @@ class Waiting:
             return Sent()
         return await conversation.conclude_waiting(outcome, message, exchange, plan)
 
+    def give_up(self) -> None:
+        """It is not run, and never will be."""
+        self._conversation.give_up(self._message, self._received)
+
 
 class Conversation:
     """Correlates by direction and id, binds each exchange to one chain, and answers for plugins.
@@ -121,6 +125,16 @@ class Conversation:
             envelope = read_envelope(raw)
         except Malformed as error:
             return self._malformed(direction, raw, error)
+        return self.take(direction, raw, envelope, headers)
+
+    def take(
+        self,
+        direction: Direction,
+        raw: bytes,
+        envelope: Envelope,
+        headers: Mapping[str, str] | None = None,
+    ) -> Sent | Waiting:
+        """As `receive`, where it is known what the message is."""
         if direction == "to-server":
             self.counts.to_server += 1
         else:

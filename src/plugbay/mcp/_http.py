@@ -8,18 +8,18 @@ A route without MCP plugins costs nothing: then nothing is read.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Hook
 from plugbay.mcp._answers import error_answer
-from plugbay.mcp._batch import receive_body
-from plugbay.mcp._codec import INVALID_REQUEST
-from plugbay.mcp._conversation import Conversation
+from plugbay.mcp._batch import is_batch, receive_body, received
+from plugbay.mcp._call import Call
+from plugbay.mcp._codec import INVALID_REQUEST, Malformed, read_envelope
+from plugbay.mcp._conversation import Conversation, Sent
 from plugbay.mcp._framing import MAX_MESSAGE
+from plugbay.mcp._http_bodies import Events, Whole
 from plugbay.mcp._mirroring import Mirroring
-from plugbay.mcp._sse import EventSplitter, event_data, with_data
 from plugbay.mcp._told import session_opened, tell
 from plugbay.sdk import BodyTooLarge, McpSession, Response
 from plugbay.sdk.protection import address_identity
@@ -27,28 +27,16 @@ from plugbay.sdk.protection import address_identity
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from plugbay.mcp._batch import Received
     from plugbay.mcp._chain import Current
-    from plugbay.mcp._codec import Id
     from plugbay.mcp._observers import Observers
     from plugbay.sdk import Request, Timing
 
-_log = logging.getLogger("plugbay.mcp")
 SESSION = "mcp-session-id"
 SESSIONS = 10_000
 """Sessions of the handshake era whose server requests can be told from others."""
 STATE, IDENTITY = "plugbay.mcp", "identity"
 """Keys in `Request.state`: our own, and where an authenticating plugin says who the client is."""
-
-
-class Call:
-    """One HTTP request of a client and what is known of it."""
-
-    __slots__ = ("body", "conversation", "ids")
-
-    def __init__(self, conversation: Conversation) -> None:
-        self.conversation = conversation
-        self.body: bytes | None = None
-        self.ids: tuple[Id, ...] = ()
 
 
 class HttpBridge:
@@ -73,6 +61,9 @@ class HttpBridge:
             "request_body": Hook(self.request_body, coroutine=False),
             "response_body": Hook(self.response_body, coroutine=False),
             "on_complete": Hook(self.on_complete, coroutine=False),
+            "tap_request": Hook(self.tap_request, coroutine=False),
+            "tap_response": Hook(self.tap_response, coroutine=False),
+            "tap_end": Hook(self.tap_end, coroutine=False),
         }
 
     # --- as an instance
@@ -100,12 +91,10 @@ class HttpBridge:
 
     async def on_request(self, request: Request) -> Response | None:
         """Read the message of a POST and pass it through its hooks."""
-        if not self.current.chain.links:
+        begun: Call | None = request.state.get(STATE)
+        call = self._begin(request) if begun is None else begun
+        if call is None:
             return None
-        conversation = self._conversation(request)
-        call = request.state[STATE] = Call(conversation)
-        # A compressed answer could not be looked into.
-        request.headers.remove("accept-encoding")
         if request.method != "POST":
             return None
         if request.headers.get("content-encoding", "identity") != "identity":
@@ -113,15 +102,64 @@ class HttpBridge:
         try:
             body = await request.read(self._limit)
         except BodyTooLarge:
-            text = f"Invalid Request: longer than {self._limit} bytes"
-            return _json(error_answer(None, INVALID_REQUEST, text), 413)
+            return self._too_long()
         if not body:
             return None
-        sent = await receive_body(conversation, "to-server", body, dict(request.headers))
+        waiting, call.waiting = call.waiting, None
+        if waiting is not None:
+            sent = received(read_envelope(body), await waiting.run())
+        else:
+            said = dict(request.headers)
+            sent = await receive_body(call.conversation, "to-server", body, said)
+        if sent.opens:
+            refused = await session_opened(self.current.chain, call.conversation.session)
+            if refused is not None:
+                call.ids = sent.ids
+                call.over()
+                return _json(error_answer(sent.ids[0], refused.code, refused.reason), 200)
+        return self._send(request, call, body, sent)
+
+    def tap_request(self, request: Request, body: bytes) -> object:
+        """Pass the one message that a whole body is, if none of its hooks waits.
+
+        Return None to send it as it is, bytes instead of it, a response, or `NotImplemented`:
+        then `on_request` goes on.
+        """
+        call = self._begin(request)
+        if call is None or request.method != "POST" or not body:
+            return None
+        if request.headers.get("content-encoding", "identity") != "identity":
+            return NotImplemented
+        if len(body) > self._limit:
+            return self._too_long()
+        if is_batch(body):
+            return NotImplemented
+        try:
+            envelope = read_envelope(body)
+        except Malformed:
+            return NotImplemented
+        if envelope.method == "initialize":
+            return NotImplemented
+        sent = call.conversation.take("to-server", body, envelope, dict(request.headers))
+        if not isinstance(sent, Sent):
+            call.waiting = sent
+            return NotImplemented
+        if sent.forward is body and envelope.kind != "request":
+            return None
+        return self._send(request, call, body, received(envelope, sent)) or call.body
+
+    def _begin(self, request: Request) -> Call | None:
+        """Know a request from now on; None if no plugin wants to see it."""
+        if not self.current.chain.links:
+            return None
+        call = request.state[STATE] = Call(self._conversation(request))
+        # A compressed answer could not be looked into.
+        request.headers.remove("accept-encoding")
+        return call
+
+    def _send(self, request: Request, call: Call, body: bytes, sent: Received) -> Response | None:
+        """Answer, or let a message be sent, as it is or as it has become."""
         call.ids = sent.ids
-        if sent.opens and (refused := await session_opened(self.current.chain, self._who(call))):
-            self.on_complete(request, None, None)
-            return _json(error_answer(sent.ids[0], refused.code, refused.reason), 200)
         if not sent.forward:
             return _json(sent.back, sent.status) if sent.back else Response(202)
         if sent.forward != body:
@@ -130,6 +168,10 @@ class HttpBridge:
                 both = body, sent.forward
                 self._mirroring.rewrite(request, both, sent.before or {}, sent.headers)
         return None
+
+    def _too_long(self) -> Response:
+        text = f"Invalid Request: longer than {self._limit} bytes"
+        return _json(error_answer(None, INVALID_REQUEST, text), 413)
 
     def request_body(self, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Send the body, or what the plugins have made of it."""
@@ -157,66 +199,32 @@ class HttpBridge:
         self, request: Request, response: Response, chunks: AsyncIterator[bytes]
     ) -> AsyncIterator[bytes]:
         """Pass what the server says through its hooks, message by message."""
+        passing = self.tap_response(request, response)
+        return chunks if passing is None else _passed(passing, chunks)
+
+    def tap_response(self, request: Request, response: Response) -> Events | Whole | None:
+        """Return what a body of the server is to pass; None if nothing."""
         call: Call | None = request.state.get(STATE)
         if call is None:
-            return chunks
+            return None
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
-            return self._events(call, chunks)
+            return Events(call, self._mirroring, self._limit)
         if kind == "application/json":
-            return self._whole(call, response.status, chunks)
-        return chunks
+            return Whole(call, self._mirroring, self._limit, response.status)
+        return None
 
     def on_complete(
         self, request: Request, response: Response | None, timing: Timing | None
     ) -> None:
         """Nobody waits for what was not answered."""
+        self.tap_end(request)
+
+    def tap_end(self, request: Request) -> None:
+        """The same, at once."""
         call: Call | None = request.state.get(STATE)
         if call is not None:
-            ids, call.ids = call.ids, ()
-            for id in ids:
-                call.conversation.forget(id)
-            if not call.conversation.session.id:
-                call.conversation.close()  # it was for this request only
-
-    # --- bodies
-
-    async def _events(self, call: Call, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        splitter = EventSplitter(self._limit)
-        async for chunk in chunks:
-            out: list[bytes] = []
-            for event in splitter.feed(chunk):
-                data = event_data(event)
-                if not data:
-                    out.append(event)
-                    continue
-                self._mirroring.learn(data)
-                sent = await receive_body(call.conversation, "to-client", data)
-                if sent.forward:
-                    out.append(event if sent.forward == data else with_data(event, sent.forward))
-            if out:
-                yield b"".join(out)
-        if splitter.rest:
-            yield splitter.rest
-
-    async def _whole(
-        self, call: Call, status: int, chunks: AsyncIterator[bytes]
-    ) -> AsyncIterator[bytes]:
-        parts: list[bytes] = []
-        size = 0
-        async for chunk in chunks:
-            parts.append(chunk)
-            size += len(chunk)
-            if size > self._limit:
-                _log.warning("a response of %s is longer than %d bytes", self._route, self._limit)
-                text = f"Internal error: a response longer than {self._limit} bytes"
-                yield error_answer(call.ids[0] if call.ids else None, -32603, text)
-                return
-        body = b"".join(parts)
-        self._mirroring.learn(body)
-        sent = await receive_body(call.conversation, "to-client", body)
-        # An error of the server that is no JSON-RPC is told as it is.
-        yield body if sent.malformed and status >= 400 else sent.forward
+            call.over()
 
     # --- sessions
 
@@ -253,9 +261,19 @@ class HttpBridge:
             self._farewells.add(task)
             task.add_done_callback(self._farewells.discard)
 
-    @staticmethod
-    def _who(call: Call) -> McpSession:
-        return call.conversation.session
+
+async def _passed(passing: Events | Whole, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pass a body through, chunk by chunk."""
+    async for chunk in chunks:
+        if out := passing.feed(chunk):
+            yield out
+        if passing.waits:
+            break
+    if not passing.waits and (out := passing.end()):
+        yield out
+    if passing.waits:
+        async for out in passing.rest(chunks):
+            yield out
 
 
 async def _instead(body: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

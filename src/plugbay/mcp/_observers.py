@@ -12,7 +12,7 @@ from plugbay.mcp._member import FAULTS
 
 if TYPE_CHECKING:
     from plugbay.mcp._chain import Chain
-    from plugbay.mcp._plan import Step
+    from plugbay.mcp._step import Step
     from plugbay.sdk import Message
 
 

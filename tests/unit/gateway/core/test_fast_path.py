@@ -633,3 +633,18 @@ def test_what_is_remembered_is_bounded() -> None:
             assert len(plane.added) <= 1024
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_hook_is_told_whether_there_is_a_body(fast: bool) -> None:
+    bodies: list[bool] = []
+
+    def look(request: Request) -> None:
+        bodies.append(request.has_body)
+
+    async def main() -> None:
+        post = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi"
+        await seen(post, OK, [member(generation("look", on_request=look))], fast=fast)
+        assert bodies == [False, True, True, True]
+
+    asyncio.run(main())

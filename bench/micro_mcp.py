@@ -1,0 +1,260 @@
+"""What one MCP call over HTTP costs the data plane in process: `python -m bench.micro_mcp`.
+
+As `bench.micro`: real protocols and no sockets. The plugins look at every message; both eras; the
+server answers by a stream of one event, whose head comes before it, or by one whole JSON body.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import gc
+import itertools
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from bench._hooks import SystemClock
+from bench._mcp_ways import encode, request
+from bench._rig import describe, need, spread, table
+from bench.micro import Wire
+from plugbay.gateway import (
+    HttpDataPlane,
+    ListenerLimits,
+    Member,
+    RouteSpec,
+    Target,
+    UpstreamPools,
+    UpstreamSpec,
+    build_table,
+)
+from plugbay.gateway._downstream import Downstream  # no part of the public face
+from plugbay.gateway._upstream import Upstream
+from plugbay.kernel import CircuitBreaker, Generation, Hook
+from plugbay.mcp import Chain, Current, HttpBridge, Observers
+from plugbay.mcp import Member as McpMember
+from plugbay.observability import Registry
+from plugbay.sdk import API, Manifest, Mcp, Order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from plugbay.kernel import Instance
+    from plugbay.sdk import Message
+
+    Run = Callable[[int], Coroutine[Any, Any, None]]
+
+BATCH = 500
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+SESSIONS = b"mcp-session-id: 0123456789abcdef\r\nmcp-protocol-version: 2025-11-25\r\n"
+STATELESS = b"mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: echo\r\n"
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+
+
+class Quiet(Wire):
+    """A wire whose reading may be paused, and which a sweep of idle connections does not close."""
+
+    def pause_reading(self) -> None:
+        """Nothing is read from it."""
+
+    def resume_reading(self) -> None:
+        """Nothing is read from it."""
+
+    def close(self) -> None:
+        """It stays."""
+
+
+class Loaded:
+    """A `kernel.Instance` with one hook that looks at a message."""
+
+    def __init__(self) -> None:
+        self.hooks = {"on_message": Hook(_look, coroutine=False)}
+
+
+def _look(message: Message) -> None:
+    message.method  # noqa: B018 -- this is the look
+
+
+async def _never(_: int) -> Instance:
+    raise RuntimeError("it is built by hand")
+
+
+def _generation(id: str, instance: object) -> Generation:
+    manifest = Manifest(id=id, version="1", api=API, runtime="python", entry="", mcp=Mcp())
+    made = Generation(id, 1, "", 1, manifest, _never)
+    made.instance = cast("Instance", instance)
+    return made
+
+
+def bridge(plugins: int, registry: Registry) -> list[Member]:
+    """Return what a route has before its server: nothing without plugins."""
+    if not plugins:
+        return []
+    members: list[McpMember] = []
+    for number in range(plugins):
+        generation = _generation(f"look{number}", Loaded())
+        generation.breaker = CircuitBreaker(SystemClock())
+        members.append(
+            McpMember(id=generation.plugin, generation=generation, order=Order(), closed=True)
+        )
+    chain = Chain(members, registry, time.perf_counter)
+    made = HttpBridge("mcp", Current(chain), Observers())
+    own = _generation("mcp:mcp", made)
+    return [Member(id="mcp:mcp", generation=own, order=Order(), closed=True, limits_ms=0)]
+
+
+def gateway(plugins: int, *, modern: bool, stream: bool) -> Run:
+    """Return what takes so many calls through a plane with so many plugins."""
+    clock, registry = SystemClock(), Registry()
+    plane = HttpDataPlane(ListenerLimits(), clock, meter=registry)
+    pools = UpstreamPools(clock, random.Random(1), registry)
+    server = UpstreamSpec(name="server", targets=(Target(address="127.0.0.1:1"),))
+    plane.install(
+        build_table(
+            [RouteSpec(name="mcp", upstream="server")],
+            [server],
+            bridge(plugins, registry),
+            pools,
+            meter=registry,
+            monotonic=clock.monotonic,
+        )
+    )
+    (pool,) = pools.pools
+    (target,) = pool.targets.values()
+    client, server_wire = Quiet(), Quiet()
+    down, up = Downstream(plane, b"http"), Upstream(target)
+    down.connection_made(client)
+    up.connection_made(server_wire)
+
+    async def run(count: int) -> None:
+        if not target.spare:
+            target.spare.append(up)
+        for id in range(count):
+            call, parts = exchange(id, modern=modern, stream=stream)
+            server_wire.last = client.last = b""
+            down.data_received(call)
+            await _until(lambda: bool(server_wire.last))
+            for part in parts:
+                up.data_received(part)
+            await _until(lambda: client.last.endswith((b"0\r\n\r\n", b"}")))
+
+    return run
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    """Let the loop turn, where the work is not done in the turn that has begun it."""
+    for _ in range(1000):
+        if done():
+            return
+        await asyncio.sleep(0)
+    raise RuntimeError("the gateway does not work")
+
+
+def exchange(id: int, *, modern: bool, stream: bool) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return a call as a client sends it, and the parts of its response."""
+    own = {"_meta": META} if modern else {}
+    body = request(id, "tools/call", {**own, "name": "echo", "arguments": {"message": "hello"}})
+    head = (
+        b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:8080\r\ncontent-type: application/json\r\n"
+        b"accept: application/json, text/event-stream\r\n%bcontent-length: %d\r\n\r\n"
+    ) % (STATELESS if modern else SESSIONS, len(body))
+    result = {"content": [{"type": "text", "text": "hello"}], "isError": False}
+    answer = encode({"jsonrpc": "2.0", "id": id, "result": result})
+    if not stream:
+        return head + body, (WHOLE % (len(answer), answer),)
+    event = b"event: message\r\ndata: %b\r\n\r\n" % answer
+    return head + body, (STREAM, b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event))
+
+
+def _cases() -> dict[str, Callable[[], Run]]:
+    """Return the cases by name."""
+    found: dict[str, Callable[[], Run]] = {}
+    for plugins, modern, stream in itertools.product((0, 5, 10), (False, True), (True, False)):
+        era, answer = "stateless" if modern else "sessions", "event" if stream else "JSON"
+        found[f"{plugins} plugins, {era}, {answer}"] = functools.partial(
+            gateway, plugins, modern=modern, stream=stream
+        )
+    return found
+
+
+CASES = _cases()
+
+
+async def time_all(rounds: int) -> dict[str, list[float]]:
+    """Let the cases take turns and return the CPU µs of a call in each round."""
+    runs = {name: make() for name, make in CASES.items()}
+    figures: dict[str, list[float]] = {name: [] for name in CASES}
+    for run in runs.values():
+        await run(BATCH)
+    for _ in range(rounds):
+        for name, run in runs.items():
+            began = time.process_time_ns()
+            await run(BATCH)
+            figures[name].append((time.process_time_ns() - began) / BATCH / 1e3)
+    return figures
+
+
+async def loop(name: str, count: int) -> None:
+    """Run one case, for valgrind."""
+    gc.disable()  # when it runs depends on what was remembered before
+    await CASES[name]()(count)
+
+
+def instructions(name: str) -> float:
+    """Return the instructions of a call: what `BATCH` more calls add to a run."""
+    return (_counted(name, 2 * BATCH) - _counted(name, BATCH)) / BATCH
+
+
+def _counted(name: str, count: int) -> int:
+    command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    command += [sys.executable, "-m", "bench.micro_mcp", "--case", name, "--count", str(count)]
+    # One seed for hashing and no collector: else two runs are not the same run.
+    env = os.environ | {"PYTHONHASHSEED": "0", "PYTHONMALLOC": "pymalloc"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
+    if found is None:
+        raise RuntimeError(f"valgrind has counted nothing:\n{done.stderr}")
+    return int(found[1].replace(",", ""))
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--instructions", action="store_true", help="count them under valgrind")
+    parser.add_argument("--only", default="", help="only cases whose name has this in it")
+    parser.add_argument("--case", choices=CASES, help="run only this, and measure nothing")
+    parser.add_argument("--count", type=int, default=BATCH, help="how many calls, with --case")
+    args = parser.parse_args()
+    if args.case:
+        asyncio.run(loop(args.case, args.count))
+        return 0
+    describe(
+        "Micro, MCP", f"One small call through the data plane, in process; batches of {BATCH}."
+    )
+    figures = asyncio.run(time_all(args.rounds))
+    header = ["case", "CPU µs per call"]
+    rows: list[list[object]] = [
+        [name, spread(values, 1)] for name, values in figures.items() if args.only in name
+    ]
+    if args.instructions:
+        need("valgrind")
+        header.append("instructions")
+        for row in rows:
+            row.append(f"{instructions(str(row[0])):,.0f}")
+    table(header, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

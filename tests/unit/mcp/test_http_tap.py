@@ -1,0 +1,402 @@
+"""MCP over HTTP through a data plane: in one turn of the loop, in several, and in tasks.
+
+Whichever way a message goes, the server and the client see the same, and nothing stays inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from plugbay.gateway import Member
+from plugbay.kernel import Generation
+from plugbay.mcp import Chain, Current, HttpBridge, Observers
+from plugbay.observability import Registry
+from plugbay.sdk import API, Block, Manifest, Order
+from unit.gateway.core.rig import GET, RawUpstream, generation, member, rig, until
+from unit.mcp.test_hooks import member as mcp_member
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from plugbay.mcp import Member as McpMember
+    from unit.gateway.core.rig import Client, Rig
+
+CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "echo"}}
+TOLD = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "x"}}
+RESULT = {"jsonrpc": "2.0", "id": 7, "result": {"content": []}}
+LIMIT = 4096
+
+
+def dumps(message: object) -> bytes:
+    return json.dumps(message).encode()
+
+
+def event(message: object) -> bytes:
+    return b"event: message\r\ndata: " + dumps(message) + b"\r\n\r\n"
+
+
+def post(body: bytes, *more: bytes) -> tuple[bytes, bytes]:
+    head = b"POST / HTTP/1.1\r\nhost: a\r\naccept-encoding: gzip\r\n%bcontent-length: %d\r\n\r\n"
+    return head % (b"".join(one + b"\r\n" for one in more), len(body)), body
+
+
+def whole(body: bytes, status: bytes = b"200 OK") -> list[bytes]:
+    head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    return [head % (status, len(body)) + body]
+
+
+def stream(*events: bytes) -> list[bytes]:
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    return [head, *(b"%x\r\n%b\r\n" % (len(one), one) for one in events), b"0\r\n\r\n"]
+
+
+class Upstream(RawUpstream):
+    """A server that says the parts of its response one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[bytes] = whole(dumps(RESULT))
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await self.read(reader)
+            for part in self.parts:
+                writer.write(part)
+                await writer.drain()
+                for _ in range(8):
+                    await asyncio.sleep(0)
+
+
+class Route:
+    """A gateway's route with MCP plugins, and its server."""
+
+    def __init__(self, gate: Rig, up: Upstream, chain: Chain) -> None:
+        self.gate, self.up, self.chain = gate, up, chain
+
+    async def settled(self) -> None:
+        """Wait until nothing is inside any more."""
+        table = self.gate.plane.table
+        assert table is not None
+        await until(lambda: not any(chain.in_flight for chain in table.chains))
+        await until(lambda: not self.chain.inside)
+        for pool in self.gate.pools.pools:
+            await until(lambda pool=pool: pool.in_flight == 0)
+
+    async def connected(self) -> Client:
+        """Return a client of a gateway that has a connection to spare."""
+        client = await self.gate.connect()
+        client.send(GET)
+        await client.response()
+        self.up.bodies.clear()
+        self.up.heads.clear()
+        return client
+
+
+@contextlib.asynccontextmanager
+async def route(*plugins: McpMember, others: Sequence[Member] = ()) -> AsyncIterator[Route]:
+    chain = Chain(plugins, Registry(), time.perf_counter)
+    bridge = HttpBridge("r", Current(chain), Observers(), max_message=LIMIT)
+    order = Order(phase="pre-response", priority=2**31 - 1)
+    manifest = Manifest(id="mcp:r", version="1", api=API, runtime="python", entry="", order=order)
+
+    async def never(_: int) -> Any:
+        raise RuntimeError("it is built by hand")
+
+    own = Generation("mcp:r", 0, "", 0, manifest, never)
+    own.instance = bridge
+    last = Member(id="mcp:r", generation=own, order=order, closed=True, limits_ms=0)
+    up = Upstream()
+    async with up.running(), rig(up.address, members=[*others, last]) as gate:
+        yield Route(gate, up, chain)
+
+
+def waiting(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same hook as a coroutine that waits."""
+
+    async def waits(message: Any) -> Any:
+        await asyncio.sleep(0)
+        return hook(message)
+
+    return waits
+
+
+Seen = tuple[list[bytes], list[tuple[int, bytes]]]
+
+
+async def seen(
+    way: str,
+    hooks: Mapping[str, Callable[[Any], Any]],
+    request: tuple[bytes, bytes],
+    parts: list[bytes],
+) -> Seen:
+    """Send a request twice; return the bodies that the server has seen, and the responses."""
+    if way == "task":
+        hooks = {name: waiting(hook) for name, hook in hooks.items()}
+    async with route(mcp_member("p", "transform", **hooks)) as made:
+        client = await made.connected()
+        made.up.parts = parts
+        answers: list[tuple[int, bytes]] = []
+        for _ in range(2):
+            if way == "split":
+                client.send(request[0])
+                await until(lambda: any(one.exchange for one in made.gate.plane.connections))
+                client.send(request[1])
+            else:
+                client.send(b"".join(request))
+            status, _, body = await client.response()
+            answers.append((status, body))
+        await made.settled()
+        assert not any(b"accept-encoding" in head for head in made.up.heads)
+        return made.up.bodies, answers
+
+
+def nothing(_: Any) -> None:
+    """Pass it on."""
+
+
+def stamp(message: Any) -> Any:
+    return message.replace(result={"stamped": True})
+
+
+def rename(message: Any) -> Any:
+    return message.replace(params={"name": "other", "arguments": {"long": "x" * 50}})
+
+
+def block(_: Any) -> Block:
+    return Block("no")
+
+
+REQUEST = post(dumps(CALL))
+CASES: dict[str, tuple[dict[str, Any], tuple[bytes, bytes], list[bytes]]] = {
+    "untouched, JSON": ({"on_message": nothing}, REQUEST, whole(dumps(RESULT))),
+    "untouched, JSON in two parts": (
+        {"on_message": nothing},
+        REQUEST,
+        [whole(dumps(RESULT))[0][:-9], dumps(RESULT)[-9:]],
+    ),
+    "untouched, events": (
+        {"on_message": nothing},
+        REQUEST,
+        stream(b": hi\n\n" + event(TOLD)[:20], event(TOLD)[20:] + event(RESULT), b"rest"),
+    ),
+    "changed request": ({"on_tool_call": rename}, REQUEST, whole(dumps(RESULT))),
+    "changed response, JSON": ({"on_tool_result": stamp}, REQUEST, whole(dumps(RESULT))),
+    "changed response, events": (
+        {"on_tool_result": stamp},
+        REQUEST,
+        stream(event(TOLD), event(RESULT) + event(TOLD)),
+    ),
+    "both changed": (
+        {"on_tool_call": rename, "on_tool_result": stamp},
+        REQUEST,
+        stream(event(RESULT)),
+    ),
+    "notification": (
+        {"on_message": nothing},
+        post(dumps(TOLD)),
+        [b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"],
+    ),
+    "no JSON": ({"on_message": nothing}, post(b'{"jsonrpc": "2.0",'), whole(b"{}")),
+    "no JSON-RPC": ({"on_message": nothing}, post(b'{"id": 1}'), whole(b"{}")),
+    "batch": (
+        {"on_tool_result": stamp},
+        post(dumps([CALL, TOLD])),
+        whole(dumps([RESULT])),
+    ),
+    "batch in an event": ({"on_tool_result": stamp}, REQUEST, stream(event([RESULT]), event(TOLD))),
+    "compressed": ({"on_message": nothing}, post(dumps(CALL), b"content-encoding: gzip"), []),
+    "too long": ({"on_message": nothing}, post(dumps(CALL | {"more": "x" * LIMIT})), []),
+    "error of the server that is no JSON-RPC": (
+        {"on_message": nothing},
+        REQUEST,
+        whole(b"nope", b"404 Not Found"),
+    ),
+    "answer that is no JSON-RPC": ({"on_message": nothing}, REQUEST, whole(b"nope")),
+    "initialize": (
+        {"on_message": nothing},
+        post(dumps(CALL | {"method": "initialize"})),
+        whole(dumps(RESULT)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_ways_look_the_same(case: str) -> None:
+    hooks, request, parts = CASES[case]
+
+    async def main() -> None:
+        fast = await seen("fast", hooks, request, parts)
+        assert await seen("split", hooks, request, parts) == fast
+        assert await seen("task", hooks, request, parts) == fast
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["fast", "split", "task"])
+def test_what_was_changed_and_blocked_arrives_so(way: str) -> None:
+    async def main() -> None:
+        hooks = {"on_tool_call": rename, "on_tool_result": stamp}
+        bodies, answers = await seen(way, hooks, REQUEST, stream(event(RESULT)))
+        assert [json.loads(body)["params"]["name"] for body in bodies] == ["other", "other"]
+        assert all(status == 200 and b"stamped" in body for status, body in answers)
+        asks = {"on_tool_call": guarded}
+        bodies, answers = await seen(way, asks, REQUEST, whole(dumps(RESULT)))
+        assert bodies == []
+        assert all(status == 200 and b'"answered":true' in body for status, body in answers)
+
+    def guarded(message: Any) -> Any:
+        return message.answer({"answered": True})
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("events", [False, True])
+def test_a_guard_stops_requests_and_results(waits: bool, events: bool) -> None:
+    async def main() -> None:
+        no = waiting(block) if waits else block
+        for hook, reached in (("on_tool_call", 0), ("on_tool_result", 1)):
+            async with route(mcp_member("p", **{hook: no})) as made:
+                client = await made.connected()
+                made.up.parts = stream(event(RESULT)) if events else whole(dumps(RESULT))
+                client.send(b"".join(REQUEST))
+                status, _, body = await client.response()
+                assert (status, len(made.up.bodies)) == (200, reached)
+                assert b'"isError":true' in body
+                assert b'"plugin":"p"' in body
+                await made.settled()
+
+    asyncio.run(main())
+
+
+def test_an_untouched_whole_answer_keeps_its_length() -> None:
+    async def main() -> None:
+        async with route(mcp_member("p", on_message=nothing)) as made:
+            client = await made.connected()
+            client.send(b"".join(REQUEST))
+            _, fields, body = await client.response()
+            assert (fields[b"content-length"], body) == (b"%d" % len(body), dumps(RESULT))
+            assert made.up.bodies == [dumps(CALL)]
+            await made.settled()
+
+    asyncio.run(main())
+
+
+def test_a_stream_goes_on_in_a_task_from_the_first_message_that_waits() -> None:
+    order: list[str] = []
+
+    async def slow(message: Any) -> Any:
+        await asyncio.sleep(0.05)
+        order.append("result")
+        return stamp(message)
+
+    def told(_: Any) -> None:
+        order.append("told")
+
+    async def main() -> None:
+        plugin = mcp_member("p", "transform", on_tool_result=slow, on_notification=told)
+        async with route(plugin) as made:
+            client = await made.connected()
+            made.up.parts = stream(event(TOLD), event(RESULT) + event(TOLD), event(TOLD))
+            client.send(b"".join(REQUEST))
+            status, _, body = await client.response()
+            assert (status, order) == (200, ["told", "result", "told", "told"])
+            found = [json.loads(line[6:]) for line in body.splitlines() if line[:5] == b"data:"]
+            assert found == [TOLD, RESULT | {"result": {"stamped": True}}, TOLD, TOLD]
+            await made.settled()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("hook", ["on_tool_call", "on_tool_result"])
+@pytest.mark.parametrize("events", [False, True])
+def test_a_client_that_goes_while_a_hook_waits_leaves_nothing(hook: str, events: bool) -> None:
+    async def main() -> None:
+        entered = asyncio.Event()
+
+        async def never(_: Any) -> None:
+            entered.set()
+            await asyncio.Event().wait()
+
+        async with route(mcp_member("p", ms=60_000, **{hook: never})) as made:
+            client = await made.connected()
+            made.up.parts = stream(event(RESULT)) if events else whole(dumps(RESULT))
+            client.send(b"".join(REQUEST))
+            async with asyncio.timeout(5):
+                await entered.wait()
+            client.writer.transport.abort()
+            await made.settled()
+
+    asyncio.run(main())
+
+
+def test_a_client_that_goes_in_the_middle_of_its_body_leaves_nothing() -> None:
+    async def main() -> None:
+        async with route(mcp_member("p", on_message=nothing)) as made:
+            client = await made.connected()
+            client.send(REQUEST[0] + REQUEST[1][:10])
+            await until(lambda: any(one.exchange for one in made.gate.plane.connections))
+            client.writer.transport.abort()
+            await made.settled()
+            assert made.up.bodies == []
+
+    asyncio.run(main())
+
+
+def test_an_event_that_is_too_long_breaks_the_stream_off() -> None:
+    async def main() -> None:
+        async with route(mcp_member("p", on_message=nothing)) as made:
+            client = await made.connected()
+            made.up.parts = stream(event(TOLD), b"data: " + b"x" * 2 * LIMIT)
+            client.send(b"".join(REQUEST))
+            status, _ = await client.head()
+            assert status == 200
+            async with asyncio.timeout(5):
+                rest = await client.reader.read()
+            assert event(TOLD) in rest
+            assert not rest.endswith(b"0\r\n\r\n")
+            await made.settled()
+
+    asyncio.run(main())
+
+
+def test_other_plugins_pass_before_the_tap_and_after_it() -> None:
+    calls: list[str] = []
+
+    def ask(request: Any) -> None:
+        calls.append("request")
+        request.state["identity"] = "ann"
+
+    def back(request: Any, response: Any) -> None:
+        calls.append("response")
+        response.headers.set("x-seen", "1")
+
+    def look(message: Any) -> None:
+        calls.append(message.session.identity)
+
+    async def main(ask: Any) -> None:
+        early = member(generation("early", on_request=ask, on_response=back))
+        async with route(mcp_member("p", on_message=look), others=[early]) as made:
+            client = await made.connected()
+            calls.clear()
+            client.send(b"".join(REQUEST))
+            _, fields, body = await client.response()
+            assert (fields[b"x-seen"], body) == (b"1", dumps(RESULT))
+            assert calls.count("ann") == 2
+            assert sorted(calls) == ["ann", "ann", "request", "response"]
+            await made.settled()
+
+    async def asks(request: Any) -> None:
+        await asyncio.sleep(0)
+        ask(request)
+
+    asyncio.run(main(ask))
+    asyncio.run(main(asks))
