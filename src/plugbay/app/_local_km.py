@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from typing import TYPE_CHECKING
 
 from plugbay import sdk
 from plugbay.app._local_kv import state_directory
-from plugbay.kernel import Hook
-from plugbay.km import KmSystem, Voice, discover, read_config
+from plugbay.km import KmHooks, KmSystem, Voice, discover, read_config
 from plugbay.sdk import Manifest, Mcp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from typing import Literal
 
-    from plugbay.kernel import Clock
+    from plugbay.kernel import Clock, Hook
     from plugbay.km import Found, KmConfig
-    from plugbay.sdk import McpSession, Message
-
-    Direction = Literal["request", "response"]
+    from plugbay.sdk import McpSession
 
 MANIFEST = Manifest(
     id="km",
@@ -72,16 +67,14 @@ class KmObserver:
     """An instance, as the kernel knows them, whose hooks hand on what they see and never wait."""
 
     def __init__(self, system: KmSystem, command: Sequence[str], folder: Path) -> None:
+        self._system, self._folder = system, folder
         # Not its arguments: they may hold secrets.
-        self._system, self._command = system, command[0]
-        self._folder, self._numbers = folder, itertools.count(1)
+        self._told = KmHooks(system, {"command": command[0]})
         self._open = False
         self._code: int | None = None
-        self.hooks: Mapping[str, Hook] = {
-            "on_session": Hook(self._on_session, coroutine=False),
-            "on_message": Hook(self._on_message, coroutine=False),
-            "on_exit": Hook(self._on_exit, coroutine=False),
-        }
+        self.hooks: Mapping[str, Hook] = self._told.bound(
+            on_session=self._on_session, on_exit=self._on_exit
+        )
 
     async def start(self) -> None:
         """Begin to load the plugins; messages need not wait for that."""
@@ -113,23 +106,7 @@ class KmObserver:
 
     def _on_session(self, session: McpSession) -> None:
         self._open = True
-        data = {"session": session.id, "server": session.server, "command": self._command}
-        self._system.stream("start", data)
-
-    def _on_message(self, message: Message) -> None:
-        if message.blocked is not None:
-            self._system.error(f"{message.method} was blocked: {message.blocked.reason}")
-        direction: Direction = "request" if message.direction == "to-server" else "response"
-        self._system.message(message.raw, direction, self._correlation(message))
-
-    def _correlation(self, message: Message) -> str:
-        """The same for a request and its response; ids of the two directions may collide."""
-        session = message.session.id[:8]
-        if message.kind == "notification":
-            return f"{session}-n{next(self._numbers)}"
-        answers = message.kind in ("response", "error")
-        client = (message.direction == "to-server") != answers
-        return f"{session}-{'c' if client else 's'}-{message.id}"
+        self._told.on_session(session)
 
     def _on_exit(self, _: McpSession, code: int) -> None:
         self._code = code

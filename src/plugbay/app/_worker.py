@@ -38,6 +38,7 @@ from plugbay.gateway import (
 )
 from plugbay.isolation import ProcessPolicy
 from plugbay.kernel import EventBus, HealthPolicy, Runtime
+from plugbay.km import KmRuntime
 from plugbay.observability import (
     AccessLog,
     EventMetrics,
@@ -192,9 +193,10 @@ class Worker:
     def _runtimes(self) -> dict[str, Runtime]:
         data = Path(self.options.data_dir)
         rules: _Rules = {"policy": self.options.processes, "data": data}
+        processes = KmRuntime(ProcessRuntime(**rules), **rules)
         return {
             "python": Resolving(Listening(self.runtime, self.bus), data),
-            "process": Resolving(Listening(ProcessRuntime(**rules), self.bus), data),
+            "process": Resolving(Listening(processes, self.bus), data),
             "goso": Resolving(GosoRuntime(make_runners(data), **rules), data),
         }
 

@@ -36,6 +36,8 @@ class Terms:
     voice: Voice
     api_key: str = ""
     config: KmConfig = field(default_factory=KmConfig)
+    sandbox: Sandbox | None = None
+    """Instead of what the configuration's limits say."""
 
 
 class Starter:
@@ -127,6 +129,8 @@ class Starter:
     def _sandbox(self) -> Sandbox:
         from plugbay.isolation import Sandbox
 
+        if self._terms.sandbox is not None:
+            return self._terms.sandbox
         limits = self._terms.config.limits
         own = self._terms.config.plugin(self._found.name)
         network = limits.network if own.network is None else own.network

@@ -13,6 +13,7 @@ from plugbay.km._supervised import SECONDS, Supervised
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
+    from plugbay.isolation import Sandbox
     from plugbay.kernel import Clock
     from plugbay.km._config import KmConfig
     from plugbay.km._discovery import Found
@@ -28,10 +29,22 @@ class KmSystem:
     """Loads plugins all at once while messages flow already, and tells them of every message."""
 
     def __init__(
-        self, found: Sequence[Found], voice: Voice, clock: Clock, api_key: str, config: KmConfig
+        self,
+        found: Sequence[Found],
+        voice: Voice,
+        clock: Clock,
+        api_key: str,
+        config: KmConfig,
+        *,
+        sandbox: Sandbox | None = None,
     ) -> None:
+        """Prepare them; `sandbox` is used instead of the configuration's limits."""
         terms = Terms(
-            authorizations=Authorizations(clock), voice=voice, api_key=api_key, config=config
+            authorizations=Authorizations(clock),
+            voice=voice,
+            api_key=api_key,
+            config=config,
+            sandbox=sandbox,
         )
         self._voice, self._clock = voice, clock
         self.plugins = [Supervised(one, terms, clock) for one in found]

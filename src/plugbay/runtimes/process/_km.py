@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from plugbay.isolation import Sandbox
-from plugbay.kernel import HookFailed, Invalid, LoadFailed, PluginError, StartFailed
+from plugbay.kernel import HookFailed, Invalid, LoadFailed, PluginError, Problem, StartFailed
 from plugbay.runtimes.process import _channel as rpc
 from plugbay.runtimes.process._dialects import KM
 from plugbay.runtimes.process._folder import Folder
@@ -21,12 +21,13 @@ from plugbay.runtimes.process._goplugin import GoPluginProcess
 from plugbay.runtimes.process._plugin_process import Launch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from google.protobuf.message import Message
 
     from plugbay.runtimes.process._plugin_process import Log
+    from plugbay.sdk import Manifest
 
     _Answer = TypeVar("_Answer", bound=Message)
 
@@ -52,6 +53,18 @@ class KmAuthorization:
     user_tier: str
     features: tuple[str, ...]
     expires_at: str
+
+
+def km_problems(manifest: Manifest) -> Iterator[Problem]:
+    """Yield what the manifest of an uploaded plugin says that such plugins cannot do."""
+    if manifest.provides != ("mcp-filter",):
+        expected, found = "mcp-filter", ", ".join(manifest.provides) or "nothing"
+        remedy = 'write provides = ["mcp-filter"] in plugbay.toml'
+        detail = "a km plugin sees MCP messages and nothing else"
+        yield Problem("/provides", detail, expected, found, remedy)
+    if manifest.mcp.mode != "observe":
+        detail, remedy = "a km plugin can only look on", 'write mode = "observe" in [mcp]'
+        yield Problem("/mcp/mode", detail, "observe", manifest.mcp.mode, remedy)
 
 
 class KmPlugin:

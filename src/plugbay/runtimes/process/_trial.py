@@ -16,6 +16,8 @@ from plugbay.runtimes._exercise import WrongResult, exercise
 from plugbay.runtimes._trial_host import TrialHost
 from plugbay.runtimes._trial_report import TrialLimits, TrialReport
 from plugbay.runtimes.process._channel import aio
+from plugbay.runtimes.process._dialects import KM
+from plugbay.runtimes.process._km import KmPlugin, km_problems
 from plugbay.sdk import API, Limits, Manifest
 
 if TYPE_CHECKING:
@@ -142,11 +144,36 @@ class _Trial:
         try:
             if self._environment is not None and not await self._configurable():
                 return
+            if self._environment is None and self._manifest.entry == KM.name:
+                await self._greet()
+                return
             state = await self._generation(1, None)
             if state is not None:
                 await self._generation(2, state)
         except _Stop:
             return
+
+    async def _greet(self) -> None:
+        """Start a km plugin and ask who it is: no more, for its user's key is not there."""
+        from plugbay.runtimes.process._loading import Place
+
+        self.problems.extend(km_problems(self._manifest))
+        place = Place(policy=self._policy, data=self._data)
+        async with self._stage("load"):
+            sandbox = _sandbox(place, self._manifest, self._limits)
+            plugin = await KmPlugin.open(
+                self._payload, self._hear, name=self._manifest.id, sandbox=sandbox
+            )
+        try:
+            async with self._stage("info", STEP_SECONDS):
+                said = await plugin.info()
+                self._output.append(f"{said.name} {said.version}, for the tier {said.tier}")
+        finally:
+            async with self._stage("stop", fatal=False):
+                await plugin.close()
+
+    def _hear(self, _: int, text: str, __: dict[str, Any]) -> None:
+        self._output.append(text)
 
     def report(self) -> TrialReport:
         """Return what was found."""

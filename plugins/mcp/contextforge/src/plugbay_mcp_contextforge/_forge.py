@@ -12,7 +12,7 @@ from ._entries import Need, short
 from ._payloads import WRITABLE
 
 if TYPE_CHECKING:
-    from plugbay_mcp_contextforge._entries import Entry
+    from ._entries import Entry
 
 _REFUSED, _TOO_MUCH = 40301, 42901
 _TOO_MANY_REQUESTS = 429
