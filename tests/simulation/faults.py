@@ -14,6 +14,7 @@ from plugbay.control._applier import Applier
 from plugbay.control._artifacts import Artifacts
 from plugbay.control._conclusion import Conclusions
 from plugbay.control._coordinator import Coordinator
+from plugbay.control._execution import Execution
 from plugbay.control._ledger import Ledger
 from plugbay.control._operation import OperationState
 from plugbay.control._probation import Probation
@@ -51,17 +52,17 @@ def no_abort() -> contextlib.AbstractContextManager[object]:
 
 def commit_before_write() -> contextlib.AbstractContextManager[object]:
     """Workers commit first, then the store is written."""
-    write = Coordinator._write
+    write = Execution._write
 
-    async def early(self: Coordinator, id: str, drafted: Any) -> None:
-        for session in self.roster.ready():
+    async def early(self: Execution, id: str, drafted: Any) -> None:
+        for session in self._roster.ready():
             if not session.link.closed:
                 ticket = f"{id}.{self._boot}.{self._tickets}"
                 session.link.send(say.Commit(ticket=ticket))
         await asyncio.sleep(0.05)
         await write(self, id, drafted)
 
-    return _instead(Coordinator, "_write", early)
+    return _instead(Execution, "_write", early)
 
 
 def double_commit() -> contextlib.AbstractContextManager[object]:
@@ -115,7 +116,7 @@ def stale_boot() -> contextlib.AbstractContextManager[object]:
         before = self._store.revision(question.desired.revision - 1)
         if before is None:
             return question
-        facts = await self._artifacts.of(before.desired)
+        facts = await self.execution.artifacts.of(before.desired)
         desired = replace(before.desired, revision=question.desired.revision)
         return say.Prepare(ticket=question.ticket, desired=desired, facts=facts, catch_up=True)
 
@@ -191,7 +192,7 @@ def unfinished_forgotten() -> contextlib.AbstractContextManager[object]:
     """A restarted supervisor does not resume what was left."""
 
     async def start(self: Coordinator) -> None:
-        self.tasks.spawn(self._run(), name="changes")
+        self.tasks.spawn(self.execution.run(), name="changes")
 
     return _instead(Coordinator, "start", start)
 
@@ -211,12 +212,12 @@ def drains_not_awaited() -> contextlib.AbstractContextManager[object]:
 def two_at_once() -> contextlib.AbstractContextManager[object]:
     """Changes are carried out side by side."""
 
-    async def run(self: Coordinator) -> None:
+    async def run(self: Execution) -> None:
         while True:
             id = await self._queue.get()
-            self.tasks.spawn(self._one(id), name="one")
+            self._tasks.spawn(self._one(id), name="one")
 
-    return _instead(Coordinator, "_run", run)
+    return _instead(Execution, "run", run)
 
 
 def pin_ignored() -> contextlib.AbstractContextManager[object]:

@@ -143,9 +143,9 @@ class Scenario:
             return Configure(plugin=id, config=config)
         if pick < 0.68:
             return Disable(plugin=id, force=self.random.random() < 0.5)
-        if pick < 0.72:
+        if pick < 0.73:
             runtime = self.random.choice(RUNTIMES)
-            return Enable(plugin=id, digest=f"{id}-2.0", drain=2.0, watch=5.0, runtime=runtime)
+            return Enable(plugin=id, drain=2.0, watch=5.0, runtime=runtime)
         if pick < 0.78:
             return Pin(plugin=id, why="kept") if self.random.random() < 0.5 else Unpin(plugin=id)
         if pick < 0.84:

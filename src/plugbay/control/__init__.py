@@ -22,10 +22,10 @@ from plugbay.control._change import Rollback as Rollback
 from plugbay.control._change import Swap as Swap
 from plugbay.control._change import Unpin as Unpin
 from plugbay.control._coordinator import Coordinator as Coordinator
-from plugbay.control._coordinator import Patience as Patience
 from plugbay.control._draft import plan as plan
 from plugbay.control._errand import Errands as Errands
 from plugbay.control._errand import RemoteKeyValue as RemoteKeyValue
+from plugbay.control._execution import Patience as Patience
 from plugbay.control._link import Greeting as Greeting
 from plugbay.control._link import LinkServer as LinkServer
 from plugbay.control._link import StreamLink as StreamLink
