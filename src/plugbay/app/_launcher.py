@@ -66,6 +66,9 @@ class WorkerLauncher:
             [sys.executable, *arguments],
             pass_fds=fds,
             stdin=subprocess.DEVNULL,
+            # Each generation is imported in a thread of its own; with an arena of malloc for each
+            # thread, what it leaves behind would be spread over all of them.
+            env={"MALLOC_ARENA_MAX": "1", **os.environ},
             # Not in our group: a Ctrl-C is ours to handle, and our death is not theirs.
             start_new_session=True,
         )
