@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import statistics
 import time
@@ -257,11 +258,18 @@ async def measure(
     *,
     slow: Sequence[str] = (),
     large: bool = False,
+    seconds: float = math.inf,
 ) -> None:
-    """Measure every way in turn, `rounds` times; `slow` ones by fewer calls."""
+    """Measure every way in turn, `rounds` times; `slow` ones by fewer calls.
+
+    After `seconds` no round is begun any more, but there are two at least.
+    """
     for way in ways.values():
         await way.open()
-    for _ in range(rounds):
+    over = time.monotonic() + seconds
+    for number in range(rounds):
+        if number > 1 and time.monotonic() > over:
+            break
         for name, way in ways.items():
             share = 10 if name in slow else 1
             took: list[float] = []

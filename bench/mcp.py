@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
 HOOKS = 10
+PATIENCE = 25.0
+"""Seconds that a table may take, but for two rounds: all five are there within four minutes."""
 HERE = Path(__file__).parent
 SERVER = (sys.executable, "-S", str(HERE / "_mcp_server.py"))
 SDK_SERVER = (sys.executable, "-P", str(HERE / "_mcp_sdk_server.py"))
@@ -71,14 +73,15 @@ def stdio(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         plugins = projects(Path(folder))
         ways = wrapped(SERVER, plugins)
-        uvloop.run(measure(ways, rounds, 1000, 10_000, large=True))
+        uvloop.run(measure(ways, rounds, 1000, 10_000, large=True, seconds=PATIENCE))
         show("stdio, a server that does nothing", ways)
         ways = wrapped(SDK_SERVER, plugins)
-        uvloop.run(measure(ways, max(2, rounds // 2), 400, 1_500))
+        uvloop.run(measure(ways, max(2, rounds // 2), 400, 1_500, seconds=PATIENCE))
         show("stdio, official Python SDK", ways)
         peer = "fastmcp proxy"
         ways = {**wrapped(everything, plugins), peer: Stdio(fastmcp(everything))}
-        uvloop.run(measure(ways, max(2, rounds // 2), 1000, 5_000, slow=[peer]))
+        turns = max(2, rounds // 2)
+        uvloop.run(measure(ways, turns, 1000, 5_000, slow=[peer], seconds=PATIENCE))
         show("stdio, server-everything (Node)", ways)
 
 
@@ -153,7 +156,10 @@ def http(rounds: int) -> None:
                 ways |= theirs
                 serial, many = (100, 400) if others else (400, 3_000)
                 turns = max(2, rounds // 2) if others else rounds
-                uvloop.run(measure(ways, turns, serial, many, slow=[*theirs], large=not others))
+                work = measure(
+                    ways, turns, serial, many, slow=[*theirs], large=not others, seconds=PATIENCE
+                )
+                uvloop.run(work)
             show(title, ways)
         finally:
             upstream.close()

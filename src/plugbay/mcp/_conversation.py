@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
 from plugbay.mcp._answers import blocked_answer, error_answer
@@ -37,6 +38,7 @@ _log = logging.getLogger("plugbay.mcp")
 MODERN = "2026-07-28"
 _VERSION = "io.modelcontextprotocol/protocolVersion"
 _LEARNS = b"protocolVersion"
+_NONE: Mapping[str, str] = MappingProxyType({})
 _CLIENT = "io.modelcontextprotocol/clientInfo"
 _DETACHABLE = frozenset(("tools/call", "prompts/get", "resources/read", "completion/complete"))
 
@@ -141,7 +143,7 @@ class Conversation:
             self.counts.to_client += 1
         if envelope.kind in ("response", "error"):
             return self._response(direction, raw, envelope)
-        return self._said(direction, raw, envelope, headers or {})
+        return self._said(direction, raw, envelope, _NONE if headers is None else headers)
 
     def _said(
         self, direction: Direction, raw: bytes, envelope: Envelope, headers: Mapping[str, str]
@@ -342,7 +344,7 @@ class Conversation:
             envelope.method,
             self.session,
             request=request,
-            headers=headers or {},
+            headers=_NONE if headers is None else headers,
             decode=decode,
             encode=encode,
         )

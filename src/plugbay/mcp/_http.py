@@ -15,6 +15,7 @@ from plugbay.kernel import Hook
 from plugbay.mcp._answers import error_answer
 from plugbay.mcp._batch import is_batch, receive_body, received
 from plugbay.mcp._call import Call
+from plugbay.mcp._carried import Carried
 from plugbay.mcp._codec import INVALID_REQUEST, Malformed, read_envelope
 from plugbay.mcp._conversation import Conversation, Sent
 from plugbay.mcp._framing import MAX_MESSAGE
@@ -109,7 +110,7 @@ class HttpBridge:
         if waiting is not None:
             sent = received(read_envelope(body), await waiting.run())
         else:
-            said = dict(request.headers)
+            said = Carried(request.headers)
             sent = await receive_body(call.conversation, "to-server", body, said)
         if sent.opens:
             refused = await session_opened(self.current.chain, call.conversation.session)
@@ -140,7 +141,7 @@ class HttpBridge:
             return NotImplemented
         if envelope.method == "initialize":
             return NotImplemented
-        sent = call.conversation.take("to-server", body, envelope, dict(request.headers))
+        sent = call.conversation.take("to-server", body, envelope, Carried(request.headers))
         if not isinstance(sent, Sent):
             call.waiting = sent
             return NotImplemented

@@ -400,3 +400,50 @@ def test_other_plugins_pass_before_the_tap_and_after_it() -> None:
 
     asyncio.run(main(ask))
     asyncio.run(main(asks))
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_hook_sees_the_header_fields_that_came(waits: bool) -> None:
+    found: list[tuple[str | None, int]] = []
+
+    def look(message: Any) -> None:
+        found.append((message.headers.get("x-tenant"), len(message.headers)))
+
+    async def main() -> None:
+        hook = waiting(look) if waits else look
+        async with route(mcp_member("p", on_tool_call=hook, on_tool_result=hook)) as made:
+            client = await made.connected()
+            client.send(b"".join(post(dumps(CALL), b"x-tenant: blue")))
+            assert (await client.response())[0] == 200
+            await made.settled()
+
+    asyncio.run(main())
+    (tenant, count), answer = found
+    assert tenant == "blue"
+    assert count > 2
+    assert answer == (None, 0)
+
+
+def test_a_client_that_does_not_read_holds_the_server_up() -> None:
+    one = event(TOLD | {"params": {"data": "x" * 3_000}})
+    count = 1_600
+
+    async def main() -> None:
+        async with route(mcp_member("p", on_message=nothing)) as made:
+            client = await made.connected()
+            made.up.parts = stream(*[one * 50] * (count // 50))
+            client.writer.transport.pause_reading()
+            client.send(b"".join(REQUEST))
+
+            def held() -> bool:
+                exchanges = [each.exchange for each in made.gate.plane.connections]
+                forwardings = [getattr(each, "sink", None) for each in exchanges if each]
+                return any(each and each.upstream and each.upstream.paused for each in forwardings)
+
+            await until(held)
+            client.writer.transport.resume_reading()
+            status, _, body = await client.response()
+            assert (status, body == one * count) == (200, True)
+            await made.settled()
+
+    asyncio.run(main())

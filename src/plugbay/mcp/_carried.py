@@ -1,0 +1,36 @@
+"""The header fields of the HTTP request that carries a message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plugbay.sdk import Headers
+
+
+class Carried(Mapping[str, str]):
+    """The fields as they were when the message came, decoded when a hook first looks at them."""
+
+    __slots__ = ("_fields", "_raw")
+
+    def __init__(self, headers: Headers) -> None:
+        self._raw = headers.raw.copy()
+        self._fields: dict[str, str] | None = None
+
+    def _read(self) -> dict[str, str]:
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = {
+                name.decode("latin-1"): value.decode("latin-1") for name, value in self._raw
+            }
+        return fields
+
+    def __getitem__(self, name: str) -> str:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
