@@ -87,6 +87,7 @@ def test_a_shared_object_is_run_swapped_rolled_back_and_deleted(rig: Rig) -> Non
         assert version_met(rig, page) == version
     page.get_by_role("button", name="Roll back").click()
     expect(page.locator(".toast").last).to_contain_text("what it was before")
+    expect(page.locator("#plugin-head")).to_contain_text("1.0.0")
     assert version_met(rig, page) == "1.0.0"
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete gopher").click()
