@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +27,7 @@ def build() -> typer.Typer:
     group.command("list")(list_plugins)
     group.command("status")(status)
     group.command("info")(info)
+    group.command("install")(install)
     return group
 
 
@@ -73,6 +75,20 @@ def status(output: Output = Format.TABLE) -> None:
                 print(f"   {line}")
     if not found:
         print("no plugins: none of the folders has a km-plugin-*")
+
+
+def install(
+    package: Annotated[Path, typer.Argument(help="A file .kmpkg.", metavar="FILE", exists=True)],
+    into: Annotated[Path, typer.Option(help="The folder of the plugins.")] = Path("~/.km/plugins"),
+) -> None:
+    """Install a package of Kilometers, as the rules of km.toml for signatures allow it."""
+    from plugbay.km import install_package, read_config
+
+    done = install_package(package, into.expanduser(), read_config())
+    signed = f"signed by {done.verdict.publisher}" if done.verdict.publisher else "not verified"
+    print(f"installed {done.found.name} {done.found.version} ({signed}): {done.found.path}")
+    if done.verdict.warning:
+        print(f"warning: {done.verdict.warning}", file=sys.stderr)
 
 
 def info(

@@ -14,6 +14,8 @@ from plugbay.km._discovery import Found as Found
 from plugbay.km._discovery import choose as choose
 from plugbay.km._discovery import discover as discover
 from plugbay.km._hooks import KmHooks as KmHooks
+from plugbay.km._package import Installed as Installed
+from plugbay.km._package import install_package as install_package
 from plugbay.km._runtime import KmRuntime as KmRuntime
 from plugbay.km._status import State as State
 from plugbay.km._status import Status as Status
