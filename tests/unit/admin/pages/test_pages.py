@@ -123,7 +123,10 @@ def test_modules_import_only_what_is_there(world: World) -> None:
     found = world.client.get("/admin/sign-in").text
     base = re.search(r"/admin/static/[^/]+/", found)
     assert base
-    todo, seen = ["main.js", "sign-in.js", "upload.js", "config.js", "import.js", "forms.js"], set[str]()
+    todo, seen = (
+        ["main.js", "sign-in.js", "upload.js", "config.js", "import.js", "forms.js"],
+        set[str](),
+    )
     while todo:
         name = todo.pop()
         if name in seen:
@@ -166,6 +169,35 @@ def test_whoever_may_not_is_offered_nothing_and_told_why(world: World) -> None:
     assert "<nav" in refused
     assert "audit:read" in text(world, "/admin/audit", 403)
     assert "Your role may not change configurations" in text(world, "/admin/plugins/hello/config")
+
+
+def test_routes_and_access_are_offered_to_those_who_may(world: World) -> None:
+    upstream = {"name": "api", "targets": [{"address": "127.0.0.1:9000"}]}
+    world.change("PUT", "/upstreams/api", json=upstream)
+    world.change("PUT", "/routes/all", json={"name": "all", "upstream": "api"})
+    person(world, "viewer")
+    page = text(world, "/admin/routes?q=AP")
+    assert "127.0.0.1:9000" in page
+    assert "data-call" not in page
+    assert 'id="drop"' not in page
+    assert "No route fits" in text(world, "/admin/routes?q=nothing")
+    assert "Your role may not change it" in text(world, "/admin/routes/edit/all")
+    assert "/admin/routes/edit/all" in text(world, "/admin/upstreams/edit/api")
+    text(world, "/admin/routes/edit/none", 404)
+    for path in ("/admin/routes/new", "/admin/upstreams/new", "/admin/access"):
+        text(world, path, 403)
+    assert "signed in as somebody" in text(world, "/admin/account")
+    world.sign_in()
+    assert "Routes lead to it, so it will be refused: all" in text(world, "/admin/routes")
+    assert "somebody" in text(world, "/admin/access")
+
+
+def test_a_search_for_components_says_what_it_cannot_read(world: World) -> None:
+    world.upload()
+    person(world, "viewer")
+    assert "No stored plugin ships that" in text(world, "/admin/artifacts/components?name=none")
+    page = text(world, "/admin/artifacts/components?name=none&version=%3Cmuch")
+    assert 'role="alert"' in page
 
 
 def test_somebody_who_publishes_uploads_and_does_not_enable(world: World) -> None:

@@ -43,7 +43,7 @@ function show(name, { steps, remarks, routes }) {
 function stepItem({ op, kind, name, differences }, wanted) {
   const item = document.createElement("li");
   const spec = wanted[kind].find((one) => one.name === name);
-  const where = kind === "routes" ? `${(spec.methods ?? []).join(" ")} ${spec.path} → ${spec.upstream}` : spec.targets.map((one) => one.address).join(", ");
+  const where = kind === "routes" ? `${(spec.methods ?? []).join(" ")} ${spec.path} → ${spec.upstream || spec.plugin || spec.mcp}` : spec.targets.map((one) => one.address).join(", ");
   item.append(text(op === "add" ? "ins" : "del", MARKS[op]), ` the ${kind.slice(0, -1)} `, text("b", name), " ", text("code", where.trim()));
   if (differences?.length) item.append(" ", text("small", differences.map((one) => one.pointer).join(", ")));
   return item;
