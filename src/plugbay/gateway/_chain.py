@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._member import Member
     from plugbay.gateway._observed import Observed
     from plugbay.gateway._tap import Tap
+    from plugbay.gateway._tracing import ExchangeTrace
     from plugbay.gateway._writing import Writing
     from plugbay.kernel import Generation, Hook
     from plugbay.sdk import Request, Response
@@ -225,7 +226,11 @@ class Chain:
     # --- bodies
 
     def request_body(
-        self, request: Request, chunks: AsyncIterator[bytes], entered: int
+        self,
+        request: Request,
+        chunks: AsyncIterator[bytes],
+        entered: int,
+        trace: ExchangeTrace | None = None,
     ) -> AsyncIterator[bytes]:
         """Return what is to be sent to the upstream; `chunks` if no filter wants to see them."""
         for link in self.links[:entered]:
@@ -234,6 +239,8 @@ class Chain:
                 filtered = hook.call(request, chunks)
                 if filtered is not chunks:
                     chunks = link.guarded(filtered, request)
+                    if trace is not None:
+                        chunks = trace.through_body(link, "request body", chunks)
         return chunks
 
     def response_body(
@@ -242,6 +249,7 @@ class Chain:
         response: Response,
         chunks: AsyncIterator[bytes],
         entered: int,
+        trace: ExchangeTrace | None = None,
     ) -> AsyncIterator[bytes]:
         """Return what is to be sent to the client instead of `chunks`."""
         for link in reversed(self.links[:entered]):
@@ -250,6 +258,8 @@ class Chain:
                 filtered = hook.call(request, response, chunks)
                 if filtered is not chunks:
                     chunks = link.guarded(filtered, request)
+                    if trace is not None:
+                        chunks = trace.through_body(link, "response body", chunks)
         return chunks
 
     async def observe(self, exchange: Writing | Observed) -> None:

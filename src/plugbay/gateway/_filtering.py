@@ -28,7 +28,9 @@ class FilteredRequest:
         self._queue = BodyQueue(
             lambda: connection.pause(HANDLER), lambda: connection.resume(HANDLER)
         )
-        self._chunks = chain.request_body(exchange.request, self._queue, exchange.entered)
+        self._chunks = chain.request_body(
+            exchange.request, self._queue, exchange.entered, exchange.trace
+        )
         self._forwarding: Forwarding
         self._task: asyncio.Task[None] | None = None
 

@@ -144,7 +144,7 @@ class Responding(Writing):
             self._tapped(tap, response, fields, length)
             return
         queue = self.filtered = BodyQueue(sink.pause, sink.resume)
-        chunks = chain.response_body(self.request, response, queue, self.entered)
+        chunks = chain.response_body(self.request, response, queue, self.entered, self.trace)
         if chain.late_head:
             work = self._send_late(response, aiter(chunks))
         else:

@@ -21,7 +21,7 @@ from plugbay.observability import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from plugbay.gateway._chain import Chain
     from plugbay.gateway._exchange import Exchange
@@ -98,6 +98,24 @@ class ExchangeTrace(ActiveTrace):
     def in_app(self, link: Link) -> None:
         """The application of a plugin takes the request."""
         self._app = (link, self._clock.monotonic())
+
+    def through_body(
+        self, link: Link, part: str, chunks: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
+        """Return what a body filter yields; when it has ended, its part is noted."""
+        return chunks if self.steps is None else self._noting(link, part, chunks)
+
+    async def _noting(
+        self, link: Link, part: str, chunks: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
+        began, decision = self._clock.monotonic(), "failed"
+        try:
+            async for data in chunks:
+                yield data
+            decision = "passed"
+        finally:
+            phase = f"{link.member.order.phase} {part}"
+            self.note(link, phase, began, self._clock.monotonic(), cast("Decision", decision))
 
     def note(self, link: Link, phase: str, began: float, ended: float, decision: Decision) -> None:
         """Note a plugin's part; times are of the monotonic clock."""

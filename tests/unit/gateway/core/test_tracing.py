@@ -140,6 +140,34 @@ def test_a_request_is_a_span_with_a_child_for_each_plugin(kept: Kept, traces: Ot
         assert (request.start_time or 0) - 10**6 <= (step.start_time or 0) <= (step.end_time or 0)
 
 
+def test_a_body_on_its_way_through_a_filter_is_a_step(kept: Kept, traces: OtelTraces) -> None:
+    async def main() -> None:
+        async def upper(
+            request: Request, response: Response, chunks: AsyncIterator[bytes]
+        ) -> AsyncIterator[bytes]:
+            async for data in chunks:
+                yield data.upper()
+
+        async def whole(request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+            async for data in chunks:
+                yield data
+
+        plugin = generation("p", request_body=whole, response_body=upper)
+        async with running(member(plugin)) as (_, gate):
+            trace_by(gate, traces)
+            client = await gate.connect()
+            client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello")
+            assert (await client.response())[2] == b"OK"
+
+    asyncio.run(main())
+    traces.close()
+    assert sorted(decisions(kept.spans)) == [
+        ("POST", ""),
+        ("plugin p post-routing request body", "passed"),
+        ("plugin p post-routing response body", "passed"),
+    ]
+
+
 def test_answers_failures_and_skips_are_told_apart(kept: Kept, traces: OtelTraces) -> None:
     async def main() -> None:
         def fails(request: Request) -> None:
