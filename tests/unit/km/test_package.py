@@ -63,8 +63,8 @@ def test_a_signature_counts_as_km_toml_says(tmp_path: Path) -> None:
     assert install_package(path, folder, config).verdict.publisher == "acme"
     for files, said in (
         ({NAME: PROGRAM}, "not signed"),
-        ({NAME: PROGRAM + b"x", f"{NAME}.sig": good}, ""),
-        ({NAME: PROGRAM, f"{NAME}.sig": b"another tool's"}, ""),
+        ({NAME: PROGRAM + b"x", f"{NAME}.sig": good}, "another"),
+        ({NAME: PROGRAM, f"{NAME}.sig": b"another tool's"}, "no DSSE"),
     ):
         with pytest.raises(Invalid, match=said):
             install_package(packed(tmp_path, files), folder, config)

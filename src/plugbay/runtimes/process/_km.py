@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from plugbay.isolation import Sandbox
 from plugbay.kernel import HookFailed, Invalid, LoadFailed, PluginError, Problem, StartFailed
@@ -230,6 +230,24 @@ class KmPlugin:
     def _check(self, answer: object) -> None:
         if not getattr(answer, "success", False):
             raise HookFailed(self._name, getattr(answer, "error", "") or "it failed")
+
+
+async def greet_km(path: Path, manifest: Manifest, sandbox: Sandbox) -> list[str]:
+    """Start an uploaded plugin, ask who it is, and return that and what it has printed.
+
+    No more is asked: its user's key is not there. Raises `PluginError`, with nothing left.
+    """
+    lines: list[str] = []
+
+    def hear(_: int, text: str, __: dict[str, Any]) -> None:
+        lines.append(text)
+
+    plugin = await KmPlugin.open(path, hear, name=manifest.id, sandbox=sandbox)
+    try:
+        said = await plugin.info()
+    finally:
+        await plugin.close()
+    return [f"{said.name} {said.version}, for the tier {said.tier}", *lines]
 
 
 def _import() -> None:

@@ -7,7 +7,6 @@ import json
 import random
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plugbay.isolation import ProcessPolicy
@@ -17,17 +16,16 @@ from plugbay.runtimes._trial_host import TrialHost
 from plugbay.runtimes._trial_report import TrialLimits, TrialReport
 from plugbay.runtimes.process._channel import aio
 from plugbay.runtimes.process._dialects import KM
-from plugbay.runtimes.process._km import KmPlugin, km_problems
+from plugbay.runtimes.process._km import greet_km, km_problems
+from plugbay.runtimes.process._trial_terms import trial_request, trial_sandbox
 from plugbay.sdk import API, Limits, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
     from pathlib import Path
 
-    from plugbay.isolation import Network, Sandbox
     from plugbay.runtimes.process._hkp import HkpInstance
     from plugbay.runtimes.process._instance import ProcessInstance
-    from plugbay.runtimes.process._loading import Place
 
 STEP_SECONDS = 5.0
 """What a health check, a hook or a stop may take in a trial."""
@@ -84,8 +82,8 @@ async def describe_program(
     from plugbay.runtimes.process._loading import Place, ask_description
 
     place = Place(policy=policy, data=data)
-    sandbox = _sandbox(place, asked, _DEFAULTS)
-    said = await ask_description(_request(payload, asked, {}, 1), place, sandbox)
+    sandbox = trial_sandbox(place, asked, _DEFAULTS)
+    said = await ask_description(trial_request(payload, asked, {}, 1), place, sandbox)
     if not said.id or not said.version:
         problem = Problem(
             "/id",
@@ -154,26 +152,13 @@ class _Trial:
             return
 
     async def _greet(self) -> None:
-        """Start a km plugin and ask who it is: no more, for its user's key is not there."""
         from plugbay.runtimes.process._loading import Place
 
         self.problems.extend(km_problems(self._manifest))
         place = Place(policy=self._policy, data=self._data)
         async with self._stage("load"):
-            sandbox = _sandbox(place, self._manifest, self._limits)
-            plugin = await KmPlugin.open(
-                self._payload, self._hear, name=self._manifest.id, sandbox=sandbox
-            )
-        try:
-            async with self._stage("info", STEP_SECONDS):
-                said = await plugin.info()
-                self._output.append(f"{said.name} {said.version}, for the tier {said.tier}")
-        finally:
-            async with self._stage("stop", fatal=False):
-                await plugin.close()
-
-    def _hear(self, _: int, text: str, __: dict[str, Any]) -> None:
-        self._output.append(text)
+            sandbox = trial_sandbox(place, self._manifest, self._limits)
+            self._output += await greet_km(self._payload, self._manifest, sandbox)
 
     def report(self) -> TrialReport:
         """Return what was found."""
@@ -193,7 +178,7 @@ class _Trial:
 
         request, place = self._request(1), Place(policy=self._policy, data=self._data)
         async with self._stage("describe"):
-            sandbox = _sandbox(place, self._manifest, self._limits)
+            sandbox = trial_sandbox(place, self._manifest, self._limits)
             said = await ask_description(request, place, sandbox)
             self._hooks, self._schema = said.hooks, json.loads(said.config_schema or "{}")
         asked: Sequence[str] = (self._schema or {}).get("required", ())
@@ -205,7 +190,7 @@ class _Trial:
         return True
 
     def _request(self, number: int) -> LoadRequest:
-        return _request(self._payload, self._manifest, self._config, number, self._environment)
+        return trial_request(self._payload, self._manifest, self._config, number, self._environment)
 
     async def _generation(self, number: int, state: bytes | None) -> bytes | None:
         """Run one generation through its life; return its state if it keeps one."""
@@ -214,7 +199,7 @@ class _Trial:
         request = self._request(number)
         place = Place(policy=self._policy, data=self._data)
         async with self._stage("load"):
-            sandbox = _sandbox(place, self._manifest, self._limits)
+            sandbox = trial_sandbox(place, self._manifest, self._limits)
             instance = await load_instance(request, place, random.SystemRandom(), sandbox)
         try:
             self._look(instance)
@@ -282,39 +267,3 @@ class _Trial:
         self._timings[name] = time.perf_counter() - began
         if failure is not None and fatal:
             raise _Stop
-
-
-def _sandbox(place: Place, manifest: Manifest, limits: TrialLimits) -> Sandbox:
-    """Return what a program may use in its trial: no network, and what a trial has at the most.
-
-    Raises `Invalid`.
-    """
-    sandbox = place.sandbox(manifest)
-    network: Network = "loopback" if sandbox.network == "host" else sandbox.network
-    if manifest.entry == "hkp":
-        network = "host"  # the gateway must reach its port
-    return replace(
-        sandbox,
-        open_files=limits.files,
-        file_mb=limits.file_mb,
-        cpu_seconds=limits.cpu_seconds,
-        network=network,
-    )
-
-
-def _request(
-    payload: Path,
-    manifest: Manifest,
-    config: Mapping[str, Any],
-    generation: int,
-    environment: Path | None = None,
-) -> LoadRequest:
-    return LoadRequest(
-        manifest=manifest,
-        payload=payload,
-        digest="",
-        config=config,
-        host=TrialHost(manifest, generation),
-        generation=generation,
-        environment=environment,
-    )
