@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import json
 import logging
@@ -17,22 +16,23 @@ from typing import TYPE_CHECKING
 from plugbay.admin import AuditLog, Journal, Services, create_admin
 from plugbay.admin import ensure_first_user as ensure_user
 from plugbay.app._admin_options import admin_options
-from plugbay.app._announcements import Announcements
 from plugbay.app._artifact_catalog import ArtifactCatalog
 from plugbay.app._asgi_server import AsgiServer
 from plugbay.app._audit_trail import AuditTrail
 from plugbay.app._backing import open_backing
 from plugbay.app._clock import SystemClock
+from plugbay.app._condition import Condition
+from plugbay.app._data_directory import WorkersNotice, hold, prepare
 from plugbay.app._environments import make_environments, tidy
 from plugbay.app._file_set import FileManaged
-from plugbay.app._hearing import GATEWAY, Hearing
+from plugbay.app._hearing import Hearing
 from plugbay.app._launcher import WorkerLauncher
 from plugbay.app._listeners import Listeners, address_of, open_listener
-from plugbay.app._mcp_keeper import STDERR, McpKeeper, with_mcp
+from plugbay.app._mcp_keeper import McpKeeper, with_mcp
+from plugbay.app._news import News
 from plugbay.app._runners import make_runners
 from plugbay.app._server_tls import keep_fresh, server_tls
 from plugbay.app._shared_memory import remove_shared
-from plugbay.app._swap_counts import SwapCounts
 from plugbay.app._trace_key import RevokedTraces, make_trace_key
 from plugbay.app._trust import read_trust
 from plugbay.app._worker import WorkerOptions
@@ -40,7 +40,6 @@ from plugbay.app.check import Trials, check_extras, check_isolation, make_layers
 from plugbay.artifacts import ArtifactStore, SignatureLayer, Upkeep, Uploader, Validator, sweep
 from plugbay.control import (
     Coordinator,
-    Deliver,
     Greeting,
     LinkServer,
     PluginOperations,
@@ -49,12 +48,9 @@ from plugbay.control import (
     StreamLink,
     WorkerPool,
 )
-from plugbay.kernel import Conflict
 from plugbay.observability import (
     ChangeMetrics,
-    Check,
     EventMetrics,
-    HealthReport,
     Logs,
     PluginFigures,
     Probes,
@@ -80,8 +76,8 @@ class Supervisor:
     def __init__(self, settings: Settings, config: Path | None, ready_file: Path | None) -> None:
         check_extras(settings)
         self.settings, self._config, self._ready_file = settings, config, ready_file
-        self.data = _prepare(Path(settings.data_dir).absolute())
-        self._lock = _lock(self.data)
+        self.data = prepare(Path(settings.data_dir).absolute())
+        self._held, self._notice = hold(self.data), WorkersNotice(self.data)
         self.logs = Logs(fd=2, format=settings.log.format, level=settings.log.level)
         self.clock, self.registry = SystemClock(), Registry()
         self.registry.add(ProcessCollector("supervisor", started=self.clock.time()))
@@ -111,9 +107,14 @@ class Supervisor:
             self.clock,
             tell=self.journal.tell,
         )
-        self.announcements = Announcements(self._spread)
-        self.change_metrics = ChangeMetrics(self.registry)
-        self.swap_counts = SwapCounts(self.change_metrics)
+        self.news = News(
+            self.journal,
+            self.trail,
+            self.hearing,
+            ChangeMetrics(self.registry),
+            operation=lambda id: self.coordinator.ledger.get(id),
+            workers_changed=lambda: self._notice.leave(self.workers.processes.values()),
+        )
         self._trace_key = make_trace_key(self.data)
         randomness = random.SystemRandom()
         self.coordinator = Coordinator(
@@ -121,7 +122,7 @@ class Supervisor:
             ArtifactCatalog(self.artifacts, self.environments),
             clock=self.clock,
             randomness=randomness,
-            publish=self._publish,
+            publish=self.news.publish,
             heard=self.hearing,
         )
         self.hearing.roster = self.coordinator.roster
@@ -129,7 +130,7 @@ class Supervisor:
             settings.mcp,
             self.data,
             settings.log,
-            publish=self._hear_mcp,
+            publish=self.news.mcp,
             metrics=self.hearing.metrics,
             randomness=randomness,
         )
@@ -146,7 +147,7 @@ class Supervisor:
             self.coordinator,
             clock=self.clock,
             randomness=randomness,
-            publish=self._publish,
+            publish=self.news.publish,
         )
         self._links = LinkServer(self._link_path, self._attach)
         tls = settings.admin.tls
@@ -154,16 +155,15 @@ class Supervisor:
         self._admin_socket = open_listener(settings.admin.address)
         self._metrics_socket = open_listener(settings.metrics.address)
         self.stopping = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
 
     async def run(self, started: Callable[[], Awaitable[None]]) -> None:
         """Serve, and call `started` when all is up. Raises `PlugbayError` if it cannot start."""
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stopping.set)
+            asyncio.get_running_loop().add_signal_handler(number, self.stopping.set)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.logs.close)
-            stack.callback(self._lock.close)
+            stack.callback(self._held.close)
             stack.callback(self.database.close)
             stack.callback(self.audit.anchor)
             stack.push_async_callback(self.trail.flush)
@@ -175,7 +175,7 @@ class Supervisor:
             self._announce()
             await self.stopping.wait()
             _log.info("stopping: the workers drain")
-            self._notice_file().unlink(missing_ok=True)
+            self._notice.remove()
         if not self.workers.processes:
             remove_shared(self.data)
 
@@ -187,7 +187,7 @@ class Supervisor:
         await sweep(self.artifacts)
         await asyncio.to_thread(self.environments.prepare)
         await ensure_user(self.database, self.data, self.clock)
-        alive = _workers_alive(self._notice_file())
+        alive = self._notice.alive()
         self.listeners.claim(shared=alive)
         stack.callback(self.listeners.close)
         await self.coordinator.start()
@@ -214,7 +214,7 @@ class Supervisor:
         self._spawn(self.audit.run(), "audit anchor")
         self._spawn(self.trail.run(), "audit trail")
         self._spawn(self.hearing.collect(), "metrics")
-        self._spawn(self._recover(), "recover")
+        self._spawn(self.validator.recover(), "recover")
         self._spawn(tidy(self.environments, self.artifacts), "environments")
         roster = self.coordinator.roster
         await roster.until(lambda: len(roster.ready()) >= size, READY_SECONDS)
@@ -222,12 +222,7 @@ class Supervisor:
         if self._config is not None:
             self._spawn(self.files.follow(self._config), "settings")
 
-    async def _recover(self) -> None:
-        """Validate what was uploaded and not judged when the supervisor before this one ended."""
-        await self.validator.recover()
-
     def _make_admin(self) -> Any:
-        settings = self.settings
         return create_admin(
             Services(
                 database=self.database,
@@ -246,64 +241,20 @@ class Supervisor:
                 validator=self.validator,
                 upkeep=Upkeep(self.artifacts, self.uploads, self.validator),
             ),
-            admin_options(settings, self._trace_key, RevokedTraces(self.data)),
+            admin_options(self.settings, self._trace_key, RevokedTraces(self.data)),
         )
 
     def _make_probes(self) -> Probes:
-        return Probes(metrics=self._render, health=self._health, ready=self._ready)
+        condition = Condition(self.coordinator.roster, lambda: self.files.problem)
+        return Probes(metrics=self._render, health=condition.health, ready=condition.ready)
 
     def _render(self, content_type: str) -> bytes:
         families = self.hearing.metrics.collect(self.registry.collect())
         return render_prometheus(families, content_type=content_type)
 
-    def _health(self) -> HealthReport:
-        checks = dict(self._ready().checks)
-        checks["settings"] = Check(not self.files.problem, self.files.problem)
-        return HealthReport(checks)
-
-    def _ready(self) -> HealthReport:
-        sessions = self.coordinator.roster.sessions
-        serving = [session for session in sessions.values() if session.ready]
-        return HealthReport({"workers": Check(bool(serving), "" if serving else "none is ready")})
-
     async def _attach(self, link: StreamLink, greeting: Greeting) -> None:
         self.listeners.take(greeting.worker, greeting.fds)
         await self.coordinator.attach(link)
-
-    def _publish(self, topic: str, data: dict[str, Any]) -> None:
-        self.journal.publish(topic, data)
-        if topic == "operation.changed":
-            operation = self.coordinator.ledger.get(str(data["operation"]))
-            self.swap_counts.look(operation)
-            self.trail.look(operation)
-            self.announcements.look(operation)
-        elif topic == "worker.ended":
-            self.change_metrics.worker_replaced("ended")
-            self.hearing.metrics.retire(str(data["worker"]))
-        elif topic == "plugin.rollback-refused":
-            self.trail.rollback_refused(data["plugin"], data["operation"], data["detail"])
-        elif topic == "plugin.restarted":
-            self.change_metrics.plugin_restarted(str(data["plugin"]), "failed")
-        if topic.startswith("worker."):
-            self._note_workers()
-        self.announcements.trouble(topic, data)
-
-    def _spread(self, topic: str, data: dict[str, Any]) -> None:
-        """Show what has become of a plugin, and tell the plugins that listen."""
-        self.journal.publish(topic, data)
-        self.hearing.publish(topic, GATEWAY, data)
-
-    def _hear_mcp(self, topic: str, data: dict[str, Any]) -> None:
-        """What becomes of MCP servers: for whoever follows events, and for the plugins."""
-        if topic != STDERR:  # a line of a server's log, which only plugins want
-            self._publish(topic, data)
-        if self.hearing.roster is not None:
-            self.hearing.roster.broadcast(Deliver(topic=topic, source="mcp", data=data))
-
-    def _note_workers(self) -> None:
-        """Leave word which workers run, for a supervisor that has to take them over."""
-        pids = list(self.workers.processes.values())
-        write_atomically(self._notice_file(), json.dumps(pids).encode())
 
     def _announce(self) -> None:
         if self._ready_file is not None:
@@ -324,7 +275,7 @@ class Supervisor:
     def _worker_options(self) -> WorkerOptions:
         settings = self.settings
         return WorkerOptions(
-            workers=self.settings.workers or os.cpu_count() or 1,
+            workers=settings.workers or os.cpu_count() or 1,
             addresses=tuple(listener.address for listener in settings.listeners),
             data_dir=str(self.data),
             link=str(self._link_path),
@@ -336,49 +287,14 @@ class Supervisor:
             tracing=settings.tracing,
         )
 
-    def _notice_file(self) -> Path:
-        return self.data / "run" / "workers.json"
-
     @property
     def _link_path(self) -> Path:
         return self.data / "run" / "control.sock"
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
     async def _end_tasks(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _prepare(data: Path) -> Path:
-    for folder in (data, data / "run", data / "secrets"):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return data
-
-
-def _lock(data: Path) -> Any:
-    """Keep a second supervisor out of the data directory. Raises `Conflict`."""
-    file = (data / "run" / "lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise Conflict(f"a gateway is running on {data} already; stop it first") from None
-    return file
-
-
-def _workers_alive(notice: Path) -> bool:
-    """Whether a worker of an earlier supervisor still runs."""
-    try:
-        pids = [int(pid) for pid in json.loads(notice.read_text())]
-    except (OSError, ValueError, TypeError):
-        return False
-    return any(b"plugbay.app.worker" in _command_of(pid) for pid in pids)
-
-
-def _command_of(pid: int) -> bytes:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""

@@ -5,7 +5,6 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import random
 import secrets
@@ -17,7 +16,8 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from plugbay.app._blame import BlameFile, describe
+from plugbay.app._blame import BlameFile
+from plugbay.app._blocks import Blocks
 from plugbay.app._clock import SystemClock
 from plugbay.app._hosts import Listening, WorkerHosts
 from plugbay.app._log_relay import LogRelay
@@ -50,13 +50,12 @@ from plugbay.observability import (
     SlotMetrics,
     open_traces,
 )
-from plugbay.runtimes import Blocked, PythonRuntime, Watchdog
+from plugbay.runtimes import PythonRuntime, Watchdog
 from plugbay.runtimes.goso import GosoRuntime
 from plugbay.runtimes.process import ProcessRuntime
 from plugbay.sdk import Response
 from plugbay.settings import ListenerSettings, LogSettings, PolicySettings, TraceSettings
 
-_log = logging.getLogger("plugbay.worker")
 AUDIT_AFTER = (1.0, 4.0)
 """Seconds from the end of a generation to the first look at what it has left, and to the next."""
 
@@ -118,12 +117,11 @@ class Worker:
         self.relay = LogRelay(self._report_from_thread)
         self.blame = BlameFile(Path(options.data_dir) / "run", options.worker)
         self.watchdog = Watchdog(
-            self._blocked,
+            Blocks(options.policy, self.clock, self.agent).seen,
             threshold=options.policy.block_threshold,
             hanging=self.blame.leave,
             hang=options.policy.hang_seconds,
         )
-        self._blocks: dict[str, list[float]] = {}
 
     async def run(self) -> None:
         """Serve until the supervisor or a signal says stop."""
@@ -247,30 +245,6 @@ class Worker:
         self.use.look({slot.plugin: slot.pids for slot in slots})
         self.use.shared(self.shared.sizes())
         return self.registry.snapshot()
-
-    def _blocked(self, blocked: Blocked) -> None:
-        """The loop was blocked: report whose fault it was, and take the plugin out by policy."""
-        if not blocked.plugin:
-            _log.warning("the gateway itself %s", describe(blocked))
-            return
-        policy, now, plugin = self.options.policy, self.clock.monotonic(), blocked.plugin
-        reason = describe(blocked)
-        self.agent.report(
-            PluginEvent(
-                kind="blocked",
-                plugin=plugin,
-                generation=blocked.generation,
-                detail=reason,
-                data={"seconds": blocked.seconds},
-            )
-        )
-        recent = [at for at in self._blocks.get(plugin, []) if now - at < policy.block_window]
-        self._blocks[plugin] = recent = [*recent, now]
-        if policy.blocks_to_quarantine and len(recent) >= policy.blocks_to_quarantine:
-            del self._blocks[plugin]
-            reason += f", and {len(recent)} times within {policy.block_window:g} s"
-            work = self.agent.caretaker.blame(plugin, reason, quarantine=True)
-            self.agent.tasks.spawn(work, name=f"quarantine {plugin}")
 
     def _report_from_thread(self, event: PluginEvent) -> None:
         """The link is the loop's own; a loop that has closed has nobody to tell."""
