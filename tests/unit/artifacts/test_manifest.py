@@ -156,10 +156,17 @@ def test_a_typo_is_guessed(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_the_entry_of_another_runtime_is_its_own_affair(bench: Bench, tmp_path: Path) -> None:
-    text = GOOD.replace('"python"', '"process"').replace("plugbay_hello:Hello", "bin/hello")
+    text = GOOD.replace('"python"', '"goso"').replace("plugbay_hello:Hello", "New")
     artifact = bench.check(make_wheel(tmp_path, manifest=text))
     assert [(finding.pointer) for finding in artifact.findings] == ["/runtime"]
     assert artifact.layers[2].result == "failed"
+
+
+def test_a_wheel_in_a_process_of_its_own_is_entered_by_its_class(
+    bench: Bench, tmp_path: Path
+) -> None:
+    text = GOOD.replace('"python"', '"process"').replace("plugbay_hello:Hello", "bin/hello")
+    assert [found.pointer for found in findings(bench, tmp_path, text)] == ["/entry"]
 
 
 @pytest.mark.parametrize("version", ["1.0", "v1.0.0", "1.0.0.0"])
