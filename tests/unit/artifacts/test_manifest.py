@@ -155,8 +155,8 @@ def test_a_typo_is_guessed(bench: Bench, tmp_path: Path) -> None:
     assert finding.remedy == "did you mean 'summary'?"
 
 
-def test_the_entry_of_another_runtime_is_its_own_affair(bench: Bench, tmp_path: Path) -> None:
-    text = GOOD.replace('"python"', '"goso"').replace("plugbay_hello:Hello", "New")
+def test_a_wheel_is_for_no_other_runtime(bench: Bench, tmp_path: Path) -> None:
+    text = GOOD.replace('"python"', '"goso"')
     artifact = bench.check(make_wheel(tmp_path, manifest=text))
     assert [(finding.pointer) for finding in artifact.findings] == ["/runtime"]
     assert artifact.layers[2].result == "failed"
