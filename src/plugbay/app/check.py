@@ -95,21 +95,18 @@ class Trials:
         """Try a wheel where it says that it runs: in process, or in its environment."""
         if manifest.runtime == "process" and self.environments is not None:
             environment = await asyncio.to_thread(self.environments.of, payload)
-            return await try_process(
-                payload,
-                manifest,
-                limits=self.limits,
-                config=manifest.config,
-                policy=self.policy,
-                data=self.data,
-                environment=environment,
-            )
+            return await self._apart(payload, manifest, environment)
         return await run_trial(
             payload, manifest, limits=self.limits, policy=self.policy, data=self.data
         )
 
     async def executable(self, payload: Path, manifest: Manifest, /) -> TrialReport:
         """Try a program."""
+        return await self._apart(payload, manifest, None)
+
+    async def _apart(
+        self, payload: Path, manifest: Manifest, environment: Path | None
+    ) -> TrialReport:
         return await try_process(
             payload,
             manifest,
@@ -117,6 +114,7 @@ class Trials:
             config=manifest.config,
             policy=self.policy,
             data=self.data,
+            environment=environment,
         )
 
     async def shared_object(self, payload: Path, manifest: Manifest, /) -> TrialReport:

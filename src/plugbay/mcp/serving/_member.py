@@ -11,12 +11,13 @@ import msgspec
 
 from plugbay.kernel import PlugbayError
 from plugbay.mcp._child import exit_code
-from plugbay.mcp._codec import INTERNAL_ERROR, Malformed, decode, encode, find_id, read_envelope
-from plugbay.mcp._framing import TooLong
+from plugbay.mcp._codec import decode, encode
 from plugbay.mcp.serving._json import as_object
+from plugbay.mcp.serving._lines import messages
 
 if TYPE_CHECKING:
     from plugbay.mcp._codec import Envelope
+    from plugbay.mcp._framing import TooLong
     from plugbay.mcp.serving._backend import MakeBackend
 
 _log = logging.getLogger("plugbay.mcp")
@@ -129,20 +130,11 @@ class FederationMember:
 
     async def hear(self, lines: list[bytes | TooLong]) -> None:
         """Take what the server says."""
-        for line in lines:
-            if isinstance(line, TooLong):
-                id = find_id(line.head, line.tail)
-                error = {"code": INTERNAL_ERROR, "message": f"a message of {line.size} bytes"}
-                line = encode({"jsonrpc": "2.0", "id": id, "error": error})
-            try:
-                envelope = read_envelope(line)
-            except Malformed:
-                _log.warning("%s wrote no JSON-RPC message, dropped: %.200r", self.name, line)
-                continue
+        for raw, envelope in messages(lines, self.name):
             if envelope.kind in ("response", "error"):
-                await self._answer(line, envelope)
+                await self._answer(raw, envelope)
             else:
-                await self._listener.said(self, line, envelope)
+                await self._listener.said(self, raw, envelope)
 
     async def gone(self, code: int) -> None:
         """Its process has ended."""

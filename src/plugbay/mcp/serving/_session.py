@@ -12,14 +12,10 @@ from typing import TYPE_CHECKING
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._child import exit_code
 from plugbay.mcp._codec import (
-    INTERNAL_ERROR,
     INVALID_REQUEST,
-    Malformed,
-    find_id,
-    read_envelope,
 )
-from plugbay.mcp._framing import TooLong
 from plugbay.mcp.serving._json import as_object, params_of
+from plugbay.mcp.serving._lines import messages
 from plugbay.mcp.serving._stream import Stream
 
 if TYPE_CHECKING:
@@ -27,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from plugbay.mcp._codec import Envelope, Id
+    from plugbay.mcp._framing import TooLong
     from plugbay.mcp.serving._backend import MakeBackend
 
 _log = logging.getLogger("plugbay.mcp")
@@ -113,16 +110,8 @@ class Session:
 
     async def hear(self, lines: list[bytes | TooLong]) -> None:
         """Take lines of the server to the responses that they belong to."""
-        for line in lines:
-            if isinstance(line, TooLong):
-                self._too_long(line)
-                continue
-            try:
-                envelope = read_envelope(line)
-            except Malformed:
-                _log.warning("the server wrote no JSON-RPC message, dropped: %.200r", line)
-                continue
-            stream = self._route(line, envelope)
+        for raw, envelope in messages(lines):
+            stream = self._route(raw, envelope)
             if stream is not None and stream.full and not await stream.room(PATIENCE):
                 self.left(stream)
 
@@ -181,12 +170,6 @@ class Session:
         if len(open_) == 1:
             return open_[0]
         return self._listener or (open_[-1] if open_ else None)
-
-    def _too_long(self, line: TooLong) -> None:
-        text = f"Internal error: a message of {line.size} bytes is longer than the gateway takes"
-        id = find_id(line.head, line.tail)
-        if self._settle(id, error_answer(id, INTERNAL_ERROR, text)) is None:
-            self.dropped += 1
 
     def _abandon(self, code: int, text: str) -> None:
         after = round(self.backend.retry_after * 1000)

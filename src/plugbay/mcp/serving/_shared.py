@@ -17,14 +17,15 @@ import msgspec
 from plugbay.kernel import PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._child import exit_code
-from plugbay.mcp._codec import INTERNAL_ERROR, Malformed, encode, find_id, read_envelope
-from plugbay.mcp._framing import TooLong
+from plugbay.mcp._codec import encode
+from plugbay.mcp.serving._lines import messages
 from plugbay.mcp.serving._stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from plugbay.mcp._codec import Envelope, Id
+    from plugbay.mcp._framing import TooLong
     from plugbay.mcp.serving._backend import Backend, MakeBackend
 
 _log = logging.getLogger("plugbay.mcp")
@@ -118,19 +119,11 @@ class Shared:
 
     async def hear(self, lines: list[bytes | TooLong]) -> None:
         """Take lines of the server to the responses that they belong to."""
-        for line in lines:
-            if isinstance(line, TooLong):
-                self._too_long(line)
-                continue
-            try:
-                envelope = read_envelope(line)
-            except Malformed:
-                _log.warning("the server wrote no JSON-RPC message, dropped: %.200r", line)
-                continue
+        for raw, envelope in messages(lines):
             if envelope.kind in ("response", "error"):
-                self._answer(line, envelope)
+                self._answer(raw, envelope)
             else:
-                await self._said(line, envelope)
+                await self._said(raw, envelope)
 
     async def gone(self, code: int) -> None:
         """The process has ended: answer for it."""
@@ -193,15 +186,6 @@ class Shared:
                 number = _VALUE.decode(holder[key])
                 return self._asked.get(number) if isinstance(number, int) else None
         return None
-
-    def _too_long(self, line: TooLong) -> None:
-        id = find_id(line.head, line.tail)
-        asked = self._asked.pop(id, None) if isinstance(id, int) else None
-        if asked is None:
-            self.dropped += 1
-            return
-        text = f"Internal error: a message of {line.size} bytes is longer than the gateway takes"
-        asked.stream.end(error_answer(asked.stream.id, INTERNAL_ERROR, text))
 
     def _abandon(self, text: str, facts: dict[str, Any]) -> None:
         after = 0.0 if self._backend is None else self._backend.retry_after
