@@ -62,6 +62,7 @@ class Scenario:
         self.world, self.random = world, world.random
         self.accepted: dict[str, Change] = {}
         self.finished: dict[str, OperationState] = {}
+        self.asked_all = False
 
     def begin(self) -> None:
         """Let them loose."""
@@ -84,6 +85,7 @@ class Scenario:
         for number in range(changes):
             await asyncio.sleep(self.random.random() ** 2 * 12)
             await self._ask(self._change(), f"change {number}")
+        self.asked_all = True
 
     async def _ask(self, change: Change, key: str) -> None:
         """Submit until it is taken or refused; then, mostly, see it to its end."""
@@ -204,6 +206,8 @@ class Scenario:
         world, coordinator = self.world, self.world.coordinator
         if coordinator is None:
             return "no supervisor"
+        if not self.asked_all:
+            return "the operator has more to ask"
         left = [o.id for o in world.disk.operations.values() if not o.finished]
         if left or coordinator.ledger.unconcluded():
             return f"operations {left}"
