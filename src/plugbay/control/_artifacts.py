@@ -60,7 +60,7 @@ class Artifacts:
         lacks: dict[str, str] = {}
         for spec in drafted.plugins():
             old = desired.plugins.get(spec.id)
-            if old is None or old.instance != spec.instance:
+            if old is None or not old.enabled or old.instance != spec.instance:
                 what = await self._catalog.check(spec)
                 if what:
                     lacks[spec.id] = what

@@ -538,6 +538,18 @@ def test_what_cannot_be_made_fails_its_operation_alone(quiet: Quiet) -> None:
     quiet.tell(story)
 
 
+def test_what_was_exchanged_while_disabled_gets_its_environment(quiet: Quiet) -> None:
+    async def story() -> None:
+        await quiet.do(Enable(plugin="cache", digest="cache-1.0", runtime="process"))
+        await quiet.do(Disable(plugin="cache"))
+        await quiet.do(Swap(plugin="cache", digest="cache-2.0"))
+        back = await quiet.do(Enable(plugin="cache"))
+        assert back.steps["supervisor"].detail == "the environment of cache-2.0"
+        assert back.state is S.SUCCEEDED
+
+    quiet.tell(story)
+
+
 def test_a_worker_that_stops_tells_what_it_has_counted(quiet: Quiet) -> None:
     async def story() -> None:
         worker = quiet.worker()
