@@ -183,11 +183,15 @@ def test_a_plugin_that_refuses_everybody_locks_no_administrator_out(
     assert get(gateway.address, "/plugins/status").status == 403
     assert client.ask("GET", "/status")[0] == 200
     wait_for("its refusals are counted", lambda: own(client, tyrant, "refused_total"), seconds=20)
-    said = client.ask("GET", f"/{tyrant}/status")[1]
-    assert said["resource_use"]["totals"]["answered"] >= 2
-    assert said["resource_use"]["totals"]["task_failures"] == 2
-    assert said["resource_use"]["totals"]["memory_bytes"] is None
-    assert said["resource_use"]["totals"]["worker_memory_bytes"] > 1 << 20
+
+    def totals() -> dict[str, Any]:
+        return dict(client.ask("GET", f"/{tyrant}/status")[1]["resource_use"]["totals"])
+
+    # Each worker tells its own once a second.
+    wait_for("both are in the totals", lambda: totals()["answered"] >= 2, seconds=20)
+    wait_for("so are the tasks of both", lambda: totals()["task_failures"] == 2, seconds=20)
+    assert totals()["memory_bytes"] is None
+    assert totals()["worker_memory_bytes"] > 1 << 20
     done(client.ask("POST", f"/{tyrant}/stop"))
     assert get(gateway.address).status == 200
     behind = get(gateway.address, "/plugins/status")

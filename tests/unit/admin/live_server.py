@@ -33,7 +33,7 @@ from plugbay.artifacts import (
     Uploader,
     Validator,
 )
-from plugbay.observability import History
+from plugbay.observability import History, Merged, PluginFigures, Registry
 from plugbay.runtimes import run_trial
 from plugbay.storage import Database
 
@@ -62,6 +62,7 @@ async def serve(path: Path) -> None:
         journal=journal,
         logs=RecentLogs(),
         traffic=History(clock),
+        figures=PluginFigures(Merged(), Registry()),
         operations=cluster.operations,
     )
     app = create_admin(services, AdminOptions(heartbeat=0.1))
