@@ -30,12 +30,13 @@ BATCH = 2_000
 class Exchange:
     """What a chain touches of an exchange, and no more."""
 
-    __slots__ = ("cancelled", "entered", "plugin_seconds")
+    __slots__ = ("cancelled", "entered", "plugin_seconds", "request")
 
     def __init__(self) -> None:
         self.cancelled = False
         self.entered = 0
         self.plugin_seconds = 0.0
+        self.request: Request | None = None
 
 
 def batch(plugins: list[object]) -> Callable[[], float]:
