@@ -176,11 +176,13 @@ class Http:
 
     async def one(self, id: int, message: str = "hello") -> None:
         """Make one call."""
+        await self._renew()
         answer = await self._ask(*self.spare[0], call(id, self.tool, message))
         assert answer["id"] == id
 
     async def many(self, count: int) -> None:
         """Make calls, 16 in flight."""
+        await self._renew()
         ids = iter(range(count))
 
         async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -195,6 +197,10 @@ class Http:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    async def _renew(self) -> None:
+        """Connect again what the server has closed while others were measured."""
+        self.spare = [await self._connect() if one[0].at_eof() else one for one in self.spare]
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(self.host, int(self.port), limit=LONGEST)
