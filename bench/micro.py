@@ -12,16 +12,14 @@ import argparse
 import asyncio
 import gc
 import itertools
-import os
 import random
-import re
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
+from bench._cachegrind import instructions
 from bench._hooks import ApiKey, Count, Mark, SystemClock, members
 from bench._rig import describe, need, spread, table
 from plugbay.gateway import (
@@ -181,23 +179,6 @@ async def loop(name: str, count: int) -> None:
     CASES[name]()(count)
 
 
-def instructions(name: str) -> float:
-    """Return the instructions of a request: what `BATCH` more requests add to a run."""
-    return (_counted(name, 2 * BATCH) - _counted(name, BATCH)) / BATCH
-
-
-def _counted(name: str, count: int) -> int:
-    command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
-    command += [sys.executable, "-m", "bench.micro", "--case", name, "--count", str(count)]
-    # One seed for hashing and no collector: else two runs are not the same run.
-    env = os.environ | {"PYTHONHASHSEED": "0", "PYTHONMALLOC": "pymalloc"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
-    if found is None:
-        raise RuntimeError(f"valgrind has counted nothing:\n{done.stderr}")
-    return int(found[1].replace(",", ""))
-
-
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -217,7 +198,7 @@ def main() -> int:
         need("valgrind")
         header.append("instructions")
         for row in rows:
-            row.append(f"{instructions(str(row[0])):,.0f}")
+            row.append(f"{instructions('bench.micro', str(row[0]), BATCH):,.0f}")
     table(header, rows)
     return 0
 
