@@ -8,12 +8,16 @@ from plugbay.control._caretaker import CarePolicy as CarePolicy
 from plugbay.control._change import Batch as Batch
 from plugbay.control._change import Change as Change
 from plugbay.control._change import Configure as Configure
+from plugbay.control._change import DeleteMcpFederation as DeleteMcpFederation
+from plugbay.control._change import DeleteMcpServer as DeleteMcpServer
 from plugbay.control._change import DeleteRoute as DeleteRoute
 from plugbay.control._change import DeleteUpstream as DeleteUpstream
 from plugbay.control._change import Disable as Disable
 from plugbay.control._change import Enable as Enable
 from plugbay.control._change import FileSet as FileSet
 from plugbay.control._change import Pin as Pin
+from plugbay.control._change import PutMcpFederation as PutMcpFederation
+from plugbay.control._change import PutMcpServer as PutMcpServer
 from plugbay.control._change import PutRoute as PutRoute
 from plugbay.control._change import PutUpstream as PutUpstream
 from plugbay.control._change import Reload as Reload
@@ -51,7 +55,9 @@ from plugbay.control._operation import OPERATION_TRANSITIONS as OPERATION_TRANSI
 from plugbay.control._operation import Operation as Operation
 from plugbay.control._operation import OperationState as OperationState
 from plugbay.control._operation import Step as Step
+from plugbay.control._plan import KINDS as KINDS
 from plugbay.control._plan import Plan as Plan
+from plugbay.control._ports import Beside as Beside
 from plugbay.control._ports import Catalog as Catalog
 from plugbay.control._ports import Hosts as Hosts
 from plugbay.control._ports import Lent as Lent

@@ -8,6 +8,7 @@ import msgspec
 
 from plugbay.control._model import PluginSpec, RuntimeChoice
 from plugbay.gateway import RouteSpec, UpstreamSpec
+from plugbay.mcp.serving import FederationSpec, McpSpec, ServerSpec
 
 OnError = Literal["open", "closed", "default"]
 
@@ -117,12 +118,38 @@ class DeleteUpstream(Asked, frozen=True, tag="delete-upstream"):
     name: str
 
 
+class PutMcpServer(Asked, frozen=True, tag="put-mcp-server"):
+    """Add or replace an MCP server that the gateway runs. Sessions that are there go on with
+    what they began with."""
+
+    server: ServerSpec
+
+
+class DeleteMcpServer(Asked, frozen=True, tag="delete-mcp-server"):
+    """Delete an MCP server. Refused while routes or federations use it."""
+
+    name: str
+
+
+class PutMcpFederation(Asked, frozen=True, tag="put-mcp-federation"):
+    """Add or replace a federation of MCP servers."""
+
+    federation: FederationSpec
+
+
+class DeleteMcpFederation(Asked, frozen=True, tag="delete-mcp-federation"):
+    """Delete a federation. Refused while routes use it."""
+
+    name: str
+
+
 class FileSet(Asked, frozen=True, tag="file-set"):
     """All that `gateway.toml` manages. What it managed before and does not name is removed."""
 
     plugins: tuple[PluginSpec, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     upstreams: tuple[UpstreamSpec, ...] = ()
+    mcp: McpSpec = McpSpec()
 
 
 Single = (
@@ -139,6 +166,10 @@ Single = (
     | DeleteRoute
     | PutUpstream
     | DeleteUpstream
+    | PutMcpServer
+    | DeleteMcpServer
+    | PutMcpFederation
+    | DeleteMcpFederation
     | FileSet
 )
 
@@ -166,12 +197,16 @@ def keys_of(change: Change) -> tuple[str, ...]:
     """Name what a change is about, for the check of entity tags."""
     if isinstance(change, (Batch, FileSet)):
         return ()
-    if isinstance(change, PutRoute):
-        return (f"routes/{change.route.name}",)
-    if isinstance(change, PutUpstream):
-        return (f"upstreams/{change.upstream.name}",)
-    if isinstance(change, DeleteRoute):
-        return (f"routes/{change.name}",)
-    if isinstance(change, DeleteUpstream):
-        return (f"upstreams/{change.name}",)
-    return (f"plugins/{change.plugin}",)
+    match change:
+        case PutRoute(route=RouteSpec(name=name)) | DeleteRoute(name=name):
+            return (f"routes/{name}",)
+        case PutUpstream(upstream=UpstreamSpec(name=name)) | DeleteUpstream(name=name):
+            return (f"upstreams/{name}",)
+        case PutMcpServer(server=ServerSpec(name=name)) | DeleteMcpServer(name=name):
+            return (f"mcp_servers/{name}",)
+        case (
+            PutMcpFederation(federation=FederationSpec(name=name)) | DeleteMcpFederation(name=name)
+        ):
+            return (f"mcp_federations/{name}",)
+        case _:
+            return (f"plugins/{change.plugin}",)

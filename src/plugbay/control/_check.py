@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import DependencyGraph, Invalid, OrderItem, Problem, order_plugins
+from plugbay.mcp.serving import problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +19,11 @@ def check(desired: Desired, facts: Mapping[str, Facts]) -> None:
     manifests = [facts[spec.digest].manifest for spec in desired.enabled().values()]
     DependencyGraph(manifests).check()
     order_plugins(OrderItem(manifest.id, manifest.order) for manifest in manifests)
-    problems = (*_routes(desired, facts), *_plugins(desired))
+    problems = (
+        *_routes(desired, facts),
+        *_plugins(desired),
+        *problems_of(desired.mcp, tuple(desired.upstreams)),
+    )
     if problems:
         raise Invalid(
             "; ".join(f"{problem.pointer[1:]} {problem.detail}" for problem in problems),
@@ -27,13 +32,15 @@ def check(desired: Desired, facts: Mapping[str, Facts]) -> None:
 
 
 def _routes(desired: Desired, facts: Mapping[str, Facts]) -> Iterator[Problem]:
+    upstreams = {*desired.upstreams}
+    mcp = {*upstreams, *desired.mcp.names}
     for name, route in desired.routes.items():
         at = f"/routes/{name}"
-        upstream = route.upstream or route.mcp
+        upstream, there = (route.mcp, mcp) if route.mcp else (route.upstream, upstreams)
         if len(route.leads) != 1:
             yield Problem(at, "names several or none", expected="one of upstream, plugin and mcp")
-        elif upstream and upstream not in desired.upstreams:
-            known = ", ".join(sorted(desired.upstreams)) or "none is there"
+        elif upstream and upstream not in there:
+            known = ", ".join(sorted(there)) or "none is there"
             key = "upstream" if route.upstream else "mcp"
             yield Problem(f"{at}/{key}", "does not exist", expected=known, found=upstream)
         elif route.plugin and route.plugin not in desired.plugins:

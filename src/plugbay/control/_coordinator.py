@@ -11,6 +11,7 @@ from plugbay.control._conclusion import Conclusions
 from plugbay.control._execution import Execution, Patience
 from plugbay.control._ledger import Ledger
 from plugbay.control._operation import Operation, OperationState
+from plugbay.control._ports import Nothing
 from plugbay.control._probation import Probation
 from plugbay.control._roster import Roster
 from plugbay.control._tasks import Tasks
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from plugbay.control._change import Change
     from plugbay.control._model import Desired
-    from plugbay.control._ports import Catalog, Link
+    from plugbay.control._ports import Beside, Catalog, Link
     from plugbay.control._session import Session
     from plugbay.control._store import Store
     from plugbay.kernel import Clock, Randomness
@@ -48,6 +49,7 @@ class Coordinator:
         randomness: Randomness,
         publish: Publish = lambda topic, data: None,
         patience: Patience | None = None,
+        beside: Beside | None = None,
         heard: Callable[[Session, say.Message], None] = lambda session, message: None,
         admit: Callable[[say.Hello], bool] = lambda hello: True,
     ) -> None:
@@ -64,6 +66,7 @@ class Coordinator:
         self.execution = Execution(
             store,
             catalog,
+            beside or Nothing(),
             clock=clock,
             randomness=randomness,
             patience=self._patience,
@@ -172,8 +175,8 @@ class Coordinator:
         return bool(operation.revision and sessions) and done
 
     def version_of(self, key: str) -> int:
-        """Return the revision that last changed `plugins/<id>`, `routes/<name>` or
-        `upstreams/<name>`: its entity tag. 0 if it is not there."""
+        """Return the revision that last changed `plugins/<id>`, `routes/<name>` or the like: its
+        entity tag. 0 if it is not there."""
         return self.execution.version_of(key)
 
     # What the roster asks and tells ----------------------------------------------------------

@@ -9,7 +9,7 @@ from plugbay.control import _change as ask
 from plugbay.control._check import check
 from plugbay.control._model import Desired, Pinned, PluginSpec
 from plugbay.control._pin import refuse_move
-from plugbay.control._plan import Plan, has, touched, waits
+from plugbay.control._plan import KINDS, Plan, has, touched, waits
 from plugbay.kernel import ConfigVersion, Conflict, DependencyGraph, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -66,8 +66,10 @@ class _Draft:
         now: float,
     ) -> None:
         self._base = desired
-        self._plugins, self._routes = dict(desired.plugins), dict(desired.routes)
-        self._upstreams, self._origins = dict(desired.upstreams), dict(desired.origins)
+        self._plugins, self._origins = dict(desired.plugins), dict(desired.origins)
+        self._simple: dict[str, dict[str, Any]] = {
+            kind: dict(getattr(desired, kind)) for kind in KINDS if kind != "plugins"
+        }
         self._books, self._facts, self._author, self._now = books, facts, author, now
         self._configs: list[tuple[str, ConfigVersion]] = []
 
@@ -97,16 +99,22 @@ class _Draft:
                 self._pin(change.plugin, Pinned(by=self._author, at=self._now, why=change.why))
             case ask.Unpin():
                 self._pin(change.plugin, None)
-            case ask.PutRoute():
-                self._guard(f"routes/{change.route.name}")
-                self._routes[change.route.name] = change.route
+            case ask.PutRoute(route=route):
+                self._set("routes", route.name, route)
+            case ask.PutUpstream(upstream=upstream):
+                self._set("upstreams", upstream.name, upstream)
+            case ask.PutMcpServer(server=server):
+                self._set("mcp_servers", server.name, server)
+            case ask.PutMcpFederation(federation=federation):
+                self._set("mcp_federations", federation.name, federation)
             case ask.DeleteRoute():
-                self._delete("routes", self._routes, change.name)
-            case ask.PutUpstream():
-                self._guard(f"upstreams/{change.upstream.name}")
-                self._upstreams[change.upstream.name] = change.upstream
+                self._delete("routes", change.name)
             case ask.DeleteUpstream():
-                self._delete("upstreams", self._upstreams, change.name)
+                self._delete("upstreams", change.name)
+            case ask.DeleteMcpServer():
+                self._delete("mcp_servers", change.name)
+            case ask.DeleteMcpFederation():
+                self._delete("mcp_federations", change.name)
             case ask.FileSet():
                 self._take_file(change)
 
@@ -115,9 +123,8 @@ class _Draft:
         desired = Desired(
             revision=self._base.revision + 1,
             plugins=self._plugins,
-            routes=self._routes,
-            upstreams=self._upstreams,
             origins=self._origins,
+            **self._simple,
         )
         names = touched(self._base, desired)
         if not names:
@@ -205,14 +212,19 @@ class _Draft:
 
     def _take_file(self, change: ask.FileSet) -> None:
         """Let the file manage what it names, and take away what it does not name any more."""
-        named = {f"plugins/{item.id}" for item in change.plugins}
-        named |= {f"routes/{item.name}" for item in change.routes}
-        named |= {f"upstreams/{item.name}" for item in change.upstreams}
+        simple: dict[str, dict[str, Any]] = {
+            "routes": {one.name: one for one in change.routes},
+            "upstreams": {one.name: one for one in change.upstreams},
+            "mcp_servers": {one.name: one for one in change.mcp.servers},
+            "mcp_federations": {one.name: one for one in change.mcp.federations},
+        }
+        named = {f"{kind}/{name}" for kind, found in simple.items() for name in found}
+        named |= {f"plugins/{item.id}" for item in change.plugins}
         for key in [key for key, origin in self._origins.items() if origin == "file"]:
             if key not in named:
                 self._drop(key)
-        self._routes |= {route.name: route for route in change.routes}
-        self._upstreams |= {upstream.name: upstream for upstream in change.upstreams}
+        for kind, found in simple.items():
+            self._simple[kind].update(found)
         for item in change.plugins:
             self._take_plugin(item)
         self._origins |= dict.fromkeys(named, _FILE)
@@ -235,8 +247,9 @@ class _Draft:
         kind, _, name = key.partition("/")
         if kind == "plugins":
             refuse_move(self._spec(name), "")
-        place: dict[str, Any] = getattr(self, f"_{kind}")
-        place.pop(name, None)
+            del self._plugins[name]
+        else:
+            del self._simple[kind][name]
         del self._origins[key]
 
     def _versioned(self, spec: PluginSpec, digest: str) -> PluginSpec:
@@ -273,11 +286,15 @@ class _Draft:
         self._guard(f"plugins/{spec.id}")
         self._plugins[spec.id] = spec
 
-    def _delete(self, kind: str, place: dict[str, Any], name: str) -> None:
-        if name not in place:
+    def _set(self, kind: str, name: str, spec: object) -> None:
+        self._guard(f"{kind}/{name}")
+        self._simple[kind][name] = spec
+
+    def _delete(self, kind: str, name: str) -> None:
+        if name not in self._simple[kind]:
             raise NotFound(f"there is nothing called {kind}/{name}")
         self._guard(f"{kind}/{name}")
-        del place[name]
+        del self._simple[kind][name]
 
     def _guard(self, key: str) -> None:
         if self._origins.get(key) == "file":

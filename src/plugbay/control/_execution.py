@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from plugbay.control._ledger import Ledger
     from plugbay.control._operation import Operation
     from plugbay.control._plan import Plan
-    from plugbay.control._ports import Catalog
+    from plugbay.control._ports import Beside, Catalog
     from plugbay.control._probation import Probation
     from plugbay.control._roster import Roster
     from plugbay.control._store import Store
@@ -53,6 +53,7 @@ class Execution:
         self,
         store: Store,
         catalog: Catalog,
+        beside: Beside,
         *,
         clock: Clock,
         randomness: Randomness,
@@ -68,7 +69,7 @@ class Execution:
         self._conclusions, self._probation = conclusions, probation
         self._boot = f"{int(randomness.random() * 2**32):08x}"
         self._tickets = 0
-        self.artifacts = Artifacts(catalog)
+        self.artifacts, self._beside = Artifacts(catalog), beside
         self.desired = store.committed()
         """The committed desired state."""
         self._refusals: dict[str, int] = {}
@@ -103,8 +104,8 @@ class Execution:
         return f"{operation}.{self._boot}.{self._tickets}"
 
     def version_of(self, key: str) -> int:
-        """Return the revision that last changed `plugins/<id>`, `routes/<name>` or
-        `upstreams/<name>`: its entity tag. 0 if it is not there."""
+        """Return the revision that last changed `plugins/<id>`, `routes/<name>` or the like: its
+        entity tag. 0 if it is not there."""
         return self.desired.changed.get(key, 0)
 
     async def run(self) -> None:
@@ -133,6 +134,13 @@ class Execution:
         if drafted.lacks:
             self._make_first(id, drafted)
             return
+        try:
+            await self._beside.prepare(drafted.desired)
+            await self._carry_out(id, drafted)
+        finally:
+            await self._beside.settle(self.desired)
+
+    async def _carry_out(self, id: str, drafted: Plan) -> None:
         facts = await self.artifacts.of(drafted.desired)
         sessions = await self._roster.settled(self._patience.workers)
         if not sessions:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 # Not only for type checkers: msgspec resolves these annotations when it decodes a revision.
 from plugbay.gateway import RouteSpec, UpstreamSpec
+from plugbay.mcp.serving import FederationSpec, McpSpec, ServerSpec
 
 if TYPE_CHECKING:
     from plugbay.sdk import Manifest
@@ -72,12 +73,20 @@ class Desired:
     plugins: dict[str, PluginSpec] = field(default_factory=dict[str, PluginSpec])
     routes: dict[str, RouteSpec] = field(default_factory=dict[str, RouteSpec])
     upstreams: dict[str, UpstreamSpec] = field(default_factory=dict[str, UpstreamSpec])
+    mcp_servers: dict[str, ServerSpec] = field(default_factory=dict[str, ServerSpec])
+    mcp_federations: dict[str, FederationSpec] = field(default_factory=dict[str, FederationSpec])
     origins: dict[str, Origin] = field(default_factory=dict[str, Origin])
-    """Who manages `routes/<name>`, `upstreams/<name>` or `plugins/<id>`; what a file manages,
-    the API refuses to change."""
+    """Who manages `routes/<name>`, `plugins/<id>` and the like; what a file manages, the API
+    refuses to change."""
     changed: dict[str, int] = field(default_factory=dict[str, int])
     """The revision at which each of these was last changed: its entity tag."""
 
     def enabled(self) -> dict[str, PluginSpec]:
         """The plugins that are to run."""
         return {id: spec for id, spec in self.plugins.items() if spec.enabled}
+
+    @property
+    def mcp(self) -> McpSpec:
+        """The MCP servers and federations that are to be there."""
+        servers = tuple(self.mcp_servers.values())
+        return McpSpec(servers=servers, federations=tuple(self.mcp_federations.values()))

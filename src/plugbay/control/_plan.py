@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from plugbay.control._model import Desired, PluginSpec
     from plugbay.kernel import ConfigVersion
 
+KINDS = ("plugins", "routes", "upstreams", "mcp_servers", "mcp_federations")
+"""What a desired state holds, by the names of its attributes; keys begin with them."""
 GRACE = 15.0
 """Seconds for cancelled requests to unwind and for a plugin to stop."""
 
@@ -25,7 +27,7 @@ class Plan:
     waits: frozenset[str] = frozenset()
     """Plugins that start only when their old generation has ended."""
     touched: tuple[str, ...] = ()
-    """`plugins/<id>`, `routes/<name>`, `upstreams/<name>`; empty: nothing is to change."""
+    """`plugins/<id>`, `routes/<name>` and the like; empty: nothing is to change."""
     lacks: Mapping[str, str] = field(default_factory=dict[str, str])
     """What must be made before these plugins can run, in words."""
 
@@ -48,7 +50,7 @@ class Plan:
 
 
 def has(desired: Desired, key: str) -> bool:
-    """Whether there is this `plugins/<id>`, `routes/<name>` or `upstreams/<name>`."""
+    """Whether there is this `plugins/<id>`, `routes/<name>` or the like."""
     kind, _, name = key.partition("/")
     return name in getattr(desired, kind)
 
@@ -59,7 +61,7 @@ def touched(old: Desired, new: Desired) -> tuple[str, ...]:
 
 
 def _differences(old: Desired, new: Desired) -> Iterator[str]:
-    for kind in ("plugins", "routes", "upstreams"):
+    for kind in KINDS:
         before, after = getattr(old, kind), getattr(new, kind)
         for name in before.keys() | after.keys():
             if before.get(name) != after.get(name):

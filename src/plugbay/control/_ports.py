@@ -88,6 +88,31 @@ class Hosts(Protocol):
     def lend(self, manifest: Manifest, generation: int) -> Lent: ...
 
 
+class Beside(Protocol):
+    """What the supervisor runs beside the workers, as the desired state says: MCP servers."""
+
+    async def prepare(self, desired: Desired) -> None:
+        """Get ready for this: what workers will reach must be there when they commit.
+
+        Raises `PlugbayError` if that cannot be; nothing that runs is touched.
+        """
+        ...
+
+    async def settle(self, desired: Desired) -> None:
+        """Run this, and nothing else: it is committed, or what was prepared was given up."""
+        ...
+
+
+class Nothing:
+    """`Beside` of a supervisor that runs nothing but workers."""
+
+    async def prepare(self, desired: Desired) -> None:
+        """Nothing is to be done."""
+
+    async def settle(self, desired: Desired) -> None:
+        """Nothing is to be done."""
+
+
 class Catalog(Protocol):
     """The artifacts, as the coordinator sees them."""
 
