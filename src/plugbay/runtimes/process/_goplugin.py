@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from plugbay.kernel import Invalid, Problem, Unavailable
 from plugbay.runtimes.process import _channel as rpc
-from plugbay.runtimes.process._grpc_carrier import GrpcCarrier
 from plugbay.runtimes.process._mutual_tls import NAME, VARIABLE, Identity
 from plugbay.runtimes.process._output import Output
 from plugbay.runtimes.process._plugin_process import CallBroken, PluginProcess
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from plugbay.runtimes.process._folder import Folder
+    from plugbay.runtimes.process._grpc_carrier import GrpcCarrier
     from plugbay.runtimes.process._handshake import Handshake
     from plugbay.runtimes.process._plugin_process import Launch, Log
     from plugbay.runtimes.process._process import Child
@@ -82,6 +82,9 @@ class GoPluginProcess(PluginProcess):
 
     def carry(self, stream: HookStream) -> GrpcCarrier:
         """Carry the frames of a stream, as the method `Stream`."""
+        # Imported here, as all that needs the extra `grpc`.
+        from plugbay.runtimes.process._grpc_carrier import GrpcCarrier
+
         return GrpcCarrier(self.channel, stream)
 
     async def health(self, *, timeout: float = _HEALTH_SECONDS) -> None:
