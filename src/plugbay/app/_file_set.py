@@ -32,20 +32,18 @@ class FileManaged:
         coordinator: Coordinator,
         artifacts: ArtifactStore,
         refused: Callable[[str], None] = lambda why: None,
-        complete: Callable[[Settings], Settings] = lambda settings: settings,
     ) -> None:
         self._coordinator, self._artifacts, self._refused = coordinator, artifacts, refused
-        self._complete = complete
         self.problem = ""
         """Why the file as it is now was not taken; empty if it was."""
 
     async def apply(self, settings: Settings, reason: str) -> None:
-        """Submit the file's routes, upstreams and plugins. Raises `PlugbayError`."""
-        settings = self._complete(settings)
+        """Submit what the file says of desired state. Raises `PlugbayError`."""
         change = FileSet(
             plugins=tuple(self._plugin(entry) for entry in settings.plugins),
             routes=settings.routes,
             upstreams=settings.upstreams,
+            mcp=settings.mcp,
         )
         operation = await self._coordinator.submit(change, actor="file", reason=reason)
         ended = await self._coordinator.wait(operation.id, timeout=WAIT, finished=False)

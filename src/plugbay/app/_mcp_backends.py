@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING, cast
 
 from plugbay.app._references import References
-from plugbay.kernel import Unavailable
-from plugbay.mcp import KeptServer, ServerCommand, crash_breaker
+from plugbay.kernel import BreakerState, Problem, Unavailable
+from plugbay.mcp import KeptServer, ServerCommand, crash_breaker, is_runnable
 from plugbay.mcp.serving import Federation, HttpBackend, ServerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from plugbay.kernel import CircuitBreaker, Clock, Randomness
@@ -22,8 +22,35 @@ PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "LOGNAME", "SHELL", "TERM", "TMPDIR",
 """Variables that a server gets of ours: none that could hold a secret."""
 
 
+def problems_here(spec: McpSpec, known: McpSpec, secrets: Path) -> Iterator[Problem]:
+    """Yield what of `spec` cannot run on this machine now; what `known` has is not looked at."""
+    references = References(secrets)
+    for server in spec.servers:
+        if server in known.servers:
+            continue
+        at = f"/mcp/servers/{server.name}"
+        try:
+            filled = _filled(references, server.env)
+        except KeyError as error:
+            yield Problem(f"{at}/env", f"it refers to what is not there: {error.args[0]}")
+            continue
+        if not is_runnable(server.command, {**_plain(), **filled}, server.directory or None):
+            detail = f"there is no command {server.command!r}"
+            yield Problem(f"{at}/command", detail, "a program that can be run", server.command)
+    for federation in spec.federations:
+        if federation in known.federations:
+            continue
+        for member in federation.members:
+            try:
+                _filled(references, member.headers)
+            except KeyError as error:
+                at = f"/mcp/federations/{federation.name}/members/{member.name}/headers"
+                yield Problem(at, f"it refers to what is not there: {error.args[0]}")
+
+
 class Backends:
-    """Makes backends. All processes of one server share a breaker."""
+    """Makes backends. All processes of one server share a breaker, for as long as its settings
+    stay as they are."""
 
     def __init__(
         self,
@@ -36,18 +63,35 @@ class Backends:
     ) -> None:
         self._references, self._notice = References(secrets), notice
         self._clock, self._randomness = clock, randomness
+        self._servers: dict[str, ServerSpec] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self.change(spec)
+
+    def change(self, spec: McpSpec) -> None:
+        """Make backends of these servers from now on."""
+        kept = self._servers
         self._servers = {server.name: server for server in spec.servers}
-        self._breakers: dict[str, CircuitBreaker] = {
-            server.name: crash_breaker(server.policy, clock) for server in spec.servers
+        self._breakers = {
+            name: self._breakers[name]
+            if kept.get(name) == server
+            else crash_breaker(server.policy, self._clock)
+            for name, server in self._servers.items()
         }
+
+    def broken(self, server: str) -> bool:
+        """Whether the server has crashed so often that it is not started."""
+        breaker = self._breakers.get(server)
+        return breaker is not None and breaker.state is BreakerState.OPEN
 
     def maker(self, spec: ServerSpec | FederationSpec) -> MakeBackend:
         """Return what makes a backend for each session of an endpoint."""
         if isinstance(spec, ServerSpec):
-            return lambda owner: self._server(spec, owner)
-        return lambda owner: self._federation(spec, owner)
+            breaker = self._breakers[spec.name]
+            return lambda owner: self._server(spec, breaker, owner)
+        members = {member.name: self._member(member) for member in spec.members}
+        return lambda owner: Federation(spec, members, owner)
 
-    def _server(self, spec: ServerSpec, owner: Owner) -> KeptServer:
+    def _server(self, spec: ServerSpec, breaker: CircuitBreaker, owner: Owner) -> KeptServer:
         return KeptServer(
             ServerCommand(
                 name=spec.name,
@@ -57,7 +101,7 @@ class Backends:
                 bound=True,
             ),
             spec.policy,
-            self._breakers[spec.name],
+            breaker,
             owner,
             notice=self._notice,
             clock=self._clock,
@@ -65,25 +109,28 @@ class Backends:
             max_message=spec.max_message,
         )
 
-    def _federation(self, spec: FederationSpec, owner: Owner) -> Federation:
-        makers = {member.name: self._member(member) for member in spec.members}
-        return Federation(spec, makers, owner)
-
     def _member(self, member: MemberSpec) -> MakeBackend:
         if member.server:
             return self.maker(self._servers[member.server])
 
         def headers() -> Mapping[str, str]:
-            return self._filled(f"the member {member.name}", member.headers)
+            return self._fill(f"the member {member.name}", member.headers)
 
         return lambda owner: HttpBackend(member.url, headers, owner, self._randomness)
 
     def _environment(self, spec: ServerSpec) -> Mapping[str, str]:
-        plain = {name: os.environ[name] for name in PLAIN if name in os.environ}
-        return {**plain, **self._filled(f"the MCP server {spec.name}", spec.env)}
+        return {**_plain(), **self._fill(f"the MCP server {spec.name}", spec.env)}
 
-    def _filled(self, what: str, values: Mapping[str, str]) -> Mapping[str, str]:
+    def _fill(self, what: str, values: Mapping[str, str]) -> Mapping[str, str]:
         try:
-            return cast("Mapping[str, str]", self._references.fill(dict(values)))
+            return _filled(self._references, values)
         except KeyError as error:
             raise Unavailable(f"{what} refers to what is not there: {error.args[0]}") from None
+
+
+def _plain() -> dict[str, str]:
+    return {name: os.environ[name] for name in PLAIN if name in os.environ}
+
+
+def _filled(references: References, values: Mapping[str, str]) -> Mapping[str, str]:
+    return cast("Mapping[str, str]", references.fill(dict(values)))

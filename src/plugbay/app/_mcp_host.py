@@ -1,7 +1,8 @@
 """The MCP host: the process that runs MCP servers, and serves them over HTTP to the workers.
 
 There is one for all workers, so a session is the same whichever worker its requests come through,
-and it outlives them. What it has to say goes to the supervisor as JSON lines on its output.
+and it outlives them. What it is to run comes as orders on its standard input, a socket; what it has
+to say goes to the supervisor as JSON lines on its output.
 """
 
 # No postponed annotations here: msgspec reads them, so they must be real.
@@ -22,7 +23,8 @@ import msgspec
 from plugbay.app._asgi_server import AsgiServer
 from plugbay.app._clock import SystemClock
 from plugbay.app._mcp_backends import Backends
-from plugbay.mcp.serving import Endpoint, McpSpec
+from plugbay.app._mcp_orders import McpOrder, Orders
+from plugbay.mcp.serving import Endpoint, FederationSpec, McpSpec, ServerSpec
 from plugbay.observability import Logs, McpMetrics, ProcessCollector, Registry
 from plugbay.settings import LogSettings
 
@@ -30,15 +32,43 @@ LINES = 100
 """Lines of servers' logs that plugins are told of between two snapshots."""
 REPORT = 1.0
 """Seconds between snapshots of the metrics."""
+DRAIN = 30.0
+"""Seconds that requests in flight get when their server is removed."""
 
 
 class McpHostOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the host is told when it starts. `fds` are listening sockets by name."""
+    """All that the host is told when it starts."""
 
-    spec: McpSpec
-    fds: dict[str, int]
     data_dir: str
     log: LogSettings
+
+
+class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server or a federation is. `former` counts the sessions that go on with settings
+    from before the last change, `busy` says whether a request is in flight, `resting` that it has
+    crashed so often that it is not started now."""
+
+    sessions: int = 0
+    former: int = 0
+    busy: bool = False
+    resting: bool = False
+
+
+class _Place:
+    """An endpoint, and the server before it. `made` tells what it is made of: of a federation
+    also its members."""
+
+    def __init__(self, endpoint: Endpoint, listener: socket.socket, made: object) -> None:
+        self.endpoint, self.made = endpoint, made
+        self.server = AsgiServer(application(endpoint), listener)
+
+    async def remove(self, seconds: float) -> None:
+        """End it when what is in flight has ended, at the latest after `seconds`."""
+        if seconds:
+            await self.endpoint.drain(seconds)
+        # Open responses end with their sessions, so that the server need not wait.
+        await self.endpoint.close()
+        await self.server.close()
 
 
 class McpHost:
@@ -50,17 +80,15 @@ class McpHost:
         self.clock, self.registry = SystemClock(), Registry()
         self.registry.add(ProcessCollector("mcp", started=self.clock.time()))
         self.metrics = McpMetrics(self.registry)
-        backends = Backends(
-            options.spec,
+        self._backends = Backends(
+            McpSpec(),
             Path(options.data_dir) / "secrets",
             notice=self._notice,
             clock=self.clock,
             randomness=random.SystemRandom(),
         )
-        self.endpoints = [
-            Endpoint(one, backends.maker(one), self.clock.monotonic)
-            for one in options.spec.endpoints
-        ]
+        self._places: dict[str, _Place] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._lines = 0
 
@@ -69,22 +97,48 @@ class McpHost:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        servers: list[AsgiServer] = []
-        for endpoint in self.endpoints:
-            listener = socket.socket(fileno=self._options.fds[endpoint.spec.name])
-            server = AsgiServer(application(endpoint), listener)
-            await server.start()
-            servers.append(server)
         reports = asyncio.create_task(self._report())
+        orders = asyncio.create_task(self._follow())
         try:
             await self._stopping.wait()
         finally:
-            reports.cancel()
-            # Open responses end with their sessions, so that the servers need not wait.
-            await asyncio.gather(*(endpoint.close() for endpoint in self.endpoints))
-            await asyncio.gather(*(server.close() for server in servers))
-            self._say({"metrics": self._snapshot()})
+            for task in (reports, orders, *self._leaving):
+                task.cancel()
+            await asyncio.gather(orders, *self._leaving, return_exceptions=True)
+            await asyncio.gather(*(place.remove(0) for place in self._places.values()))
+            self._report_now()
             self.logs.close()
+
+    async def _follow(self) -> None:
+        with socket.socket(fileno=0) as connection:
+            async for order, sockets in Orders(connection).follow():
+                await self._carry_out(order, sockets)
+                self._say({"taken": order.number})
+                self._report_now()
+
+    async def _carry_out(self, order: McpOrder, sockets: dict[str, socket.socket]) -> None:
+        """Run what is new, change what is another, and let go of what is not to be any more."""
+        self._backends.change(order.spec)
+        specs = {one.name: one for one in order.spec.endpoints}
+        # A name may be given again: its new socket comes with the order, its old place leaves.
+        for name in self._places.keys() - (specs.keys() - sockets.keys()):
+            self._leave(self._places.pop(name))
+            self.metrics.forget(name)
+        for name, spec in specs.items():
+            made, maker = _made_of(spec, order.spec), self._backends.maker(spec)
+            place = self._places.get(name)
+            if place is None:
+                endpoint = Endpoint(spec, maker, self.clock.monotonic)
+                place = self._places[name] = _Place(endpoint, sockets[name], made)
+                await place.server.start()
+            elif place.made != made:
+                place.made = made
+                place.endpoint.change(spec, maker)
+
+    def _leave(self, place: _Place) -> None:
+        task = asyncio.create_task(place.remove(DRAIN), name=f"leave {place.endpoint.spec.name}")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     def _notice(self, what: str, server: str, **facts: object) -> None:
         if what == "stderr" and not self._may_say():
@@ -100,19 +154,36 @@ class McpHost:
 
     async def _report(self) -> None:
         while True:
-            self._say({"metrics": self._snapshot()})
+            self._report_now()
             self._lines = 0
             await asyncio.sleep(REPORT)
 
-    def _snapshot(self) -> bytes:
-        for endpoint in self.endpoints:
-            self.metrics.sessions(endpoint.spec.name, len(endpoint.sessions))
-        return self.registry.snapshot()
+    def _report_now(self) -> None:
+        status: dict[str, EndpointStatus] = {}
+        for name, place in self._places.items():
+            endpoint = place.endpoint
+            sessions = len(endpoint.sessions)
+            self.metrics.sessions(name, sessions)
+            status[name] = EndpointStatus(
+                sessions=sessions,
+                former=sum(session.former for session in endpoint.sessions.values()),
+                busy=endpoint.busy,
+                resting=self._backends.broken(name),
+            )
+        self._say({"metrics": self.registry.snapshot(), "status": status})
 
     @staticmethod
     def _say(message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # a supervisor that is gone hears nothing
             os.write(1, msgspec.json.encode(message) + b"\n")
+
+
+def _made_of(spec: ServerSpec | FederationSpec, all_: McpSpec) -> object:
+    """Return all that an endpoint depends on: another value is another endpoint."""
+    if isinstance(spec, ServerSpec):
+        return spec
+    servers = {server.name: server for server in all_.servers}
+    return spec, tuple(servers.get(member.server) for member in spec.members)
 
 
 def application(endpoint: Endpoint) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import logging
 import os
@@ -12,28 +11,29 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from plugbay.app._launcher import WorkerProcess
-from plugbay.app._mcp_host import McpHostOptions
-from plugbay.gateway import Breaker, Target, UpstreamSpec
-from plugbay.kernel import Backoff, Invalid, Problem
+from plugbay.app._mcp_backends import problems_here
+from plugbay.app._mcp_host import EndpointStatus, McpHostOptions
+from plugbay.app._mcp_orders import SECONDS, McpOrder, send_order
+from plugbay.app._mcp_sockets import listen, socket_path
+from plugbay.kernel import Backoff, Invalid
+from plugbay.mcp.serving import McpSpec
 from plugbay.storage import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
 
+    from plugbay.control import Desired
     from plugbay.kernel import Randomness
-    from plugbay.mcp.serving import McpSpec
-    from plugbay.settings import LogSettings, Settings
+    from plugbay.settings import LogSettings
 
 _log = logging.getLogger("plugbay.supervisor")
 STDERR = "mcp.server.stderr"
-LONGEST = 104
-"""Bytes of a socket's path (unix(7))."""
 GRACE = 8.0
 """Seconds that the host gets to end its servers."""
 STEADY = 30.0
@@ -47,36 +47,12 @@ class Metrics(Protocol):
     def retire(self, worker: str) -> None: ...
 
 
-def socket_path(data: Path, name: str) -> Path:
-    """Return where an MCP server's endpoint listens."""
-    return data / "run" / f"mcp-{name}.sock"
-
-
-def upstreams_of(spec: McpSpec, data: Path) -> tuple[UpstreamSpec, ...]:
-    """Return the upstreams by which routes reach the host."""
-    return tuple(
-        UpstreamSpec(
-            name=name,
-            targets=(Target(address=f"unix:{socket_path(data, name)}"),),
-            # Each client may hold a stream open; the endpoint has limits of its own.
-            breaker=Breaker(max_connections=0, max_requests=0),
-        )
-        for name in spec.names
-    )
-
-
-def with_mcp(settings: Settings, spec: McpSpec, data: Path) -> Settings:
-    """Return the settings with an upstream for each MCP server and each federation that run."""
-    added = upstreams_of(spec, data)
-    return dataclasses.replace(settings, upstreams=(*settings.upstreams, *added))
-
-
 class McpKeeper:
-    """The host of one gateway. Its sockets are ours: while it starts again, requests wait."""
+    """The host of one gateway; `control.Beside`. Its sockets are ours: while it starts again,
+    and before it has taken a change in, requests wait."""
 
     def __init__(
         self,
-        spec: McpSpec,
         data: Path,
         log: LogSettings,
         *,
@@ -84,26 +60,44 @@ class McpKeeper:
         metrics: Metrics,
         randomness: Randomness,
     ) -> None:
-        self._spec, self._data, self._log = spec, data, log
+        self._data, self._log = data, log
         self._publish, self._metrics = publish, metrics
         self._backoff = Backoff(randomness, first=0.2, ceiling=10.0)
+        self._spec, self._number = McpSpec(), 0
         self._listeners: dict[str, socket.socket] = {}
+        self._told: set[str] = set()
+        """Whose listeners the host has."""
+        self._taken, self._news = 0, asyncio.Event()
+        """The last order that the host has carried out."""
         self._child: subprocess.Popen[bytes] | None = None
+        self._orders: socket.socket | None = None
+        self._ordering = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self.status: dict[str, EndpointStatus] = {}
+        """How each server and each federation is, as the host has said last."""
 
     @property
     def pid(self) -> int:
         """The host's process id; 0 if there is none."""
         return 0 if self._child is None else self._child.pid
 
-    async def start(self) -> None:
-        """Start it, if there is anything to run. Raises `Invalid` if a path is too long."""
+    async def start(self, spec: McpSpec) -> None:
+        """Run what was committed last. Raises `Invalid` if a path is too long."""
         await self._end_former()
-        if not self._spec.names:
-            return
-        for name in self._spec.names:
-            self._listeners[name] = _listen(socket_path(self._data, name))
-        self._task = asyncio.create_task(self._keep(), name="mcp host")
+        self._open(spec)
+        await self._run_this(spec)
+
+    async def prepare(self, desired: Desired) -> None:
+        """Listen for what is new. Raises `Invalid` if what has changed cannot run here."""
+        problems = tuple(problems_here(desired.mcp, self._spec, self._data / "secrets"))
+        if problems:
+            text = "; ".join(f"{one.pointer}: {one.detail}" for one in problems)
+            raise Invalid(text, problems=problems)
+        self._open(desired.mcp)
+
+    async def settle(self, desired: Desired) -> None:
+        """Let the host run this, and nothing else."""
+        await self._run_this(desired.mcp)
 
     async def close(self) -> None:
         """End it with all that it runs."""
@@ -111,10 +105,54 @@ class McpKeeper:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        for name, listener in self._listeners.items():
-            listener.close()
-            socket_path(self._data, name).unlink(missing_ok=True)
+        self._shut(self._listeners.keys())
         self._notice_file.unlink(missing_ok=True)
+
+    def _open(self, spec: McpSpec) -> None:
+        for name in spec.names:
+            if name not in self._listeners:
+                self._listeners[name] = listen(socket_path(self._data, name))
+
+    def _shut(self, names: Iterable[str]) -> None:
+        for name in tuple(names):
+            self._listeners.pop(name).close()
+            self._told.discard(name)
+            socket_path(self._data, name).unlink(missing_ok=True)
+
+    async def _run_this(self, spec: McpSpec) -> None:
+        if spec != self._spec:
+            self._spec, self._number = spec, self._number + 1
+            if self._task is None:
+                self._task = asyncio.create_task(self._keep(), name="mcp host")
+            else:
+                await self._order()
+            await self._taken_in(self._number)
+        self._shut(self._listeners.keys() - set(spec.names))
+
+    async def _order(self) -> None:
+        """Tell the host what there is to be; one that has ended is told when it starts again."""
+        async with self._ordering:
+            if self._orders is None:
+                return
+            fresh = tuple(name for name in self._spec.names if name not in self._told)
+            fds = [self._listeners[name].fileno() for name in fresh]
+            order = McpOrder(number=self._number, spec=self._spec, fresh=fresh)
+            self._told |= set(fresh)
+            try:
+                await asyncio.to_thread(send_order, self._orders, order, fds)
+            except OSError as error:
+                _log.warning("the MCP host does not take a change in, and is ended: %s", error)
+                if self._child is not None:
+                    self._child.kill()
+
+    async def _taken_in(self, number: int) -> None:
+        try:
+            async with asyncio.timeout(SECONDS):
+                while self._taken < number:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            _log.warning("the MCP host has not taken a change in after %g s", SECONDS)
 
     async def _keep(self) -> None:
         loop, attempt = asyncio.get_running_loop(), 0
@@ -128,11 +166,13 @@ class McpKeeper:
             attempt += 1
 
     async def _run(self) -> int:
-        child = self._child = self._spawn()
+        self._orders, child = self._spawn()
+        self._child, self._told = child, set()
         write_atomically(self._notice_file, json.dumps(child.pid).encode())
         process = WorkerProcess(child.pid, child)
         hearing = asyncio.create_task(self._hear(child))
         try:
+            await self._order()
             code = await process.wait()
             await asyncio.wait((hearing,), timeout=1.0)
             return code
@@ -149,20 +189,23 @@ class McpKeeper:
         finally:
             hearing.cancel()
             self._metrics.retire("mcp")
+            self._orders.close()
+            self._orders, self.status = None, {}
             if child.stdout is not None:
                 child.stdout.close()
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        fds = {name: listener.fileno() for name, listener in self._listeners.items()}
-        options = McpHostOptions(spec=self._spec, fds=fds, data_dir=str(self._data), log=self._log)
+    def _spawn(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        options = McpHostOptions(data_dir=str(self._data), log=self._log)
         arguments = ["-m", "plugbay.app.mcp_host", msgspec.json.encode(options).decode()]
-        return subprocess.Popen(  # noqa: S603 - our own interpreter and our own options
-            [sys.executable, *arguments],
-            pass_fds=tuple(fds.values()),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        ours, theirs = socket.socketpair()
+        with theirs:
+            child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own options
+                [sys.executable, *arguments],
+                stdin=theirs.fileno(),
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+        return ours, child
 
     async def _hear(self, child: subprocess.Popen[bytes]) -> None:
         if child.stdout is None:
@@ -181,6 +224,10 @@ class McpKeeper:
         if "metrics" in message:
             snapshot = msgspec.convert(message["metrics"], bytes)
             self._metrics.update("mcp", snapshot, incarnation=incarnation)
+            self.status = msgspec.convert(message["status"], dict[str, EndpointStatus])
+        elif "taken" in message:
+            self._taken = message["taken"]
+            self._news.set()
         else:
             self._publish(message["topic"], message["data"])
 
@@ -203,24 +250,8 @@ class McpKeeper:
 
     @staticmethod
     def _proc(pid: int) -> Path:
-        from pathlib import Path
-
         return Path(f"/proc/{pid}/cmdline")
 
     @property
     def _notice_file(self) -> Path:
         return self._data / "run" / "mcp-host.json"
-
-
-def _listen(path: Path) -> socket.socket:
-    if len(os.fsencode(path)) > LONGEST:
-        detail = f"the path of a socket is too long: {path}"
-        problem = Problem("/data_dir", detail, expected=f"at most {LONGEST} bytes")
-        raise Invalid(detail, problems=(problem,))
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen(1024)
-    listener.setblocking(False)
-    return listener

@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, cast
 
 from plugbay.app._mcp_routes import McpRoutes, McpTable
+from plugbay.app._mcp_sockets import upstreams_of
 from plugbay.control import PluginSpec
 from plugbay.gateway import HttpDataPlane, Member, UpstreamPools, build_table
 from plugbay.kernel import Generation, Hook
@@ -14,6 +15,7 @@ from plugbay.sdk import API, Manifest, Response
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from plugbay import control
     from plugbay.control import Desired, Placed
@@ -23,21 +25,29 @@ if TYPE_CHECKING:
 
 
 class WorkerPlane:
-    """`control.Plane` on an `HttpDataPlane`. `serving` is set with the first table."""
+    """`control.Plane` on an `HttpDataPlane`. `serving` is set with the first table; `folder` is
+    the gateway's directory, where MCP servers listen."""
 
     def __init__(
-        self, data: HttpDataPlane, registry: Registry, clock: Clock, serving: asyncio.Event
+        self,
+        data: HttpDataPlane,
+        registry: Registry,
+        clock: Clock,
+        serving: asyncio.Event,
+        folder: Path,
     ) -> None:
         self._data, self._registry, self._clock, self._serving = data, registry, clock, serving
         self.pools = UpstreamPools(clock, random.Random(), registry)  # noqa: S311 - spreads load
         self.mcp = McpRoutes(registry, clock.monotonic)
+        self._folder = folder
 
     def build(self, desired: Desired, placed: Sequence[Placed]) -> McpTable:
         """Build the table of `desired`; raises `PlugbayError`, and then nothing is leased."""
         wanted = tuple(desired.routes.values())
         members = [_member(one) for one in placed]
         members += _absent_apps(wanted, {member.id for member in members})
-        routes, upstreams = self.mcp.plain(wanted, desired.upstreams.values())
+        servers = upstreams_of(desired.mcp, self._folder)
+        routes, upstreams = self.mcp.plain(wanted, (*desired.upstreams.values(), *servers))
         table = build_table(
             routes,
             upstreams,

@@ -28,7 +28,7 @@ from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import Hearing
 from plugbay.app._launcher import WorkerLauncher
 from plugbay.app._listeners import Listeners, address_of, open_listener
-from plugbay.app._mcp_keeper import McpKeeper, with_mcp
+from plugbay.app._mcp_keeper import McpKeeper
 from plugbay.app._news import News
 from plugbay.app._runners import make_runners
 from plugbay.app._server_tls import keep_fresh, server_tls
@@ -117,6 +117,13 @@ class Supervisor:
         )
         self._trace_key = make_trace_key(self.data)
         randomness = random.SystemRandom()
+        self.mcp = McpKeeper(
+            self.data,
+            settings.log,
+            publish=self.news.mcp,
+            metrics=self.hearing.metrics,
+            randomness=randomness,
+        )
         self.coordinator = Coordinator(
             self.store,
             ArtifactCatalog(self.artifacts, self.environments),
@@ -124,22 +131,10 @@ class Supervisor:
             randomness=randomness,
             publish=self.news.publish,
             heard=self.hearing,
+            beside=self.mcp,
         )
         self.hearing.roster = self.coordinator.roster
-        self.mcp = McpKeeper(
-            settings.mcp,
-            self.data,
-            settings.log,
-            publish=self.news.mcp,
-            metrics=self.hearing.metrics,
-            randomness=randomness,
-        )
-        self.files = FileManaged(
-            self.coordinator,
-            self.artifacts,
-            self.trail.file_refused,
-            lambda found: with_mcp(found, settings.mcp, self.data),
-        )
+        self.files = FileManaged(self.coordinator, self.artifacts, self.trail.file_refused)
         addresses = [listener.address for listener in settings.listeners]
         self.listeners = Listeners(addresses, self.data / "run" / "listeners.json")
         self.workers = WorkerPool(
@@ -190,12 +185,12 @@ class Supervisor:
         alive = self._notice.alive()
         self.listeners.claim(shared=alive)
         stack.callback(self.listeners.close)
+        stack.push_async_callback(self.mcp.close)
+        await self.mcp.start(self.coordinator.desired.mcp)
         await self.coordinator.start()
         stack.push_async_callback(self.coordinator.close)
         self._links.start()
         stack.push_async_callback(self._links.close)
-        await self.mcp.start()
-        stack.push_async_callback(self.mcp.close)
         size = self.settings.workers or os.cpu_count() or 1
         self.workers.start(size, adopt=alive)
         stack.push_async_callback(self.workers.close)

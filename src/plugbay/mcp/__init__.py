@@ -4,6 +4,7 @@ from plugbay.mcp._chain import Chain as Chain
 from plugbay.mcp._chain import Current as Current
 from plugbay.mcp._child import Child as Child
 from plugbay.mcp._child import exit_code as exit_code
+from plugbay.mcp._child import is_runnable as is_runnable
 from plugbay.mcp._codec import Malformed as Malformed
 from plugbay.mcp._codec import decode as decode
 from plugbay.mcp._codec import encode as encode

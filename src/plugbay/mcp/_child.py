@@ -61,7 +61,7 @@ class Child:
         """
         try:
             process = subprocess.Popen(  # noqa: S603, ASYNC220 -- the user's own command; no wait
-                _bound(command, env) if bound else command,
+                _bound(command, env, directory) if bound else command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if stderr else None,
@@ -132,9 +132,17 @@ class Child:
             self._ended.set()
 
 
-def _bound(command: Sequence[str], env: Mapping[str, str] | None) -> Sequence[str]:
-    path = None if env is None else env.get("PATH")
-    if shutil.which(command[0], path=path) is None:
+def is_runnable(program: str, env: Mapping[str, str] | None, directory: str | None) -> bool:
+    """Whether there is such a program for a process with this environment, started there."""
+    if os.sep in program:  # it is looked for from the directory
+        program = os.path.join(directory or "", program)
+    return shutil.which(program, path=None if env is None else env.get("PATH")) is not None
+
+
+def _bound(
+    command: Sequence[str], env: Mapping[str, str] | None, directory: str | None
+) -> Sequence[str]:
+    if not is_runnable(command[0], env, directory):
         raise FileNotFoundError(command[0])
     return (sys.executable, "-I", "-S", "-B", str(LAUNCHER), str(os.getpid()), *command)
 

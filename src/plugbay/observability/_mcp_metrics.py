@@ -43,6 +43,11 @@ class McpMetrics:
         elif what.startswith("breaker-"):
             self._breaker.value(server).set(float(what == "breaker-opened"))
 
+    def forget(self, server: str) -> None:
+        """It is not run any more: what was counted stays, how it was goes."""
+        self._sessions.remove(server)
+        self._breaker.remove(server)
+
     def sessions(self, server: str, count: int) -> None:
         """Set how many sessions there are."""
         self._sessions.value(server).set(count)

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,7 +135,7 @@ def test_a_failed_guard_closes_its_routes_and_an_absent_app_answers_503() -> Non
     async def scenario() -> None:
         clock, serving, registry = SystemClock(), asyncio.Event(), Registry()
         data = HttpDataPlane(ListenerLimits(), clock, meter=registry)
-        plane = WorkerPlane(data, registry, clock, serving)
+        plane = WorkerPlane(data, registry, clock, serving, Path())
         desired = Desired(
             revision=1,
             plugins={"x": SPEC},

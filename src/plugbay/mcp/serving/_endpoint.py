@@ -7,6 +7,7 @@ Up to 2025-11-25 a client begins a session with `initialize`, and has a backend 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("plugbay.mcp")
 SWEEP = 1.0
 """Seconds at most between two looks for what is idle."""
+DRAIN = 60.0
+"""Seconds that requests without a session have to end after a change."""
 
 
 class Endpoint:
@@ -51,13 +54,17 @@ class Endpoint:
         self.spec, self._make, self._now = spec, make, now
         self.sessions: dict[str, Session] = {}
         self.shared = Shared(make, now, max_requests=spec.max_requests)
-        self._starting = 0
+        self._former: dict[Shared, float] = {}
+        """What answered clients without sessions before a change, and when that was."""
+        self._starting = self._calls = 0
+        self._quiet = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         call, fields = Call(receive, send), Fields(scope["headers"])
+        self._calls += 1
         try:
             await self._answer(call, scope["method"], fields)
         except Gone:
@@ -65,10 +72,36 @@ class Endpoint:
         except TooLarge:
             text = f"Invalid Request: longer than {self.spec.max_message} bytes"
             await call.answer(413, error_answer(None, INVALID_REQUEST, text))
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._quiet.set()
 
     def start(self) -> None:
         """Begin to end what is idle."""
         self._sweeper = asyncio.create_task(self._sweep(), name=f"idle {self.spec.name}")
+
+    def change(self, spec: ServerSpec | FederationSpec, make: MakeBackend) -> None:
+        """Serve whoever comes by these. Sessions go on with what they began with until they end,
+        and so do requests without a session."""
+        self.spec, self._make = spec, make
+        for session in self.sessions.values():
+            session.former = True
+        if self.shared.running:
+            self.shared.hush()
+            self._former[self.shared] = self._now()
+        self.shared = Shared(make, self._now, max_requests=spec.max_requests)
+
+    async def drain(self, seconds: float) -> None:
+        """End what only listens, and wait for the responses to requests."""
+        self.shared.hush()
+        for session in self.sessions.values():
+            session.hush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._calls:
+                    self._quiet.clear()
+                    await self._quiet.wait()
 
     async def close(self, grace: float = 2.0) -> None:
         """End all sessions, and everything behind them."""
@@ -77,7 +110,8 @@ class Endpoint:
         sessions = list(self.sessions.values())
         self.sessions.clear()
         ends = [session.close(grace) for session in sessions]
-        await asyncio.gather(*ends, self.shared.stop(grace), *self._closing)
+        ends += [shared.stop(grace) for shared in (self.shared, *self._former)]
+        await asyncio.gather(*ends, *self._closing)
 
     @property
     def busy(self) -> bool:
@@ -117,9 +151,10 @@ class Endpoint:
         elif (refusal := check_modern(fields, envelope, raw)) is not None:
             await _refuse(call, refusal)
         else:
-            stream = await self.shared.ask(raw, envelope)
+            shared = self.shared
+            stream = await shared.ask(raw, envelope)
             if not await self._pour(call, stream, _modern_status):
-                await self.shared.left(stream)
+                await shared.left(stream)
 
     async def _post(self, call: Call, fields: Fields) -> None:
         if not fields.accepts("application/json", "text/event-stream"):
@@ -242,6 +277,10 @@ class Endpoint:
             for session in [s for s in self.sessions.values() if s.used < late and not s.busy]:
                 _log.info("a session of %s was idle and has ended", self.spec.name)
                 await self._end(session)
+            for shared, since in tuple(self._former.items()):
+                if not shared.busy or since < self._now() - DRAIN:
+                    del self._former[shared]
+                    await shared.stop()
             if self.shared.running and not self.shared.busy and self.shared.used < late:
                 await self.shared.stop()
 

@@ -46,6 +46,8 @@ class Session:
         self.used = now()
         self.protocol_version = ""
         self.dropped = 0
+        self.former = False
+        """Whether it began before a change of the server's settings."""
         self._waiting: dict[Id, Stream] = {}
         self._tokens: dict[object, Stream] = {}
         self._asked: dict[Id, Stream] = {}
@@ -99,11 +101,15 @@ class Session:
         if stream is self._listener:
             self._listener = None
 
+    def hush(self) -> None:
+        """End the stream for what belongs to no request."""
+        if self._listener is not None:
+            self._listener.end()
+
     async def close(self, grace: float = 2.0) -> None:
         """End the session and what is behind it."""
         self._abandon(0, "the session has ended")
-        if self._listener is not None:
-            self._listener.end()
+        self.hush()
         await self.backend.stop(grace)
 
     # --- from the backend

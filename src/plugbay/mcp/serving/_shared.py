@@ -91,6 +91,14 @@ class Shared:
                 del self._asked[number]
                 await self._cancel(number)
 
+    def hush(self) -> None:
+        """End subscriptions, as a server does that says goodbye: their clients ask again."""
+        for number, asked in tuple(self._asked.items()):
+            if asked.method == "subscriptions/listen":
+                del self._asked[number]
+                over = _subscribed(msgspec.Raw(b'{"resultType":"complete"}'), asked.id)
+                asked.stream.end(encode({"jsonrpc": "2.0", "id": asked.id, "result": over}))
+
     async def stop(self, grace: float = 2.0) -> None:
         """End the backend; the next request starts another."""
         backend, self._backend = self._backend, None
