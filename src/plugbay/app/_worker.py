@@ -12,19 +12,18 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import msgspec
 
 from plugbay.app._blame import BlameFile
 from plugbay.app._blocks import Blocks
 from plugbay.app._clock import SystemClock
-from plugbay.app._hosts import Listening, WorkerHosts
+from plugbay.app._hosts import WorkerHosts
 from plugbay.app._log_relay import LogRelay
 from plugbay.app._outgoing_events import OutgoingEvents
 from plugbay.app._plane import WorkerPlane
-from plugbay.app._references import Resolving
-from plugbay.app._runners import make_runners
+from plugbay.app._runtimes import make_runtimes
 from plugbay.app._server_tls import keep_fresh, server_tls
 from plugbay.app._shared_memory import SPARE, SharedBlocks
 from plugbay.app._trace_key import RevokedTraces, read_trace_key
@@ -37,8 +36,7 @@ from plugbay.gateway import (
     Tracing,
 )
 from plugbay.isolation import ProcessPolicy
-from plugbay.kernel import EventBus, HealthPolicy, Runtime
-from plugbay.km import KmRuntime
+from plugbay.kernel import EventBus, HealthPolicy
 from plugbay.observability import (
     AccessLog,
     EventMetrics,
@@ -51,18 +49,11 @@ from plugbay.observability import (
     open_traces,
 )
 from plugbay.runtimes import PythonRuntime, Watchdog
-from plugbay.runtimes.goso import GosoRuntime
-from plugbay.runtimes.process import ProcessRuntime
 from plugbay.sdk import Response
 from plugbay.settings import ListenerSettings, LogSettings, PolicySettings, TraceSettings
 
 AUDIT_AFTER = (1.0, 4.0)
 """Seconds from the end of a generation to the first look at what it has left, and to the next."""
-
-
-class _Rules(TypedDict):
-    policy: ProcessPolicy
-    data: Path
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +102,9 @@ class Worker:
             ),
             access=self._access_lines(options.log),
         )
-        self.plane = WorkerPlane(self.data, self.registry, self.clock, self.serving)
+        self.plane = WorkerPlane(
+            self.data, self.registry, self.clock, self.serving, Path(options.data_dir)
+        )
         self.runtime = PythonRuntime()
         self.agent = self._make_agent()
         self.relay = LogRelay(self._report_from_thread)
@@ -155,6 +148,7 @@ class Worker:
 
     def _make_agent(self) -> Agent:
         options, policy = self.options, self.options.policy
+        data = Path(options.data_dir)
         hosts = WorkerHosts(
             logs=self.logs,
             clock=self.clock,
@@ -162,7 +156,7 @@ class Worker:
             errands=lambda: self.agent.errands,
             publish=self._publish,
             closed=self._closed,
-            data=Path(options.data_dir),
+            data=data,
             share=self.shared.take,
             task_failed=self.use.task_failed,
         )
@@ -173,7 +167,9 @@ class Worker:
                 boot=secrets.token_hex(8),
                 listening=options.addresses,
             ),
-            loader=Loader(self._runtimes(), hosts, self.clock),
+            loader=Loader(
+                make_runtimes(self.runtime, self.bus, options.processes, data), hosts, self.clock
+            ),
             plane=self.plane,
             clock=self.clock,
             randomness=random.SystemRandom(),
@@ -187,16 +183,6 @@ class Worker:
             deliver=self._deliver,
             metrics=self._metrics,
         )
-
-    def _runtimes(self) -> dict[str, Runtime]:
-        data = Path(self.options.data_dir)
-        rules: _Rules = {"policy": self.options.processes, "data": data}
-        processes = KmRuntime(ProcessRuntime(**rules), **rules)
-        return {
-            "python": Resolving(Listening(self.runtime, self.bus), data),
-            "process": Resolving(Listening(processes, self.bus), data),
-            "goso": Resolving(GosoRuntime(make_runners(data), **rules), data),
-        }
 
     async def _connect(self) -> Link:
         return await connect(Path(self.options.link), self.options.worker, self.options.fds)
