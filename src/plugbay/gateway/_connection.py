@@ -12,6 +12,8 @@ from plugbay.gateway._problem import last_words
 from plugbay.gateway._ticker import NEVER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._server import HttpDataPlane
@@ -109,6 +111,11 @@ class Connection(asyncio.Protocol):
         if self.fast is not None:
             self.fast.promote()
         return self.exchange
+
+    def in_flight(self) -> Sequence[Exchange]:
+        """Return the exchange that goes on, if there is one."""
+        exchange = self.current()
+        return () if exchange is None else (exchange,)
 
     def connection_lost(self, exc: Exception | None) -> None:
         exchange = self.current()

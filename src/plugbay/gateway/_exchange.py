@@ -20,7 +20,7 @@ from plugbay.sdk import Request
 
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
-    from plugbay.gateway._downstream import Downstream
+    from plugbay.gateway._client import Client
     from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._table import Route, Table
     from plugbay.gateway._tap import Tap
@@ -36,7 +36,7 @@ class Exchange(Responding):
 
     __slots__ = ()
 
-    def __init__(self, connection: Downstream, head: RequestHead) -> None:
+    def __init__(self, connection: Client, head: RequestHead) -> None:
         self.connection = connection
         self.plane = plane = connection.plane
         self.head = head
@@ -89,7 +89,7 @@ class Exchange(Responding):
             "https" if connection.scheme == b"https" else "http",
             client,
             self.id.decode(),
-            "1.0" if head.http10 else "1.1",
+            "1.0" if head.http10 else self.http_version,
             self.read if head.length else None,
         )
         if plane.tracer is not None or head.trace is not None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from plugbay.gateway._body import BodyQueue, Gate, Sink
     from plugbay.gateway._chain import Chain
-    from plugbay.gateway._downstream import Downstream
+    from plugbay.gateway._client import Client
     from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._server import HttpDataPlane
     from plugbay.gateway._table import Route, Table
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 class ExchangeState:
     """The attributes of an exchange; `Exchange` sets them, `Responding` shares them."""
+
+    http_version = "1.1"
+    """Of the request, unless its head says that it is older."""
+    via = b"1.1 plugbay"
 
     __slots__ = (
         "began",
@@ -75,7 +79,7 @@ class ExchangeState:
     cancelled: bool
     chain: Chain | None
     chunked: bool
-    connection: Downstream
+    connection: Client
     continued: bool
     entered: int
     handler_task: asyncio.Task[None] | None

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from plugbay.gateway._handlers import ProxyHandler
     from plugbay.gateway._wire import Fields
 
-_VIA = (b"via", b"1.1 plugbay")
 _TE = ((b"te", b"trailers"), (b"connection", b"te"))
 _TOKEN = re.compile(rb"[A-Z-]+").fullmatch
 _NEEDS_LENGTH = frozenset((b"POST", b"PUT", b"PATCH"))
@@ -30,7 +29,7 @@ def forwarded_head(exchange: Exchange, handler: ProxyHandler, address: str, chun
         extra = _framed(fields, method, head.length, chunked)
     else:
         extra = fields.copy()
-    extra += (_VIA, (b"x-request-id", exchange.id))
+    extra += ((b"via", exchange.via), (b"x-request-id", exchange.id))
     if chunked:
         extra.append(CHUNKED)
     if head.upgrade:

@@ -6,11 +6,12 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.gateway._added_lines import AddedLines
 from plugbay.gateway._bulk import Scratch
-from plugbay.gateway._connection import LINGER, Connection
+from plugbay.gateway._connection import LINGER
 from plugbay.gateway._downstream import Downstream
 from plugbay.gateway._fast_exchange import MOST
 from plugbay.gateway._field_names import FieldNames
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from plugbay.gateway._access import AccessLines
+    from plugbay.gateway._client import ClientConnection
     from plugbay.gateway._spec import ListenerLimits
     from plugbay.gateway._table import Meter, Table
     from plugbay.kernel import Clock
@@ -56,7 +58,11 @@ class DataPlane(Protocol):
     @property
     def table(self) -> Table | None: ...
     async def serve(
-        self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None = None
+        self,
+        sockets: Sequence[socket.socket],
+        tls: ssl.SSLContext | None = None,
+        *,
+        http2: bool = False,
     ) -> None: ...
     def install(self, table: Table) -> None: ...
     async def drain(self, seconds: float) -> int: ...
@@ -64,7 +70,7 @@ class DataPlane(Protocol):
 
 
 class HttpDataPlane:
-    """HTTP/1.1 by `asyncio.Protocol` and llhttp.
+    """HTTP/1.1 by `asyncio.Protocol` and llhttp, HTTP/2 by h2.
 
     `builtin` maps paths (`/health`, `/ready`) to what answers them where no route does.
     """
@@ -83,7 +89,7 @@ class HttpDataPlane:
         self.limits = limits
         self.table: Table | None = None
         self.stats = Stats()
-        self.connections: set[Connection] = set()
+        self.connections: set[ClientConnection] = set()
         self.draining = False
         self.monotonic = clock.monotonic
         self.forwarded = ForwardedPolicy(limits.trusted_proxies)
@@ -100,6 +106,9 @@ class HttpDataPlane:
         """The fast path, where all requests of the current table may take it."""
         self.most = limits.max_body or MOST
         self.unmatched = meter.route("-")
+        self.abuses = meter.counter(
+            "plugbay_http2_abuses_total", "HTTP/2 connections ended, by why.", ("kind",)
+        )
         self.tracing = tracing or Tracing(clock)
         self.tracer = self.tracing.traces
         self.access = access
@@ -111,9 +120,16 @@ class HttpDataPlane:
         self._date = (0, b"")
 
     async def serve(
-        self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None = None
+        self,
+        sockets: Sequence[socket.socket],
+        tls: ssl.SSLContext | None = None,
+        *,
+        http2: bool = False,
     ) -> None:
-        """Accept connections on listening sockets; call it again for more listeners."""
+        """Accept connections on listening sockets; call it again for more listeners.
+
+        `http2`: HTTP/2, too: over TLS by ALPN, which `tls` must offer, else by prior knowledge.
+        """
         loop = asyncio.get_running_loop()
         self.ticker.start(loop)
         scheme = b"http" if tls is None else b"https"
@@ -124,11 +140,15 @@ class HttpDataPlane:
                 "ssl_handshake_timeout": self.limits.head_timeout or None,
                 "ssl_shutdown_timeout": LINGER,
             }
+        accept: Callable[[], asyncio.Protocol] = partial(Downstream, self, scheme)
+        if http2:
+            # Only here: a worker without it does not carry its tables.
+            from plugbay.gateway.http2 import ByAlpn, ByPreface
+
+            accept = partial(ByPreface if tls is None else ByAlpn, self)
         for listener in sockets:
             listener.setblocking(False)
-            server = await loop.create_server(
-                lambda: Downstream(self, scheme), sock=listener, backlog=1024, **secure
-            )
+            server = await loop.create_server(accept, sock=listener, backlog=1024, **secure)
             self._servers.append(server)
 
     def install(self, table: Table) -> None:
@@ -152,8 +172,7 @@ class HttpDataPlane:
             connection.end_if_idle()
         if await self._emptied(seconds):
             return 0
-        found = [connection.current() for connection in self.connections]
-        left = [exchange for exchange in found if exchange is not None]
+        left = [exchange for each in self.connections for exchange in each.in_flight()]
         for exchange in left:
             exchange.cancel()
         if not await self._emptied(min(seconds, 1.0)):

@@ -156,5 +156,7 @@ class ListenerLimits:
     max_target: int = 8_192
     max_body: int = 0
     max_connections: int = 20_000
+    max_streams: int = 100
+    """Requests that one connection of HTTP/2 may have in flight."""
     trusted_proxies: tuple[str, ...] = ()
     """CIDR blocks whose `Forwarded` and `X-Forwarded-*` are believed."""

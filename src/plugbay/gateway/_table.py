@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._routes import Explanation
     from plugbay.gateway._spec import RouteSpec, UpstreamSpec
     from plugbay.kernel import Ordered
-    from plugbay.observability import RouteSeries
+    from plugbay.observability import Family, RouteSeries
 
 
 _BODIES = frozenset(("request_body", "response_body"))
@@ -32,6 +32,7 @@ class Meter(PluginMeter, Protocol):
     """Hands out series; `observability.Registry` is one."""
 
     def route(self, route: str) -> RouteSeries: ...
+    def counter(self, name: str, help: str, labels: Sequence[str] = ()) -> Family: ...
 
 
 class Route:

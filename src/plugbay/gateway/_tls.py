@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._spec import Tls
 
 _ALPN = ["http/1.1"]
+_ALPN_WITH_HTTP2 = ["h2", "http/1.1"]
 # Forward secrecy and authenticated encryption only; TLS 1.3 has its own list (RFC 9325, 4.2).
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!MD5:!DSS"
 _NO_CHECK_TIME = 0x200000
@@ -39,17 +40,21 @@ class Certificate:
 class ServerTls:
     """The listener's side. `context` stays the same object over all reloads.
 
+    With `http2` the client is offered HTTP/2 (ALPN, RFC 7301) before HTTP/1.1.
+
     Raises `Invalid` if a certificate cannot be loaded, or there is none.
     """
 
-    def __init__(self, certificates: Sequence[Certificate]) -> None:
+    def __init__(self, certificates: Sequence[Certificate], *, http2: bool = False) -> None:
         if not certificates:
             raise Invalid("a TLS listener needs at least one certificate")
         self._certificates = tuple(certificates)
+        self._alpn = _ALPN_WITH_HTTP2 if http2 else _ALPN
         self._stamps = self._stat()
-        self._pairs = [_pair(certificate) for certificate in self._certificates]
+        self._pairs = self._load_all()
         # This context is what the listener keeps; each handshake moves on to the one that fits.
         self.context = _load(self._certificates[0])
+        self.context.set_alpn_protocols(self._alpn)
         self.context.sni_callback = self._choose
 
     def reload(self) -> bool:
@@ -62,7 +67,7 @@ class ServerTls:
         if stamps == self._stamps:
             return False
         self._stamps = stamps
-        self._pairs = [_pair(certificate) for certificate in self._certificates]
+        self._pairs = self._load_all()
         return True
 
     async def watch(self, interval: float, on_failure: Callable[[Invalid], None]) -> None:
@@ -85,6 +90,12 @@ class ServerTls:
                 if wanted in names:
                     return context
         return self._pairs[0][0]
+
+    def _load_all(self) -> list[tuple[ssl.SSLContext, frozenset[str]]]:
+        pairs = [_pair(certificate) for certificate in self._certificates]
+        for context, _ in pairs:
+            context.set_alpn_protocols(self._alpn)
+        return pairs
 
     def _stat(self) -> tuple[tuple[int, int, int], ...]:
         files = [path for each in self._certificates for path in (each.chain, each.key)]

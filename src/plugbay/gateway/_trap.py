@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from plugbay.gateway._wire import chunk
 
 if TYPE_CHECKING:
-    from plugbay.gateway._connection import Connection
+    from plugbay.gateway._client import Client
     from plugbay.sdk import Drip
 
 TICK = 0.1
@@ -71,13 +71,13 @@ class Trap:
         return room
 
     def take(
-        self, connection: Connection, client: str, head: bytes, drip: Drip, *, chunked: bool
+        self, connection: Client, client: str, head: bytes, drip: Drip, *, chunked: bool
     ) -> bool:
         """Send the head and take the connection; False if that cannot be, and nothing was done."""
         transport = connection.transport
-        if connection.scheme == b"https" or transport.get_write_buffer_size():
-            return False
         own = transport.get_extra_info("socket")
+        if own is None or connection.scheme == b"https" or transport.get_write_buffer_size():
+            return False
         try:
             fd = os.dup(own.fileno())
         except OSError:
