@@ -12,6 +12,7 @@ from plugbay.admin._http import Ask, principal, visit
 from plugbay.admin._problems import MEDIA_TYPE, problem_of_operation
 from plugbay.admin._views import OperationView
 from plugbay.admin.audit import digest_of
+from plugbay.control import KINDS
 from plugbay.kernel import (
     Conflict,
     Invalid,
@@ -22,8 +23,6 @@ from plugbay.kernel import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from plugbay.admin._context import Context
     from plugbay.control import Change, Desired, Operation
 
@@ -104,6 +103,13 @@ async def make_change(
     return answer(operation, waited=waited and there)
 
 
+def same_name(in_path: str, in_body: str) -> None:
+    """Raise `Invalid` if a body names another thing than its path."""
+    if in_path != in_body:
+        problem = Problem("/name", "another name than in the path", in_path, in_body)
+        raise Invalid("the body names another one than the path", problems=(problem,))
+
+
 def change_name(change: Change) -> str:
     """What a change is called, such as `enable`."""
     return str(type(change).__struct_config__.tag)
@@ -113,12 +119,7 @@ def state_of(desired: Desired, key: str) -> str:
     """What the audit log says of the state before a change: the revision, and the digest of what
     is about to be changed; nothing behind the revision: it is not there."""
     kind, _, name = key.partition("/")
-    tables: Mapping[str, Mapping[str, object]] = {
-        "plugins": desired.plugins,
-        "routes": desired.routes,
-        "upstreams": desired.upstreams,
-    }
-    there = tables.get(kind, {}).get(name)
+    there: object = getattr(desired, kind).get(name) if kind in KINDS else None
     digest = "" if there is None else f" {digest_of(msgspec.to_builtins(there))}"
     return f"revision {desired.revision}{digest}"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from plugbay.admin.access import Passwords
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     )
     from plugbay.control import Change, Desired, Operation, SlotReport
     from plugbay.kernel import ArtifactState, Clock, ConfigVersion
+    from plugbay.mcp.serving import EndpointStatus
     from plugbay.observability import TrafficPoint
     from plugbay.storage import Database
 
@@ -211,6 +214,10 @@ class Upkeep(Protocol):
     async def migrate(self) -> Migration: ...
 
 
+def _no_mcp() -> Mapping[str, EndpointStatus]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What the composition root hands over, and runs: also `journal.run`."""
@@ -230,3 +237,6 @@ class Services:
     uploads: Receiver
     validator: Validator
     upkeep: Upkeep
+    passwords: Passwords = field(default_factory=Passwords)
+    mcp: Callable[[], Mapping[str, EndpointStatus]] = _no_mcp
+    """How the MCP servers and federations are that the gateway runs, by name."""

@@ -24,7 +24,13 @@ from plugbay.app._asgi_server import AsgiServer
 from plugbay.app._clock import SystemClock
 from plugbay.app._mcp_backends import Backends
 from plugbay.app._mcp_orders import McpOrder, Orders
-from plugbay.mcp.serving import Endpoint, FederationSpec, McpSpec, ServerSpec
+from plugbay.mcp.serving import (
+    Endpoint,
+    EndpointStatus,
+    FederationSpec,
+    McpSpec,
+    ServerSpec,
+)
 from plugbay.observability import Logs, McpMetrics, ProcessCollector, Registry
 from plugbay.settings import LogSettings
 
@@ -41,17 +47,6 @@ class McpHostOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     data_dir: str
     log: LogSettings
-
-
-class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a server or a federation is. `former` counts the sessions that go on with settings
-    from before the last change, `busy` says whether a request is in flight, `resting` that it has
-    crashed so often that it is not started now."""
-
-    sessions: int = 0
-    former: int = 0
-    busy: bool = False
-    resting: bool = False
 
 
 class _Place:

@@ -18,11 +18,11 @@ import msgspec
 
 from plugbay.app._launcher import WorkerProcess
 from plugbay.app._mcp_backends import problems_here
-from plugbay.app._mcp_host import EndpointStatus, McpHostOptions
+from plugbay.app._mcp_host import McpHostOptions
 from plugbay.app._mcp_orders import SECONDS, McpOrder, send_order
 from plugbay.app._mcp_sockets import listen, socket_path
 from plugbay.kernel import Backoff, Invalid
-from plugbay.mcp.serving import McpSpec
+from plugbay.mcp.serving import EndpointStatus, McpSpec
 from plugbay.storage import write_atomically
 
 if TYPE_CHECKING:

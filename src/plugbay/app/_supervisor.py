@@ -235,6 +235,7 @@ class Supervisor:
                 uploads=self.uploads,
                 validator=self.validator,
                 upkeep=Upkeep(self.artifacts, self.uploads, self.validator),
+                mcp=lambda: self.mcp.status,
             ),
             admin_options(self.settings, self._trace_key, RevokedTraces(self.data)),
         )

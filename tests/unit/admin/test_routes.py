@@ -193,3 +193,40 @@ def test_the_place_of_an_operation_is_audited(world: World) -> None:
     line = world.audited[-1]
     assert (line["method"], line["status"]) == ("PUT", 200)
     assert line["location"] == f"{V1}/operations/{done['id']}"
+
+
+def test_mcp_servers_and_federations_are_made_changed_and_deleted(world: World) -> None:
+    env = {"KEY": "${secret:k}", "PLAIN": "secret"}
+    server = {"name": "files", "command": "cat", "env": env}
+    world.change("PUT", "/mcp/servers/files", json=server)
+    members = [{"url": "http://127.0.0.1:9/mcp", "prefix": "far", "headers": {"x": "y"}}]
+    union = {"name": "union", "members": [{"server": "files"}, *members]}
+    world.change("PUT", "/mcp/federations/union", json=union)
+    world.change("PUT", "/routes/all", json={"name": "all", "mcp": "union", "path": "/"})
+    found = world.ask("GET", "/mcp/servers").json()["items"][0]
+    assert (found["managed_by"], found["spec"]["env"], found["status"]) == ("api", env, None)
+    for path, pointer in (
+        ("/mcp/servers/files", "/mcp/federations/0/members/0/server"),
+        ("/mcp/federations/union", "/routes/all/mcp"),
+    ):
+        refused = world.ask("DELETE", path, headers=world.etag(path))
+        assert refused.json()["errors"][0]["pointer"] == pointer
+    assert world.ask("PUT", "/mcp/servers/other", json=server).status_code == 422
+    world.change("DELETE", "/routes/all", headers=world.etag("/routes/all"))
+    for path in ("/mcp/federations/union", "/mcp/servers/files"):
+        world.change("DELETE", path, headers=world.etag(path))
+        assert world.ask("GET", path).status_code == 404
+
+
+def test_only_an_admin_changes_mcp_servers_and_sees_their_plain_values(world: World) -> None:
+    env = {"KEY": "${secret:k}", "PLAIN": "secret"}
+    world.change("PUT", "/mcp/servers/a", json={"name": "a", "command": "cat", "env": env})
+    member = {"url": "http://127.0.0.1:9/", "prefix": "x", "headers": {"x": "y"}}
+    world.change("PUT", "/mcp/federations/f", json={"name": "f", "members": [member]})
+    poor = world.token("read")
+    shown = world.client.get(f"{V1}/mcp/servers/a", headers=poor).json()
+    assert shown["spec"]["env"] == {"KEY": "${secret:k}", "PLAIN": "[redacted]"}
+    shown = world.client.get(f"{V1}/mcp/federations/f", headers=poor).json()
+    assert shown["spec"]["members"][0]["headers"] == {"x": "[redacted]"}
+    for path in ("/mcp/servers/b", "/mcp/federations/b"):
+        assert world.client.put(f"{V1}{path}", headers=poor, json={}).status_code == 403

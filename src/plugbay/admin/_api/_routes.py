@@ -6,12 +6,12 @@ from litestar.params import FromPath
 
 from plugbay.admin._access import Permission
 from plugbay.admin._chain import ChainEntry, explain
-from plugbay.admin._changes import make_change
+from plugbay.admin._changes import make_change, same_name
 from plugbay.admin._http import Ask, Use, read_body, rule
 from plugbay.admin._views import OperationView
 from plugbay.control import DeleteRoute, DeleteUpstream, Origin, PutRoute, PutUpstream
 from plugbay.gateway import RouteSpec, UpstreamSpec
-from plugbay.kernel import Invalid, NotFound, Problem
+from plugbay.kernel import NotFound
 
 
 class RouteView(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class RouteRoutes(Controller):
     async def put(self, request: Ask, context: Use, name: FromPath[str]) -> Response[OperationView]:
         """Add a route, or replace it: then If-Match is required."""
         route = await read_body(request, RouteSpec, limit=context.options.max_body, what="route")
-        _same(name, route.name)
+        same_name(name, route.name)
         return await make_change(
             request, context, PutRoute(route=route), key=f"routes/{name}", must_match=True
         )
@@ -135,7 +135,7 @@ class UpstreamRoutes(Controller):
         upstream = await read_body(
             request, UpstreamSpec, limit=context.options.max_body, what="upstream"
         )
-        _same(name, upstream.name)
+        same_name(name, upstream.name)
         return await make_change(
             request,
             context,
@@ -183,9 +183,3 @@ def _upstream(context: Use, name: str) -> UpstreamView:
         revision=desired.changed[key],
         spec=desired.upstreams[name],
     )
-
-
-def _same(in_path: str, in_body: str) -> None:
-    if in_path != in_body:
-        problem = Problem("/name", "another name than in the path", in_path, in_body)
-        raise Invalid("the body names another one than the path", problems=(problem,))

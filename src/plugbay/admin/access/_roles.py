@@ -23,6 +23,8 @@ class Permission(enum.StrEnum):
     CONFIG_WRITE = "config:write"
     ROUTES_WRITE = "routes:write"
     UPSTREAMS_WRITE = "upstreams:write"
+    MCP_WRITE = "mcp:write"
+    """Which MCP servers the gateway runs: their commands run with its own rights."""
     APPLY = "apply"
     WORKERS_WRITE = "workers:write"
     TRACE = "trace"

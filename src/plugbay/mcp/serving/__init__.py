@@ -16,3 +16,4 @@ from plugbay.mcp.serving._spec import McpSpec as McpSpec
 from plugbay.mcp.serving._spec import MemberSpec as MemberSpec
 from plugbay.mcp.serving._spec import ServerSpec as ServerSpec
 from plugbay.mcp.serving._spec import problems_of as problems_of
+from plugbay.mcp.serving._status import EndpointStatus as EndpointStatus

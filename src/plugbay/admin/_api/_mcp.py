@@ -1,0 +1,197 @@
+"""MCP servers that the gateway runs, and federations of several."""
+
+from dataclasses import replace
+
+import msgspec
+from litestar import Controller, Response, delete, get, put
+from litestar.params import FromPath
+
+from plugbay.admin._access import Permission
+from plugbay.admin._changes import make_change, same_name
+from plugbay.admin._http import Ask, Use, principal, read_body, rule
+from plugbay.admin._views import OperationView
+from plugbay.control import (
+    DeleteMcpFederation,
+    DeleteMcpServer,
+    Origin,
+    PutMcpFederation,
+    PutMcpServer,
+)
+from plugbay.kernel import NotFound
+from plugbay.mcp.serving import EndpointStatus, FederationSpec, ServerSpec
+
+HIDDEN = "[redacted]"
+
+
+class McpServerView(msgspec.Struct, frozen=True, kw_only=True):
+    """An MCP server. `managed_by` is `file` if only gateway.toml can change it; `status` is null
+    while the process that runs it has not spoken. Values of `env` that are no references are
+    shown to those who may change them."""
+
+    name: str
+    managed_by: Origin
+    revision: int
+    spec: ServerSpec
+    status: EndpointStatus | None
+
+
+class McpFederationView(msgspec.Struct, frozen=True, kw_only=True):
+    """Several MCP servers as one. `managed_by`, `status` and what is hidden (of `headers`) as of
+    a server."""
+
+    name: str
+    managed_by: Origin
+    revision: int
+    spec: FederationSpec
+    status: EndpointStatus | None
+
+
+class McpServerList(msgspec.Struct, frozen=True):
+    """All MCP servers."""
+
+    items: list[McpServerView]
+
+
+class McpFederationList(msgspec.Struct, frozen=True):
+    """All federations."""
+
+    items: list[McpFederationView]
+
+
+class McpServerRoutes(Controller):
+    """MCP servers that the gateway runs."""
+
+    path = "/mcp/servers"
+    tags = ("mcp",)
+
+    @get("/", opt=rule(Permission.READ), operation_id="listMcpServers")
+    async def list(self, request: Ask, context: Use) -> McpServerList:
+        """All MCP servers, by name, and how they are."""
+        names = sorted(context.services.control.desired.mcp_servers)
+        return McpServerList([_server(request, context, name) for name in names])
+
+    @get("/{name:str}", opt=rule(Permission.READ), operation_id="getMcpServer")
+    async def one(self, request: Ask, context: Use, name: FromPath[str]) -> Response[McpServerView]:
+        """One MCP server."""
+        view = _server(request, context, name)
+        return Response(view, headers={"etag": f'"{view.revision}"'})
+
+    @put(
+        "/{name:str}",
+        opt=rule(Permission.MCP_WRITE, body=ServerSpec, change=True, if_match=True),
+        operation_id="putMcpServer",
+        status_code=202,
+    )
+    async def put(self, request: Ask, context: Use, name: FromPath[str]) -> Response[OperationView]:
+        """Add an MCP server, or replace it: then If-Match is required. Sessions go on with what
+        they began with, new ones use the new."""
+        limit = context.options.max_body
+        server = await read_body(request, ServerSpec, limit=limit, what="server")
+        same_name(name, server.name)
+        change, key = PutMcpServer(server=server), f"mcp_servers/{name}"
+        return await make_change(request, context, change, key=key, must_match=True)
+
+    @delete(
+        "/{name:str}",
+        opt=rule(Permission.MCP_WRITE, change=True, if_match=True),
+        operation_id="deleteMcpServer",
+        status_code=202,
+    )
+    async def delete(
+        self, request: Ask, context: Use, name: FromPath[str]
+    ) -> Response[OperationView]:
+        """Delete an MCP server. If-Match is required; refused while routes or federations use
+        it."""
+        change, key = DeleteMcpServer(name=name), f"mcp_servers/{name}"
+        return await make_change(request, context, change, key=key, must_match=True)
+
+
+class McpFederationRoutes(Controller):
+    """Several MCP servers as one."""
+
+    path = "/mcp/federations"
+    tags = ("mcp",)
+
+    @get("/", opt=rule(Permission.READ), operation_id="listMcpFederations")
+    async def list(self, request: Ask, context: Use) -> McpFederationList:
+        """All federations, by name, and how they are."""
+        names = sorted(context.services.control.desired.mcp_federations)
+        return McpFederationList([_federation(request, context, name) for name in names])
+
+    @get("/{name:str}", opt=rule(Permission.READ), operation_id="getMcpFederation")
+    async def one(
+        self, request: Ask, context: Use, name: FromPath[str]
+    ) -> Response[McpFederationView]:
+        """One federation."""
+        view = _federation(request, context, name)
+        return Response(view, headers={"etag": f'"{view.revision}"'})
+
+    @put(
+        "/{name:str}",
+        opt=rule(Permission.MCP_WRITE, body=FederationSpec, change=True, if_match=True),
+        operation_id="putMcpFederation",
+        status_code=202,
+    )
+    async def put(self, request: Ask, context: Use, name: FromPath[str]) -> Response[OperationView]:
+        """Add a federation, or replace it: then If-Match is required."""
+        limit = context.options.max_body
+        found = await read_body(request, FederationSpec, limit=limit, what="federation")
+        same_name(name, found.name)
+        change, key = PutMcpFederation(federation=found), f"mcp_federations/{name}"
+        return await make_change(request, context, change, key=key, must_match=True)
+
+    @delete(
+        "/{name:str}",
+        opt=rule(Permission.MCP_WRITE, change=True, if_match=True),
+        operation_id="deleteMcpFederation",
+        status_code=202,
+    )
+    async def delete(
+        self, request: Ask, context: Use, name: FromPath[str]
+    ) -> Response[OperationView]:
+        """Delete a federation. If-Match is required; refused while routes use it."""
+        change, key = DeleteMcpFederation(name=name), f"mcp_federations/{name}"
+        return await make_change(request, context, change, key=key, must_match=True)
+
+
+def _server(request: Ask, context: Use, name: str) -> McpServerView:
+    desired = context.services.control.desired
+    if name not in desired.mcp_servers:
+        raise NotFound(f"there is no MCP server {name}")
+    spec, key = desired.mcp_servers[name], f"mcp_servers/{name}"
+    return McpServerView(
+        name=name,
+        managed_by=desired.origins.get(key, "api"),
+        revision=desired.changed[key],
+        spec=spec if _writes(request) else replace(spec, env=_hidden(spec.env)),
+        status=context.services.mcp().get(name),
+    )
+
+
+def _federation(request: Ask, context: Use, name: str) -> McpFederationView:
+    desired = context.services.control.desired
+    if name not in desired.mcp_federations:
+        raise NotFound(f"there is no federation {name}")
+    spec, key = desired.mcp_federations[name], f"mcp_federations/{name}"
+    if not _writes(request):
+        members = (replace(one, headers=_hidden(one.headers)) for one in spec.members)
+        spec = replace(spec, members=tuple(members))
+    return McpFederationView(
+        name=name,
+        managed_by=desired.origins.get(key, "api"),
+        revision=desired.changed[key],
+        spec=spec,
+        status=context.services.mcp().get(name),
+    )
+
+
+def _writes(request: Ask) -> bool:
+    return Permission.MCP_WRITE in principal(request).permissions
+
+
+def _hidden(values: dict[str, str]) -> dict[str, str]:
+    """A value may be a secret, unless it is a reference to one."""
+    return {
+        name: value if value.startswith("${") and value.find("}") == len(value) - 1 else HIDDEN
+        for name, value in values.items()
+    }
