@@ -20,6 +20,7 @@ from plugbay.app._local_host import LocalHosts
 from plugbay.app._local_km import MANIFEST, KmObserver, activity, find_km, open_km, open_voice
 from plugbay.app._local_kv import state_directory
 from plugbay.app._local_slots import LocalSlots
+from plugbay.app._scheduling import give_way
 from plugbay.kernel import EventBus
 from plugbay.mcp import (
     MAX_MESSAGE,
@@ -71,6 +72,7 @@ def monitor(options: MonitorOptions) -> int:
     Raises `NotFound` if there is no such command, `Unavailable` if it cannot be run, and other
     `PlugbayError`s if a plugin cannot be loaded: nothing runs without a plugin that was asked for.
     """
+    give_way()
     return uvloop.run(_monitor(options))
 
 
