@@ -22,6 +22,8 @@ def slot_report(id: str, applier: Applier, caretaker: Caretaker) -> SlotReport:
     verdict = watched.watch.verdict() if watched else None
     vitals = slot.current.vitals if slot.current else None
     instance = slot.current.instance if slot.current else None
+    if vitals:
+        vitals.settle()
     return SlotReport(
         plugin=id,
         state=status.state.value,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from plugbay.gateway._compile import compile_request, compile_response
 from plugbay.gateway._link import FAULTS, Link
 from plugbay.gateway._problem import problem
+from plugbay.gateway._straight import StraightRequests, StraightResponses
 from plugbay.gateway._tap import find_tap
 from plugbay.gateway._traced_hooks import TracedHooks
 from plugbay.kernel import Tally
@@ -15,6 +16,7 @@ from plugbay.kernel import Tally
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from plugbay.gateway._call_notes import CallNotes
     from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._link import PluginMeter
@@ -65,6 +67,7 @@ class Chain:
         self._waiting: dict[Writing, Callable[[], None]] = {}
         self._parked = 0
         self._retired = self._released = False
+        self._notes: list[CallNotes] = []
         generations = [member.generation for member in members]
         self._generations = (*generations, *(g for g in also if g not in generations))
         for generation in self._generations:
@@ -79,13 +82,23 @@ class Chain:
         self._hooks, self._traced = (requests, responses), None
         self.waits_on_request = any(hook is not None and hook.coroutine for hook in requests)
         self.waits_on_response = any(hook is not None and hook.coroutine for hook in responses)
-        self.on_request = self.on_request_async = compile_request(links, requests, now)
+        self._close_notes()
+        if self.waits_on_request:
+            self.on_request = self.on_request_async = compile_request(links, requests, now)
+        else:
+            asking = StraightRequests(links, requests, now)
+            self._notes.append(asking.notes)
+            self.on_request = asking.run
         self.tap = tap = find_tap(links, requests, now)
         if tap is not None and tap.takes_requests:
             self.on_request = tap.before
-        run = compile_response(links, responses, now)
-        self.on_response = run
-        self.on_response_async = run if self.waits_on_response else _as_coroutine(run)
+        if self.waits_on_response:
+            self.on_response = self.on_response_async = compile_response(links, responses, now)
+        else:
+            answering = StraightResponses(links, responses, now)
+            self._notes.append(answering.notes)
+            self.on_response = answering.run
+            self.on_response_async = _as_coroutine(answering.run)
         self.filters_request = any(link.hook("request_body") for link in links)
         self.filters_response = any(link.hook("response_body") for link in links)
         self.late_head = any(
@@ -108,6 +121,16 @@ class Chain:
             else tap.straight
         )
         self.fast = self._straight and not self._parked
+
+    def settle(self) -> None:
+        """Enter what was noted of the calls of hooks: whoever serves requests sees to it."""
+        for notes in self._notes:
+            notes.settle()
+
+    def _close_notes(self) -> None:
+        for notes in self._notes:
+            notes.close()
+        self._notes.clear()
 
     def traced(self) -> TracedHooks:
         """Return the hooks as traced requests pass them, compiled when the first one comes."""
@@ -220,6 +243,7 @@ class Chain:
     def _release(self) -> None:
         if not self._released:
             self._released = True
+            self._close_notes()
             for generation in self._generations:
                 generation.release(self)
 

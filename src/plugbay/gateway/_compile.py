@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from plugbay.kernel import Hook
 
 _REQUEST = """
-    if generation{n}.instance is not None{allowed}:
+    if start > {n}:
+        pass
+    elif generation{n}.instance is not None{allowed}:
         try:
             {call}
         except FAULTS as error:
@@ -93,9 +95,10 @@ else:
 def compile_request(
     links: Sequence[Link], hooks: Sequence[Hook | None], now: Callable[[], float]
 ) -> Callable[..., Any]:
-    """Return `on_request(request, exchange)`, a coroutine function if any hook is one.
+    """Return `on_request(request, exchange, start=0)`, a coroutine function if any hook is one.
 
     It returns the answer or None, and sets `exchange.entered` to how many plugins were passed.
+    It begins at the link `start`.
     """
     waits = any(hook is not None and hook.coroutine for hook in hooks)
     body = ["    t = began = now()"]
@@ -103,7 +106,7 @@ def compile_request(
         if hook is not None:
             body.append(_block(_REQUEST, n, link, hook, "request"))
     body += ["    exchange.plugin_seconds += t - began", f"    exchange.entered = {len(links)}"]
-    head = f"{'async ' if waits else ''}def run(request, exchange):"
+    head = f"{'async ' if waits else ''}def run(request, exchange, start=0):"
     return _make([head, *body, "    return None"], links, hooks, now)
 
 
@@ -119,12 +122,16 @@ def compile_response(
     return _make([*lines, "    return response"], links, hooks, now)
 
 
+def passes_alone(link: Link) -> bool:
+    """Whether it is the response that passes the plugin: it does not look at requests."""
+    return link.hook("on_request") is None
+
+
 def _block(template: str, n: int, link: Link, hook: Hook, arguments: str) -> str:
     call = f"answer = {'await ' if hook.coroutine else ''}hook{n}({arguments})"
     if hook.coroutine and link.limit is not None:
         call = f"async with timeout({link.limit!r}): {call}"
     guarded = link.breaker is not None
-    alone = link.hook("on_request") is None
     indent = " " * (12 if template is _REQUEST else 16)
     return template.format(
         n=n,
@@ -132,7 +139,7 @@ def _block(template: str, n: int, link: Link, hook: Hook, arguments: str) -> str
         allowed=f" and (breaker{n}.closed or breaker{n}.allow())" if guarded else "",
         success=_SUCCESS.format(n=n).replace("\n", f"\n{indent}") if guarded else "pass",
         bucket=_bucket(n, link.series.duration.bounds),
-        passed=f"series{n}.passed += 1" if alone else "pass",
+        passed=f"series{n}.passed += 1" if passes_alone(link) else "pass",
     )
 
 

@@ -11,7 +11,6 @@ of a hook, is not handled here: the request is promoted, as it stands, to the `E
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -319,9 +318,7 @@ class FastExchange:
             return
         now = self.now()
         self.upstream_seconds = seconds = now - self.sent
-        duration = target.series.duration
-        duration.counts[bisect_left(duration.bounds, seconds)] += 1
-        duration.total += seconds
+        target.series.note(seconds)
         if target.state.failures:
             target.worked()
         chain, pre, request = self.way.chain, self.pre, self.request
@@ -399,7 +396,7 @@ class FastExchange:
         connection.transport.write(b"".join((line, forward, sized, _ID, self.id, end, body)))
         way.series.in_flight -= 1
         seconds = now - self.began
-        way.series.count(way.name, status, seconds, len(self.body), len(body))
+        way.series.note((way.name, status, seconds, len(self.body), len(body)))
         plane, chain, pre = self.plane, way.chain, self.pre
         if plane.access is not None:
             plane.access.write_fast(self, status, seconds, len(body))

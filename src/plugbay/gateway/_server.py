@@ -116,7 +116,7 @@ class HttpDataPlane:
         self._builtin = dict(builtin or {})
         self._servers: list[asyncio.Server] = []
         self._empty = asyncio.Event()
-        self.next_id = request_ids().__next__
+        self.next_id = request_ids(self.settle).__next__
         self._date = (0, b"")
 
     async def serve(
@@ -219,6 +219,11 @@ class HttpDataPlane:
             self._date = (now, formatdate(now, usegmt=True).encode())
         return self._date[1]
 
+    def settle(self) -> None:
+        """Enter what was noted of requests: every so many of them, and twice a second."""
+        if self.table is not None:
+            self.table.settle()
+
     def unrouted(self, table: Table, host: bytes, path: bytes, method: bytes) -> Response:
         """Answer a request that no route takes."""
         allowed = table.router.allowed(host, path)
@@ -236,6 +241,7 @@ class HttpDataPlane:
         _log.error("exchange failed", exc_info=error, extra={"request_id": id.decode("latin-1")})
 
     def _sweep(self, now: float) -> None:
+        self.settle()
         for connection in tuple(self.connections):
             if connection.deadline <= now:
                 connection.expire()

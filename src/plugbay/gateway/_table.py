@@ -94,6 +94,11 @@ class Table:
         self.takes_escaped = any(spec.escaped_slashes != "reject" for spec in router.routes)
         """Whether some route takes paths with escaped slashes."""
         self._leased, self._pools = tuple(leased), pools
+        self._settle = (
+            *(chain.settle for chain in self.chains),
+            *(route.series.settle for route in by_name.values()),
+            *(target.series.settle for pool in leased for target in pool.targets.values()),
+        )
         self._retired = False
 
     def spell(self, head: RequestHead, route: Route | None, method: bytes) -> bytes | None:
@@ -123,6 +128,11 @@ class Table:
     def explain_match(self, host: str, path: str, method: str) -> Explanation:
         """Say which route takes such a request, and why the others do not."""
         return self.router.explain(host.encode(), path.encode(), method.encode())
+
+    def settle(self) -> None:
+        """Enter in the figures what was noted of requests."""
+        for settle in self._settle:
+            settle()
 
     def retire(self) -> None:
         """Take no new requests; each chain releases its generations when it is empty."""

@@ -61,6 +61,7 @@ class Watch:
         self._clock, self._vitals = clock, vitals
         self._ends = clock.monotonic() + seconds
         self._min_calls, self._ratio = min_calls, max_failure_ratio
+        vitals.settle()
         self._was = (vitals.calls, vitals.failures)
         self._verdict = Verdict(WatchOutcome.PENDING)
 
@@ -72,6 +73,7 @@ class Watch:
     def verdict(self) -> Verdict:
         """Look at the figures now."""
         if self._verdict.pending:
+            self._vitals.settle()
             calls = self._vitals.calls - self._was[0]
             failures = self._vitals.failures - self._was[1]
             if failures > self._ratio * max(calls, self._min_calls):

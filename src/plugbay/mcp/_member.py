@@ -121,6 +121,7 @@ class Link:
     def failed(self, error: BaseException) -> Block | None:
         """A hook has raised or was late: count it, and say what follows."""
         vitals = self._vitals
+        vitals.settle()
         vitals.calls += 1
         vitals.failures += 1
         vitals.last_error = f"{type(error).__name__}: {error}"[:500]

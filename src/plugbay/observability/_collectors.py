@@ -87,6 +87,7 @@ def collect_plugins(plugins: Iterable[PluginSeries]) -> Iterator[FamilySnapshot]
     requests = FamilySnapshot(PLUGIN_REQUESTS, [])
     duration = FamilySnapshot(PLUGIN_DURATION, [])
     for one in plugins:
+        one.settle()
         labels = (one.plugin, one.version, one.phase)
         counts = (one.passed, one.answered, one.failed, one.skipped)
         requests.samples += [

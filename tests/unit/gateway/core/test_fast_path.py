@@ -84,6 +84,8 @@ def counted(gate: Rig) -> list[object]:
     routes = [route.series for route in table.by_name.values()]
     chains = [(chain.tally.entered, chain.tally.cancelled) for chain in table.chains]
     links = [link for chain in table.chains for link in chain.links]
+    for link in links:
+        link.series.settle()
     return [
         *chains,
         *((s.requests, s.bytes_in, s.bytes_out) for s in (*routes, gate.plane.unmatched)),

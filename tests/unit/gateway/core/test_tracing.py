@@ -212,6 +212,7 @@ def test_plugins_are_counted_alike_when_they_are_traced(traces: OtelTraces) -> N
             await client.get()
             await client.get()
             series = gate.meter.plugin("p", "1.0", "post-routing")
+            series.settle()
             return series.passed, series.duration.count, plugin.generation.vitals.calls
 
     assert asyncio.run(main()) == (3, 3, 3)
