@@ -19,6 +19,7 @@ import uvloop
 
 from plugbay.app._clock import SystemClock
 from plugbay.gateway import ListenerLimits, RouteSpec, UpstreamSpec
+from plugbay.gateway._downstream import Downstream
 from plugbay.gateway._pools import UpstreamPools
 from plugbay.gateway._server import HttpDataPlane
 from plugbay.gateway._table import build_table
@@ -50,16 +51,18 @@ async def main(settings: dict[str, Any]) -> None:
     )
     plane.install(table)
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    await plane.serve([listener], tls=certificates(settings.get("tls", [])))
+    http2 = bool(settings.get("http2"))
+    tls = certificates(settings.get("tls", []), http2=http2)
+    await plane.serve([listener], tls=tls, http2=http2)
     say({"port": listener.getsockname()[1]})
     await obey(plane, pools)
     await plane.close()
     await pools.close()
 
 
-def certificates(tls: list[dict[str, str]]) -> ssl.SSLContext | None:
+def certificates(tls: list[dict[str, str]], *, http2: bool) -> ssl.SSLContext | None:
     pairs = [Certificate(chain=Path(one["chain"]), key=Path(one["key"])) for one in tls]
-    return ServerTls(pairs).context if pairs else None
+    return ServerTls(pairs, http2=http2).context if pairs else None
 
 
 async def obey(plane: HttpDataPlane, pools: UpstreamPools) -> None:
@@ -77,7 +80,7 @@ def figures(plane: HttpDataPlane, pools: UpstreamPools) -> dict[str, int]:
     targets = [target for pool in pools.pools for target in pool.targets.values()]
     return {
         "connections": len(plane.connections),
-        "exchanges": sum(bool(each.exchange or each.fast) for each in plane.connections),
+        "exchanges": sum(map(in_flight, plane.connections)),
         "in_flight": sum(pool.in_flight for pool in pools.pools)
         + sum(target.state.in_flight for target in targets),
         "busy": sum(target.busy for target in targets),
@@ -86,6 +89,12 @@ def figures(plane: HttpDataPlane, pools: UpstreamPools) -> dict[str, int]:
         "counted": sum(pool.connections for pool in pools.pools)
         - sum(len(target.connections) for target in targets),
     }
+
+
+def in_flight(connection: Any) -> int:
+    if isinstance(connection, Downstream):
+        return bool(connection.exchange or connection.fast)
+    return len(connection.streams)
 
 
 def say(values: dict[str, int]) -> None:

@@ -22,10 +22,15 @@ class Client(Protocol):
     peer: str
     scheme: bytes
     mode: int
-    total: float
-    """When the route's time for the whole exchange is over."""
     writable: bool
 
+    @property
+    def total(self) -> float:
+        """When the route's time for the whole exchange is over."""
+        ...
+
+    @total.setter
+    def total(self, value: float) -> None: ...
     @property
     def transport(self) -> asyncio.Transport: ...
     def pause(self, reason: int) -> None:
