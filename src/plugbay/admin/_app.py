@@ -19,7 +19,7 @@ from plugbay.admin._background import Background
 from plugbay.admin._border import Border, Gates
 from plugbay.admin._context import Context
 from plugbay.admin._hkp import hkp_router
-from plugbay.admin._http import Ask, Permit, visit
+from plugbay.admin._http import Ask, context_of, permit, visit
 from plugbay.admin._limits import RateLimit
 from plugbay.admin._listings import Listings
 from plugbay.admin._odin import Notes, odin_router
@@ -29,7 +29,7 @@ from plugbay.admin._page_paths import is_page
 from plugbay.admin._problems import BASE, MEDIA_TYPE, headers_of, problem_of
 from plugbay.admin._public import PublicRoutes
 from plugbay.admin._status import StatusBoard
-from plugbay.admin.pages import Pages, page_router
+from plugbay.admin.pages import Pages, Templates, page_router
 from plugbay.artifacts.sbom import Bills
 
 if TYPE_CHECKING:
@@ -38,15 +38,20 @@ if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
     from plugbay.admin._services import Services
-    from plugbay.kernel import Clock
 
 LOOK = 1.0
 """Seconds; how exact the times of conditions are."""
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
-def create_admin(services: Services, options: AdminOptions | None = None) -> Litestar:
-    """Make the ASGI application of the admin API. Raises `Unavailable` if the database is newer."""
+def create_admin(
+    services: Services, options: AdminOptions | None = None, routes: Litestar | None = None
+) -> Litestar:
+    """Make the ASGI application of the admin API. Raises `Unavailable` if the database is newer.
+
+    `routes` are those of `create_routes`; whoever makes many applications makes them once.
+    """
+    behind = create_routes() if routes is None else routes
     chosen = options or AdminOptions()
     clock = services.clock
     background, board = Background(), StatusBoard(services.control, clock)
@@ -59,19 +64,13 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
         board=board,
         listings=Listings(),
         bills=Bills(services.artifacts),
+        notes=Notes(services.database),
+        uploads=RateLimit(clock, "uploads", quota=chosen.uploads_per_minute),
+        since=clock.monotonic(),
         document=functools.cache(lambda: describe(_routes(), __version__)),
     )
-    pages = Pages(context)
-    answer = functools.partial(_answer, pages)
     app = Litestar(
-        route_handlers=[*_routes(Notes(services.database), clock), *page_router(pages)],
-        dependencies={"context": Provide(lambda: context, sync_to_thread=False)},
-        guards=[Permit(RateLimit(clock, "uploads", quota=chosen.uploads_per_minute))],
-        lifespan=[lambda app: _running(background, board)],
-        exception_handlers={Exception: answer, 500: answer},
-        openapi_config=None,
-        logging_config=None,
-        request_max_body_size=None,
+        lifespan=[lambda app: _running(background, board)], openapi_config=None, logging_config=None
     )
     gates = Gates(
         credentials=access.credentials,
@@ -79,10 +78,26 @@ def create_admin(services: Services, options: AdminOptions | None = None) -> Lit
         hosts=frozenset(host.lower() for host in chosen.hosts),
         audit=services.audit,
         clock=clock,
-        public=PublicRoutes.of(app),
+        public=PublicRoutes.of(behind),
+        context=context,
     )
-    app.asgi_handler = Border(app.asgi_handler, gates)
+    app.asgi_handler = Border(behind, gates)
     return app
+
+
+def create_routes() -> Litestar:
+    """Make what answers behind the border. It keeps nothing: each request brings its `Context`."""
+    templates = Templates()
+    answer = functools.partial(_answer, templates)
+    return Litestar(
+        route_handlers=[*_routes(), *page_router(templates)],
+        dependencies={"context": Provide(context_of, sync_to_thread=False)},
+        guards=[permit],
+        exception_handlers={Exception: answer, 500: answer},
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
 
 
 @asynccontextmanager
@@ -102,21 +117,20 @@ async def _look(board: StatusBoard) -> None:
         await asyncio.sleep(LOOK)
 
 
-def _routes(
-    notes: Notes | None = None, clock: Clock | None = None
-) -> list[ControllerRouterHandler]:
+def _routes() -> list[ControllerRouterHandler]:
     v1 = Router("/admin/api/v1", route_handlers=list(API))
     return [
         v1,
         Router("/admin/api", route_handlers=list(DOCS)),
-        odin_router(notes),
-        hkp_router(clock),
+        odin_router(),
+        hkp_router(),
     ]
 
 
-def _answer(pages: Pages, request: Ask, error: Exception) -> Response[Any]:
+def _answer(templates: Templates, request: Ask, error: Exception) -> Response[Any]:
     scope = cast("Mapping[str, Any]", request.scope)
     if is_page(request.scope) and scope.get("user") is not None:
+        pages = Pages(context_of(request), templates)
         return pages.fault(request, error, visit(request).id)
     details = problem_of(error, instance=request.url.path, request_id=visit(request).id)
     seen = visit(request)

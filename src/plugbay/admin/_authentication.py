@@ -14,7 +14,6 @@ from plugbay.admin.access import (
     JwtLimits,
     Oidc,
     Outbound,
-    Passwords,
     Provider,
     RotationRule,
     Seal,
@@ -53,7 +52,7 @@ class Authentication:
 def authentication(services: Services, options: AdminOptions) -> Authentication:
     """Put it together. Raises `Unavailable` if the database is newer, `Invalid` for bad keys."""
     db, clock, folder = services.database, services.clock, services.audit.data / KEYS
-    users = Users(db, clock, Passwords())
+    users = Users(db, clock, services.passwords)
     factors = SecondFactors(db, clock, Seal.load(folder / "seal.key"), f"Plugbay {options.node}")
     rule = ThrottleRule(
         free=options.sign_in_failures,

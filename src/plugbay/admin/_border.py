@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
     from plugbay.admin._access import Principal
+    from plugbay.admin._context import Context
     from plugbay.admin._limits import RateLimit
     from plugbay.admin._public import PublicRoutes
     from plugbay.admin.access import Credentials
@@ -58,7 +59,7 @@ _SECURITY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    """What the border asks."""
+    """What the border asks, and the context that it gives to what it lets in."""
 
     credentials: Credentials
     limit: RateLimit
@@ -66,6 +67,7 @@ class Gates:
     audit: AuditLog
     clock: Clock
     public: PublicRoutes
+    context: Context
 
 
 class Border:
@@ -79,7 +81,7 @@ class Border:
         http_scope = cast("HTTPScope", scope)
         address = client_address(scope)
         visit = Visit(secrets.token_hex(8), address, f"address {network(address)}")
-        scope["state"]["visit"] = visit
+        scope["state"].update(visit=visit, context=self._gates.context)
         outward = self._outward(http_scope, visit, send)
         try:
             await self._admit(http_scope, visit)

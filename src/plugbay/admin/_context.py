@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from plugbay.admin._authentication import Authentication
     from plugbay.admin._background import Background
+    from plugbay.admin._limits import RateLimit
     from plugbay.admin._listings import Listings
+    from plugbay.admin._odin import Notes
     from plugbay.admin._options import AdminOptions
     from plugbay.admin._services import Services
     from plugbay.admin._status import StatusBoard
@@ -29,6 +31,10 @@ class Context:
     board: StatusBoard
     listings: Listings
     bills: Bills
+    notes: Notes
+    uploads: RateLimit
+    since: float
+    """When the API came up, by the monotonic clock."""
     document: Callable[[], dict[str, Any]]
 
     @property

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
 
     from plugbay.admin._access import Principal
-    from plugbay.admin._limits import RateLimit
     from plugbay.admin._visit import Visit
 
 T = TypeVar("T")
@@ -89,39 +88,33 @@ def rule(
     return {"rule": said}
 
 
-class Permit:
+async def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Guard: raises `Forbidden` unless the caller has the route's permission, for the route's
     plugin, and `TooManyRequests` for uploads beyond their own limit.
 
     A route without a rule is refused: what nobody thought of, nobody may. The one exception is
     Litestar's own answer to OPTIONS, which needs a sign-in only.
     """
-
-    def __init__(self, uploads: RateLimit) -> None:
-        self._uploads = uploads
-
-    async def __call__(
-        self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-    ) -> None:
-        # A coroutine, for Litestar hands a plain guard to a thread: milliseconds when it is busy.
-        wanted = cast("Rule | None", handler.opt.get("rule"))
-        seen = cast("Visit", connection.scope["state"]["visit"])
-        seen.act = getattr(handler, "operation_id", None) or handler.handler_name
-        if wanted is None:
-            if cast("Mapping[str, Any]", connection.scope).get("method") != "OPTIONS":
-                raise Forbidden("this route does not say who may call it")
-            return
-        if wanted.permission is None:
-            return
-        who = cast("Principal", connection.scope["user"])
-        who.require(wanted.permission)
-        seen.reads = wanted.permission is Permission.READ
-        _check_plugin(who, wanted, connection.path_params)
-        if wanted.upload:
-            try:
-                self._uploads.take(seen.limited_as)
-            finally:
-                seen.limits += self._uploads.headers(seen.limited_as)
+    # A coroutine, for Litestar hands a plain guard to a thread: milliseconds when it is busy.
+    wanted = cast("Rule | None", handler.opt.get("rule"))
+    seen = visit(connection)
+    seen.act = getattr(handler, "operation_id", None) or handler.handler_name
+    if wanted is None:
+        if cast("Mapping[str, Any]", connection.scope).get("method") != "OPTIONS":
+            raise Forbidden("this route does not say who may call it")
+        return
+    if wanted.permission is None:
+        return
+    who = cast("Principal", connection.scope["user"])
+    who.require(wanted.permission)
+    seen.reads = wanted.permission is Permission.READ
+    _check_plugin(who, wanted, connection.path_params)
+    if wanted.upload:
+        uploads = context_of(connection).uploads
+        try:
+            uploads.take(seen.limited_as)
+        finally:
+            seen.limits += uploads.headers(seen.limited_as)
 
 
 def _check_plugin(who: Principal, wanted: Rule, parameters: Mapping[str, Any]) -> None:
@@ -138,9 +131,14 @@ def principal(request: Ask) -> Principal:
     return cast("Principal", request.scope["user"])
 
 
-def visit(request: Ask) -> Visit:
+def visit(request: ASGIConnection[Any, Any, Any, Any]) -> Visit:
     """The request as the border sees it."""
     return cast("Visit", request.scope["state"]["visit"])
+
+
+def context_of(request: ASGIConnection[Any, Any, Any, Any]) -> Context:
+    """All that the routes use; the border gives it to each request."""
+    return cast("Context", request.scope["state"]["context"])
 
 
 async def read_body(request: Ask, type_: type[T], *, limit: int, what: str) -> T:

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+import argon2
 import pytest
 from litestar.testing import TestClient
 
@@ -23,7 +24,8 @@ from plugbay.admin import (
     ensure_first_user,
 )
 from plugbay.admin._access import ROLES
-from plugbay.admin.access import Grants, Tokens
+from plugbay.admin._app import create_routes
+from plugbay.admin.access import Grants, Passwords, Tokens
 from plugbay.admin.audit import AuditFilter, page
 from plugbay.artifacts import (
     ArtifactStore,
@@ -110,6 +112,7 @@ class World:
     artifacts: ArtifactStore
     cluster: Cluster
     services: Services
+    routes: Litestar
     app: Litestar
     client: TestClient[Litestar]
     logs: RecentLogs
@@ -179,18 +182,31 @@ def options() -> AdminOptions:
 
 
 @pytest.fixture(scope="session")
+def routes() -> Litestar:
+    """Every route of the API and the pages, once: to register them takes half a second."""
+    return create_routes()
+
+
+def weak() -> Passwords:
+    """Hashes that take a millisecond; `access/test_passwords.py` has those of the gateway."""
+    return Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture(scope="session")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, str]:
-    """A database with the first user, and the password: hashing one takes its time."""
+    """A database with the first user, and the password."""
     path = tmp_path_factory.mktemp("first")
     db = Database.open(path / "plugbay.sqlite3")
-    assert asyncio.run(ensure_first_user(db, path, Clock())) is True
+    assert asyncio.run(ensure_first_user(db, path, Clock(), weak())) is True
     db.close()
     password = (path / "first-password").read_text().strip()
     return (path / "plugbay.sqlite3").read_bytes(), password
 
 
 @pytest.fixture
-def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> Iterator[World]:
+def world(
+    tmp_path: Path, options: AdminOptions, first: tuple[bytes, str], routes: Litestar
+) -> Iterator[World]:
     (tmp_path / "plugbay.sqlite3").write_bytes(first[0])
     db, clock = Database.open(tmp_path / "plugbay.sqlite3"), Clock()
     artifacts = ArtifactStore(tmp_path, db)
@@ -223,8 +239,9 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
         traffic=history,
         figures=PluginFigures(metrics, Registry()),
         operations=cluster.operations,
+        passwords=weak(),
     )
-    app = create_admin(services, options)
+    app = create_admin(services, options, routes)
     app.on_startup.append(cluster.start)
     app.on_shutdown.append(cluster.close)
     with TestClient(app, base_url=BASE) as client:
@@ -236,6 +253,7 @@ def world(tmp_path: Path, options: AdminOptions, first: tuple[bytes, str]) -> It
             artifacts,
             cluster,
             services,
+            routes,
             app,
             client,
             logs,

@@ -24,7 +24,7 @@ PUBLIC = {
 
 
 def test_everything_asks_for_a_sign_in(world: World) -> None:
-    routes = [(route.path, method) for route in world.app.routes for method in route.methods]
+    routes = [(route.path, method) for route in world.routes.routes for method in route.methods]
     assert len(routes) > 20
     extra = [("/admin/api/v1/none", "GET"), ("/none", "GET"), ("/admin/api/v1/me", "TRACE")]
     for path, method in [*routes, *extra]:
@@ -41,7 +41,9 @@ def test_everything_asks_for_a_sign_in(world: World) -> None:
 
 
 def test_every_route_but_the_sign_in_names_a_permission(world: World) -> None:
-    rules = {(method, path): handler.opt["rule"] for path, method, handler in operations(world.app)}
+    rules = {
+        (method, path): handler.opt["rule"] for path, method, handler in operations(world.routes)
+    }
     free = {(method.upper(), path) for (method, path), rule in rules.items() if not rule.permission}
     assert free == {one for one in PUBLIC if one[0] != "HEAD"}
 

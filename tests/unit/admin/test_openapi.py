@@ -46,7 +46,7 @@ def references(node: object) -> Iterator[str]:
 def test_it_has_every_route_once(world: World) -> None:
     said = document(world)
     assert said["openapi"].startswith("3.1")
-    routes = {(path, method) for path, method, _ in operations(world.app)}
+    routes = {(path, method) for path, method, _ in operations(world.routes)}
     told = {(path, method) for path, item in said["paths"].items() for method in item}
     assert told == routes
     ids = [one["operationId"] for item in said["paths"].values() for one in item.values()]

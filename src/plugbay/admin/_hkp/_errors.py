@@ -10,12 +10,10 @@ from litestar import Response
 
 from plugbay.admin._hkp._shapes import HkpError, HkpFinding
 from plugbay.admin._hkp._times import moment
-from plugbay.admin._http import Ask, visit
+from plugbay.admin._http import Ask, context_of, visit
 from plugbay.admin._problems import headers_of, problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from plugbay.admin._problems import ProblemError
 
 STATUSES = {
@@ -34,17 +32,16 @@ class RefusedError(Exception):
         self.status, self.message = status, message
 
 
-def answer(now: Callable[[], float], request: Ask, error: Exception) -> Response[Any]:
+def answer(request: Ask, error: Exception) -> Response[Any]:
     """Answer with an error; the one place of this package where it becomes a body."""
     seen = visit(request)
     if isinstance(error, RefusedError):
         seen.detail = seen.detail or "refused"
-        return _said(request, now(), error.status, error.message)
+        return _said(request, error.status, error.message)
     details = problem_of(error, instance=request.url.path, request_id=seen.id)
     seen.detail = seen.detail or details.type.rpartition("/")[2]
     said = _said(
         request,
-        now(),
         STATUSES.get(HTTPStatus(details.status), details.status),
         details.detail,
         tuple(map(_finding, details.errors)),
@@ -54,13 +51,13 @@ def answer(now: Callable[[], float], request: Ask, error: Exception) -> Response
 
 
 def _said(
-    request: Ask, now: float, status: int, message: str, errors: tuple[HkpFinding, ...] = ()
+    request: Ask, status: int, message: str, errors: tuple[HkpFinding, ...] = ()
 ) -> Response[Any]:
     named = request.path_params.get("plugin") or request.query_params.get("plugin", "")
     said = HkpError(
         plugin=str(named),
         message=message,
-        timestamp=moment(now),
+        timestamp=moment(context_of(request).services.clock.time()),
         errors=errors,
         request_id=visit(request).id,
     )

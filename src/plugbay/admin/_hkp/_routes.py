@@ -1,6 +1,5 @@
 """The routes of `/plugins`."""
 
-import functools
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, cast
 
@@ -16,7 +15,6 @@ from plugbay.admin._hkp._operations import HkpOperations
 from plugbay.admin._hkp._shapes import HkpConfig, HkpError, HkpRollback
 from plugbay.admin._hkp._system import HkpSystem
 from plugbay.admin._http import Ask, Use, rule
-from plugbay.kernel import Clock
 
 PATH = "/plugins"
 System = NamedDependency[SkipValidation[HkpSystem]]
@@ -201,17 +199,15 @@ class HkpPluginRoutes(Controller):
         return await HkpOperations(system, request).stop(plugin, force=force)
 
 
-def hkp_router(clock: Clock | None = None) -> Router:
-    """Return the routes; without a clock only to describe them."""
-    since = clock.monotonic() if clock else 0.0
-    now = clock.time if clock else float
+def hkp_router() -> Router:
+    """Return the routes."""
 
     def provide(context: Use) -> HkpSystem:
-        return HkpSystem(context, since)
+        return HkpSystem(context)
 
     return Router(
         "/",
         route_handlers=[HkpRoutes, HkpPluginRoutes],
         dependencies={"system": Provide(provide, sync_to_thread=False)},
-        exception_handlers={Exception: functools.partial(answer, now)},
+        exception_handlers={Exception: answer},
     )

@@ -26,10 +26,10 @@ DRAIN = 60.0
 
 
 class HkpSystem:
-    """What there is, in HKP's shapes. `since` is when the API came up, by the monotonic clock."""
+    """What there is, in HKP's shapes."""
 
-    def __init__(self, context: Context, since: float) -> None:
-        self.context, self._since = context, since
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
     @property
     def now(self) -> float:
@@ -50,7 +50,7 @@ class HkpSystem:
     def status(self) -> bytes:
         """`GET /plugins/status`."""
         views = self.context.board.plugins()
-        uptime = self.context.services.clock.monotonic() - self._since
+        uptime = self.context.services.clock.monotonic() - self.context.since
         tail = {"uptime": go_duration(round(uptime)), "timestamp": moment(self.now)}
         return self._kept(views, "status", lambda: self._status(views), tail)
 

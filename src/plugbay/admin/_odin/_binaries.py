@@ -22,7 +22,6 @@ from plugbay.kernel import ArtifactState, Conflict, NotFound
 
 if TYPE_CHECKING:
     from plugbay.admin._context import Context
-    from plugbay.admin._odin._notes import Notes
     from plugbay.artifacts import Artifact
     from plugbay.control import Change
 
@@ -35,11 +34,13 @@ class PluginBinaries:
     """Every artifact that was validated, whichever API it came by, with its plugin's slot."""
 
     context: Context
-    notes: Notes
 
     def all(self) -> list[Known]:
         """Return the records, the last uploaded first."""
-        notes, slots = self.notes.all(), {view.id: view for view in self.context.board.plugins()}
+        notes, slots = (
+            self.context.notes.all(),
+            {view.id: view for view in self.context.board.plugins()},
+        )
         return [
             Known(artifact=found, note=notes.get(found.digest), slot=slots.get(found.plugin))
             for found in self.context.services.artifacts.list()
@@ -66,7 +67,7 @@ class PluginBinaries:
         if artifact.state is not ArtifactState.VALIDATED:
             raise refused(artifact)
         await self._refuse_other_name(artifact, note, plugin)
-        await self.notes.put(note)
+        await self.context.notes.put(note)
         return self._known(artifact)
 
     async def enable(self, request: Ask, id: str) -> tuple[Known, bool]:
@@ -158,7 +159,7 @@ class PluginBinaries:
             await self._change(request, known, Remove(plugin=plugin))
         in_use = {spec.digest for spec in services.control.desired.plugins.values()}
         await services.artifacts.delete(digest, in_use=in_use)
-        await self.notes.delete(digest)
+        await self.context.notes.delete(digest)
 
     async def _run(self, request: Ask, known: Known) -> None:
         control, note = self.context.services.control, known.note
@@ -197,7 +198,7 @@ class PluginBinaries:
 
     async def _note(self, known: Known, **changes: Any) -> None:
         now = self.context.services.clock.time()
-        await self.notes.put(replace(self._note_of(known), updated_at=now, **changes))
+        await self.context.notes.put(replace(self._note_of(known), updated_at=now, **changes))
 
     def _note_of(self, known: Known) -> Note:
         """Return its note; for what came another way, one that says what it is."""
@@ -230,7 +231,7 @@ class PluginBinaries:
     def _known(self, artifact: Artifact) -> Known:
         return Known(
             artifact=artifact,
-            note=self.notes.get(artifact.digest),
+            note=self.context.notes.get(artifact.digest),
             slot=self.context.board.plugin(artifact.plugin),
         )
 

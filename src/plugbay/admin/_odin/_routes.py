@@ -12,7 +12,6 @@ from plugbay.admin._http import Ask, Use, etag, read_limited, rule
 from plugbay.admin._odin._binaries import PluginBinaries
 from plugbay.admin._odin._errors import OdinError, OdinProblem, answer
 from plugbay.admin._odin._filters import matching
-from plugbay.admin._odin._notes import Notes
 from plugbay.admin._odin._record import OdinPlugin, counted
 from plugbay.admin._odin._upload import FIELDS, receive
 from plugbay.kernel import PreconditionFailed
@@ -228,11 +227,11 @@ class OdinRoutes(Controller):
         return OdinDeleted(message="Plugin deleted successfully")
 
 
-def odin_router(notes: Notes | None) -> Router:
-    """Return the routes; without notes only to describe them."""
+def odin_router() -> Router:
+    """Return the routes."""
 
-    def provide(context: Use) -> PluginBinaries | None:
-        return None if notes is None else PluginBinaries(context, notes)
+    def provide(context: Use) -> PluginBinaries:
+        return PluginBinaries(context)
 
     return Router(
         "/admin/api",

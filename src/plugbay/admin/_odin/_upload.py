@@ -100,7 +100,7 @@ def _plausible(filename: str, chunk: bytes) -> bool:
 def _refuse_taken(binaries: PluginBinaries, form: OdinForm) -> None:
     """Refuse a name that would share the slot of another one, spelled otherwise."""
     for artifact in binaries.context.services.artifacts.list(plugin=form.plugin):
-        note = binaries.notes.get(artifact.digest)
+        note = binaries.context.notes.get(artifact.digest)
         if note is not None and note.name != form.name:
             text = f"Plugin {form.name} would be the same as {note.name}: choose another name"
             raise OdinError(HTTPStatus.CONFLICT, text)
@@ -108,7 +108,7 @@ def _refuse_taken(binaries: PluginBinaries, form: OdinForm) -> None:
 
 def _refuse_duplicate(binaries: PluginBinaries, form: OdinForm, upload: Upload) -> None:
     """The bytes are there already, as the version that they are."""
-    note = binaries.notes.get(upload.artifact.digest)
+    note = binaries.context.notes.get(upload.artifact.digest)
     name = note.name if note else upload.artifact.plugin
     version = note.version if note else upload.artifact.version
     text = f"Plugin {name} version {version} already exists"

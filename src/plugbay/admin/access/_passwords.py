@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import secrets
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from plugbay.kernel import Invalid, Problem
 
@@ -20,7 +23,7 @@ class Passwords:
     def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
         self._hasher = hasher or argon2.PasswordHasher()
         self._turn = asyncio.Semaphore(AT_ONCE)
-        self._nobody = ""
+        self._nobody = _of_nobody(self._hasher)
 
     async def hash(self, password: str) -> str:
         """Return the argon2id hash. Raises `Invalid` if the password is too short or too long."""
@@ -39,10 +42,23 @@ class Passwords:
             return await asyncio.to_thread(self._verify, stored, password)
 
     def _verify(self, stored: str | None, password: str) -> bool:
-        if not self._nobody:  # the first of all pays for it, whoever that is
-            self._nobody = self._hasher.hash("nobody has this password")
         try:
             self._hasher.verify(stored or self._nobody, password)
         except (VerificationError, InvalidHashError):
             return False
         return stored is not None
+
+
+def _of_nobody(hasher: argon2.PasswordHasher) -> str:
+    """A hash that costs as much to verify as any other and that no password has.
+
+    It is made without hashing: random bytes stand where the hash would.
+    """
+    salt, digest = (_plain(secrets.token_bytes(n)) for n in (hasher.salt_len, hasher.hash_len))
+    rule = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2{hasher.type.name.lower()}$v={ARGON2_VERSION}${rule}${salt}${digest}"
+
+
+def _plain(raw: bytes) -> str:
+    """Base64 without padding, as the encoded form of argon2 has it."""
+    return base64.b64encode(raw).decode().rstrip("=")

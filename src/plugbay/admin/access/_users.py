@@ -231,13 +231,15 @@ def _check_administrators(db: sqlite3.Connection, name: str) -> None:
         raise Conflict(f"{name} is the last administrator")
 
 
-async def ensure_first_user(db: Database, data_dir: Path, clock: Clock) -> bool:
+async def ensure_first_user(
+    db: Database, data_dir: Path, clock: Clock, passwords: Passwords | None = None
+) -> bool:
     """Add the user `admin` with a random password if there is no user; return whether it did.
 
     The password is in `<data_dir>/first-password`, readable by its owner only. The file comes
     first: a crash in between leaves no user, and the next start writes both again.
     """
-    users = Users(db, clock, Passwords())
+    users = Users(db, clock, passwords or Passwords())
     if users.list():
         return False
     password = secrets.token_urlsafe(18)

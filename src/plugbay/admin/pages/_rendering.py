@@ -53,12 +53,12 @@ class Frame:
         return permission in self.permissions
 
 
-class Pages:
-    """Renders templates."""
+class Templates:
+    """The templates and what they link to: the same for every request."""
 
-    def __init__(self, context: Context) -> None:
-        self.context, self.assets = context, Assets()
-        self._templates = jinja2.Environment(
+    def __init__(self) -> None:
+        self.assets = Assets()
+        self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
@@ -66,9 +66,25 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._templates.filters.update(FILTERS)
+        self._environment.filters.update(FILTERS)
         own: dict[str, Any] = {"asset": self.assets.url}
-        self._templates.globals.update(own)
+        self._environment.globals.update(own)
+
+    def render(self, template: str, **values: Any) -> str:
+        """Return the text of a page."""
+        return self._environment.get_template(template).render(**values)
+
+
+class Pages:
+    """Answers with pages."""
+
+    def __init__(self, context: Context, templates: Templates) -> None:
+        self.context, self._templates = context, templates
+
+    @property
+    def assets(self) -> Assets:
+        """What the pages link to."""
+        return self._templates.assets
 
     def show(
         self, request: Ask, template: str, *, section: str, status: int = 200, **values: Any
@@ -84,8 +100,8 @@ class Pages:
     ) -> Response[str]:
         """A page without the frame."""
         theme = request.cookies.get(THEME, "")
-        text = self._templates.get_template(template).render(
-            theme=theme if theme in THEMES else "", path=request.url.path, **values
+        text = self._templates.render(
+            template, theme=theme if theme in THEMES else "", path=request.url.path, **values
         )
         headers = {"content-security-policy": POLICY}
         return Response(text, status_code=status, media_type="text/html", headers=headers)

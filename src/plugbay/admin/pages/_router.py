@@ -1,12 +1,9 @@
 """Where the pages are."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from litestar import Router
 from litestar.di import Provide
 
+from plugbay.admin._http import Use
 from plugbay.admin._page_paths import HOME
 from plugbay.admin.pages._access import AccessPageRoutes
 from plugbay.admin.pages._artifacts import ArtifactPageRoutes
@@ -17,12 +14,10 @@ from plugbay.admin.pages._operations import OperationPageRoutes
 from plugbay.admin.pages._overview import OverviewRoutes
 from plugbay.admin.pages._plugin import PluginPageRoutes
 from plugbay.admin.pages._plugin_list import PluginListRoutes
+from plugbay.admin.pages._rendering import Pages, Templates
 from plugbay.admin.pages._routes import RoutePageRoutes
 from plugbay.admin.pages._upload import UploadPageRoutes
 from plugbay.admin.pages._workers import WorkerPageRoutes
-
-if TYPE_CHECKING:
-    from plugbay.admin.pages._rendering import Pages
 
 PAGES = (
     EntranceRoutes,
@@ -40,9 +35,13 @@ PAGES = (
 )
 
 
-def page_router(pages: Pages) -> list[Router]:
+def page_router(templates: Templates) -> list[Router]:
     """All pages; the OpenAPI document leaves them out."""
-    shared = {"pages": Provide(lambda: pages, sync_to_thread=False)}
+
+    def provide(context: Use) -> Pages:
+        return Pages(context, templates)
+
+    shared = {"pages": Provide(provide, sync_to_thread=False)}
     return [
         Router(HOME, route_handlers=PAGES, dependencies=shared, include_in_schema=False),
         Router("/", route_handlers=[HomeRoutes], include_in_schema=False),

@@ -11,8 +11,7 @@ from litestar.testing import TestClient
 
 from plugbay.admin import AdminOptions, Permission, Principal, Role
 from plugbay.admin._border import Border
-from plugbay.admin._http import Permit
-from plugbay.admin._limits import RateLimit
+from plugbay.admin._http import permit
 from plugbay.admin.access import ROLES, Grants, Tokens, granted
 from plugbay.kernel import Forbidden
 
@@ -45,13 +44,13 @@ def bearer(world: World, role: Role, **limits: Any) -> dict[str, str]:
 
 
 def test_every_route_says_who_may_call_it(world: World) -> None:
-    assert len(list(ruled(world.app))) > 60
+    assert len(list(ruled(world.routes))) > 60
 
 
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_opens_its_routes_and_no_other(world: World, role: Role) -> None:
     headers = bearer(world, role)
-    for method, path, rule in ruled(world.app):
+    for method, path, rule in ruled(world.routes):
         if rule.permission is None or (rule.permission in ROLES[role] and rule.events):
             continue  # a stream of events has no end
         target = path.replace("{", "").replace("}", "")
@@ -82,7 +81,7 @@ def test_a_route_without_a_rule_is_closed(world: World) -> None:
     gates = cast("Border", world.app.asgi_handler)._gates
     app = Litestar(
         [forgotten],
-        guards=[Permit(RateLimit(world.clock, "uploads", quota=9))],
+        guards=[permit],
         exception_handlers={Forbidden: lambda _, error: Response(str(error), status_code=403)},
     )
     app.asgi_handler = Border(app.asgi_handler, gates)

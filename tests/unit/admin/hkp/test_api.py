@@ -374,7 +374,7 @@ def test_a_trial_is_no_act_and_waits_for_no_record(hkp: Hkp) -> None:
 
 
 def test_no_request_is_handed_to_a_thread(hkp: Hkp) -> None:
-    app: Any = hkp.world.app
-    guards = cast("list[Callable[..., object]]", app.guards)
+    routes: Any = hkp.world.routes
+    guards = cast("list[Callable[..., object]]", routes.guards)
     assert guards
     assert all(is_async_callable(guard) for guard in guards)
