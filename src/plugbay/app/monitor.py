@@ -20,7 +20,6 @@ from plugbay.app._local_host import LocalHosts
 from plugbay.app._local_km import MANIFEST, KmObserver, activity, find_km, open_km, open_voice
 from plugbay.app._local_kv import state_directory
 from plugbay.app._local_slots import LocalSlots
-from plugbay.app._scheduling import give_way
 from plugbay.kernel import EventBus
 from plugbay.mcp import (
     MAX_MESSAGE,
@@ -31,6 +30,7 @@ from plugbay.mcp import (
     StdioLimits,
     StdioWrapper,
     crash_breaker,
+    give_way,
     log_notice,
     open_reader,
     open_writer,

@@ -28,6 +28,7 @@ from plugbay.mcp._pipes import open_writer as open_writer
 from plugbay.mcp._restarts import RestartPolicy as RestartPolicy
 from plugbay.mcp._restarts import ServerCommand as ServerCommand
 from plugbay.mcp._restarts import crash_breaker as crash_breaker
+from plugbay.mcp._scheduling import give_way as give_way
 from plugbay.mcp._sse import EventSplitter as EventSplitter
 from plugbay.mcp._sse import EventTooLong as EventTooLong
 from plugbay.mcp._sse import event_data as event_data

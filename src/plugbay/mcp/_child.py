@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from plugbay.kernel import NotFound, Unavailable
 from plugbay.mcp._pipes import connect_reader, connect_writer
+from plugbay.mcp._scheduling import as_usual
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,16 +61,17 @@ class Child:
         Raises `NotFound` if there is no such command and `Unavailable` if it cannot be run.
         """
         try:
-            process = subprocess.Popen(  # noqa: S603, ASYNC220 -- the user's own command; no wait
-                _bound(command, env, directory) if bound else command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE if stderr else None,
-                bufsize=0,
-                env=env,
-                cwd=directory,
-                start_new_session=True,
-            )
+            with as_usual():
+                process = subprocess.Popen(  # noqa: S603, ASYNC220 -- the user's own command; no wait
+                    _bound(command, env, directory) if bound else command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE if stderr else None,
+                    bufsize=0,
+                    env=env,
+                    cwd=directory,
+                    start_new_session=True,
+                )
         except FileNotFoundError:
             raise NotFound(f"there is no command {command[0]!r}; check its spelling") from None
         except OSError as error:
