@@ -20,9 +20,10 @@ RELOAD = 5.0
 """Seconds between looks at the files."""
 
 
-def server_tls(settings: TlsSettings) -> ServerTls:
-    """Load a listener's certificate. Raises `Invalid`."""
-    return ServerTls([Certificate(chain=Path(settings.certificate), key=Path(settings.key))])
+def server_tls(settings: TlsSettings, *, http2: bool = False) -> ServerTls:
+    """Load a listener's certificate; `http2` is offered, too. Raises `Invalid`."""
+    certificate = Certificate(chain=Path(settings.certificate), key=Path(settings.key))
+    return ServerTls([certificate], http2=http2)
 
 
 async def keep_fresh(certificates: Iterable[ServerTls]) -> None:

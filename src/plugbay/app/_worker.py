@@ -197,10 +197,10 @@ class Worker:
             listener = socket.socket(fileno=os.dup(fd))
             context = None
             if settings.tls is not None:
-                tls = server_tls(settings.tls)
+                tls = server_tls(settings.tls, http2=settings.speaks_http2)
                 certificates.append(tls)
                 context = tls.context
-            await self.data.serve([listener], context)
+            await self.data.serve([listener], context, http2=settings.speaks_http2)
         await keep_fresh(certificates)
 
     def _stop(self) -> None:

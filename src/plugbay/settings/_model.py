@@ -25,6 +25,14 @@ class ListenerSettings:
 
     address: str = "127.0.0.1:8080"
     tls: TlsSettings | None = None
+    http2: bool | None = None
+    """HTTP/2 beside HTTP/1.1. Unset: with TLS, where clients choose by ALPN, and not without.
+    `true` without TLS is for clients that know it beforehand (h2c with prior knowledge)."""
+
+    @property
+    def speaks_http2(self) -> bool:
+        """Whether HTTP/2 is served here."""
+        return self.tls is not None if self.http2 is None else self.http2
 
 
 RoleName = Literal["viewer", "publisher", "operator", "security", "admin"]
