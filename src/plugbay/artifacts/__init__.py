@@ -5,7 +5,6 @@ It never executes an artifact: the trial is a port, which the runtimes fill.
 
 from plugbay.artifacts._archive import ArchiveLimits as ArchiveLimits
 from plugbay.artifacts._artifact import Artifact as Artifact
-from plugbay.artifacts._artifact import Finding as Finding
 from plugbay.artifacts._artifact import LayerReport as LayerReport
 from plugbay.artifacts._artifact import WheelMetadata as WheelMetadata
 from plugbay.artifacts._backing import Backing as Backing
@@ -19,6 +18,7 @@ from plugbay.artifacts._declaration import Declaration as Declaration
 from plugbay.artifacts._declaration import plugin_id as plugin_id
 from plugbay.artifacts._digest import format_repr_digest as format_repr_digest
 from plugbay.artifacts._digest import parse_repr_digest as parse_repr_digest
+from plugbay.artifacts._finding import Finding as Finding
 from plugbay.artifacts._form import Form as Form
 from plugbay.artifacts._go_build import GoBuild as GoBuild
 from plugbay.artifacts._go_build import GoModule as GoModule

@@ -7,21 +7,14 @@ from typing import Any, Literal
 
 # Not only for type checkers: msgspec resolves these annotations when it reads a record.
 from plugbay.artifacts._declaration import Declaration  # noqa: TC001 - see above
+from plugbay.artifacts._finding import Finding  # noqa: TC001 - see above
 from plugbay.artifacts._go_build import GoBuild  # noqa: TC001 - see above
 from plugbay.artifacts._kind import Kind  # noqa: TC001 - see above
 from plugbay.artifacts.signing import Provenance  # noqa: TC001 - see above
-from plugbay.kernel import ArtifactState, Problem
+from plugbay.kernel import ArtifactState
 from plugbay.sdk import Manifest  # noqa: TC001 - see above
 
-Severity = Literal["error", "warning", "info"]
 Result = Literal["passed", "failed", "skipped"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding(Problem):
-    """A problem that a layer found; only an error rejects the artifact."""
-
-    severity: Severity = "error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

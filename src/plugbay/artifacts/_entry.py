@@ -7,8 +7,8 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._artifact import Finding, Severity
 from plugbay.artifacts._blocking import blocking_calls
+from plugbay.artifacts._finding import Finding, Severity
 from plugbay.artifacts._modules import dotted_name, resolve
 from plugbay.artifacts._signatures import (
     CAPABILITIES,

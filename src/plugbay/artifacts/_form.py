@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugbay.artifacts._archive import Archive, ArchiveLimits
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._names import check_entries
 from plugbay.artifacts._record import check_record
 from plugbay.artifacts._threads import in_thread

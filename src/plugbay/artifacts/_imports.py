@@ -6,7 +6,7 @@ import ast
 import sys
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._modules import SDK
 
 if TYPE_CHECKING:

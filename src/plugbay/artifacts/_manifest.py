@@ -6,8 +6,8 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from plugbay.artifacts._archive import Archive, ArchiveLimits
-from plugbay.artifacts._artifact import Finding
 from plugbay.artifacts._claims import check_claims
+from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._shape import shape_problems
 from plugbay.artifacts._threads import in_thread
 from plugbay.kernel import convert

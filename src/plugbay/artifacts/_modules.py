@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

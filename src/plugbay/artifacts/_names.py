@@ -7,7 +7,7 @@ import stat
 import unicodedata
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

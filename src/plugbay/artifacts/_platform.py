@@ -14,7 +14,7 @@ from packaging.tags import sys_tags
 from packaging.utils import canonicalize_name
 
 from plugbay import __version__
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._imports import ANY
 from plugbay.artifacts._provided import installed, modules_of, offering, satisfied
 from plugbay.artifacts._threads import in_thread

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plugbay.artifacts._artifact import Severity
+    from plugbay.artifacts._finding import Severity
     from plugbay.kernel import Problem
 
 

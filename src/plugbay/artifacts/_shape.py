@@ -10,7 +10,7 @@ import difflib
 import typing
 from typing import TYPE_CHECKING, Any, cast
 
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 from plugbay.kernel import Invalid, convert
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._threads import in_thread
 from plugbay.artifacts.signing import check
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugbay.artifacts._archive import Archive, ArchiveLimits
-from plugbay.artifacts._artifact import Finding
 from plugbay.artifacts._entry import check_entry
+from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._imports import check_imports
 from plugbay.artifacts._modules import parse_modules
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from plugbay.artifacts._artifact import Finding
-from plugbay.artifacts.static_child import OVERWHELMED, Question
+from plugbay.artifacts._finding import Finding
+from plugbay.artifacts._static_work import OVERWHELMED, Question
 from plugbay.kernel import Unavailable
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from plugbay.artifacts._layer import Subject
     from plugbay.kernel import Problem
 
-_ARGUMENTS = ("-I", "-B", "-m", "plugbay.artifacts.static_child")
+_ARGUMENTS = ("-I", "-B", str(Path(__file__).with_name("static_child.py")))
 
 
 class Static:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from plugbay.artifacts._artifact import Finding
 from plugbay.artifacts._claims import check_claims
+from plugbay.artifacts._finding import Finding
 from plugbay.kernel import PluginError, Unavailable
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from plugbay.artifacts._artifact import Artifact, Finding, LayerReport
+from plugbay.artifacts._artifact import Artifact, LayerReport
 from plugbay.artifacts._catalog import version_conflict
+from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._layer import Subject
 from plugbay.artifacts._report import fatal, lifted
 from plugbay.artifacts._threads import in_thread

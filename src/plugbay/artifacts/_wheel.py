@@ -13,7 +13,8 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from plugbay.artifacts._artifact import Finding, WheelMetadata
+from plugbay.artifacts._artifact import WheelMetadata
+from plugbay.artifacts._finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

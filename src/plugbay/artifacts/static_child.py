@@ -4,50 +4,20 @@ Python's own parser can be brought to exhaust memory or stack by crafted source,
 interpreter's lock while it works: so it works here and not in the supervisor.
 """
 
-from __future__ import annotations
-
-import resource
+import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-
-import msgspec
-
-from plugbay.artifacts._source import check_wheel
-
-OVERWHELMED = 3
-"""The exit status of a child that ran out of memory or stack."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """Which wheel, what is its entry, what it says it provides, what else it may import, and the
-    limits."""
-
-    wheel: str
-    entry: str
-    provides: tuple[str, ...]
-    imports: tuple[str, ...] = ()
-    memory: int
-    seconds: int
+import types
 
 
 def main() -> None:
-    """Answer one question; exit with `OVERWHELMED` if the limits are too tight for it."""
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
-    for kind, limit in (
-        (resource.RLIMIT_AS, question.memory),
-        (resource.RLIMIT_CPU, question.seconds),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (limit, limit))
-    try:
-        findings = check_wheel(
-            Path(question.wheel), question.entry, question.provides, frozenset(question.imports)
-        )
-        sys.stdout.buffer.write(msgspec.json.encode(findings))
-    except (MemoryError, RecursionError):
-        sys.exit(OVERWHELMED)
+    """Answer one question."""
+    # The package as a whole reads signatures and binaries, and takes its time to load.
+    package = types.ModuleType("plugbay.artifacts")
+    package.__path__ = [os.path.dirname(__file__)]
+    sys.modules.setdefault("plugbay.artifacts", package)
+    from plugbay.artifacts._static_work import answer
+
+    answer()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugbay.artifacts._artifact import Finding
 from plugbay.artifacts._claims import check_claims
+from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._shape import shape_problems
 from plugbay.kernel import convert
 from plugbay.sdk import API, Manifest

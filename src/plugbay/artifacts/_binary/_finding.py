@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 
 if TYPE_CHECKING:
-    from plugbay.artifacts._artifact import Severity
+    from plugbay.artifacts._finding import Severity
     from plugbay.artifacts._native._elf import ElfError
 
 AGAIN = "build the file again, or upload it again if it was damaged on the way"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from plugbay.artifacts._artifact import Finding
+from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._threads import in_thread
 from plugbay.artifacts.environments._lock import COMMAND, LOCKS, read_lock
 from plugbay.kernel import Invalid
