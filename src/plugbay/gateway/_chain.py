@@ -16,7 +16,6 @@ from plugbay.kernel import Tally
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from plugbay.gateway._call_notes import CallNotes
     from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._link import PluginMeter
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._tap import Tap
     from plugbay.gateway._tracing import ExchangeTrace
     from plugbay.gateway._writing import Writing
-    from plugbay.kernel import Generation, Hook
+    from plugbay.kernel import CallNotes, Generation, Hook
     from plugbay.sdk import Request, Response
 
 PARKED = 1024

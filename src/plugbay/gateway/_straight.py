@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugbay.gateway._call_notes import CallNotes
 from plugbay.gateway._compile import compile_request, compile_response, passes_alone
 from plugbay.gateway._link import FAULTS
+from plugbay.kernel import CallNotes
 from plugbay.sdk import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from plugbay.gateway._call_notes import Stamps
     from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._link import Link
-    from plugbay.kernel import Hook
+    from plugbay.kernel import Hook, Stamps
     from plugbay.sdk import Request
 
     Calls = Sequence[tuple[int, Link, Hook]]
@@ -62,7 +61,7 @@ class StraightRequests:
         self._links, self._now = links, now
         self._rest = compile_request(links, hooks, now)
         calls = _calls(links, hooks)
-        self.notes = notes = CallNotes([link for _, link, _ in calls], lambda link: True)
+        self.notes = notes = CallNotes([(link, True) for _, link, _ in calls])
         end = f"    exchange.plugin_seconds += t{len(calls)} - t0\n" if calls else ""
         source = [
             "def run(request, exchange):",
@@ -143,7 +142,7 @@ class StraightResponses:
         self._links = links
         self._rest = compile_response(links, hooks, now)
         calls = _calls(links, hooks)[::-1]
-        self.notes = notes = CallNotes([link for _, link, _ in calls], passes_alone)
+        self.notes = notes = CallNotes([(link, passes_alone(link)) for _, link, _ in calls])
         source = [
             "def run(request, response, entered):",
             f"    if entered != {len(links)}:",

@@ -4,6 +4,8 @@ from plugbay.kernel._backoff import Backoff as Backoff
 from plugbay.kernel._backoff import RestartBudget as RestartBudget
 from plugbay.kernel._breaker import BreakerState as BreakerState
 from plugbay.kernel._breaker import CircuitBreaker as CircuitBreaker
+from plugbay.kernel._call_notes import CallNotes as CallNotes
+from plugbay.kernel._call_notes import Stamps as Stamps
 from plugbay.kernel._change import Drained as Drained
 from plugbay.kernel._config import ConfigHistory as ConfigHistory
 from plugbay.kernel._config import ConfigVersion as ConfigVersion

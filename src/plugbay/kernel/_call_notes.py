@@ -9,14 +9,47 @@ from __future__ import annotations
 
 from itertools import pairwise
 from operator import sub
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from plugbay.gateway._link import Link
+    from plugbay.kernel._breaker import CircuitBreaker
+    from plugbay.kernel._vitals import Vitals
 
-    Stamps = tuple[float, ...]
+Stamps = tuple[float, ...]
+"""What the clock said: when the first hook began, and when each ended."""
+
+
+class Duration(Protocol):
+    """A distribution of seconds."""
+
+    def observe_all(self, values: Sequence[float], /) -> None:
+        """Enter values, the smallest first."""
+        ...
+
+
+class Outcomes(Protocol):
+    """What one plugin did; `observability.PluginSeries` is one."""
+
+    passed: int
+    behind: set[Callable[[], None]]
+
+    @property
+    def duration(self) -> Duration: ...
+
+
+class Called(Protocol):
+    """A plugin whose hooks are called."""
+
+    @property
+    def vitals(self) -> Vitals: ...
+
+    @property
+    def series(self) -> Outcomes: ...
+
+    @property
+    def breaker(self) -> CircuitBreaker | None: ...
 
 
 class CallNotes:
@@ -27,14 +60,18 @@ class CallNotes:
     note: Callable[[Stamps], None]
     """Notes a request that has passed all of them: one reading more than there are links."""
 
-    def __init__(self, links: Sequence[Link], passing: Callable[[Link], bool]) -> None:
-        """`passing`: whether a call of the link's hook lets its request pass the plugin."""
-        self._calls = [(link, passing(link)) for link in links]
+    def __init__(self, calls: Sequence[tuple[Called, bool]]) -> None:
+        """Each call's plugin, and whether it lets its request pass the plugin."""
+        self._calls = calls
         self._noted: list[Stamps] = []
         self.note = self._noted.append
-        for link in links:
+        for link, _ in calls:
             link.vitals.behind.add(self.settle)
             link.series.behind.add(self.settle)
+
+    def __len__(self) -> int:
+        """How many requests were noted and are not entered."""
+        return len(self._noted)
 
     def settle(self) -> None:
         """Enter what was noted."""
@@ -61,7 +98,7 @@ class CallNotes:
             link.series.behind.discard(self.settle)
 
 
-def _enter(link: Link, seconds: Sequence[float], *, passing: bool) -> None:
+def _enter(link: Called, seconds: Sequence[float], *, passing: bool) -> None:
     """Enter calls of one hook, the shortest first."""
     count = len(seconds)
     link.vitals.calls += count
