@@ -8,7 +8,6 @@ import secrets
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
-from argon2.low_level import ARGON2_VERSION
 
 from plugbay.kernel import Invalid, Problem
 
@@ -56,7 +55,7 @@ def _of_nobody(hasher: argon2.PasswordHasher) -> str:
     """
     salt, digest = (_plain(secrets.token_bytes(n)) for n in (hasher.salt_len, hasher.hash_len))
     rule = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
-    return f"$argon2{hasher.type.name.lower()}$v={ARGON2_VERSION}${rule}${salt}${digest}"
+    return f"$argon2{hasher.type.name.lower()}$v=19${rule}${salt}${digest}"
 
 
 def _plain(raw: bytes) -> str:
