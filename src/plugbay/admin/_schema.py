@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-import jsonschema
-
 from plugbay.kernel import Invalid, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from jsonschema import ValidationError
 
 REFERENCE = re.compile(r"\$\{(?:secret:[a-z0-9][a-z0-9._-]*|env:[A-Za-z_][A-Za-z0-9_]*)\}")
 _TRIED = re.compile(r"\$\{[^}]*\}?")
@@ -39,16 +39,19 @@ def config_problems(
     schema: Mapping[str, Any] | None, config: Mapping[str, Any]
 ) -> tuple[Problem, ...]:
     """Every problem of `config`; without a schema, only a configuration that is empty is right."""
+    # Imported here: it is large, and a gateway whose configuration stays as it is does without.
+    from jsonschema import Draft202012Validator
+
     said = schema if schema is not None else {"type": "object", "maxProperties": 0}
-    validator: Any = jsonschema.Draft202012Validator(dict(said))
-    errors: list[jsonschema.ValidationError] = list(validator.iter_errors(dict(config)))
+    validator: Any = Draft202012Validator(dict(said))
+    errors: list[ValidationError] = list(validator.iter_errors(dict(config)))
     found = [problem for error in errors for problem in _problems(error)]
     found += _bad_references(config, "")
     found += _open_secrets(said, said, config, "")
     return tuple(sorted(found, key=lambda problem: problem.pointer))
 
 
-def _problems(error: jsonschema.ValidationError) -> Iterable[Problem]:
+def _problems(error: ValidationError) -> Iterable[Problem]:
     instance: object = cast("object", error.instance)
     if isinstance(instance, str) and REFERENCE.fullmatch(instance):
         return

@@ -14,7 +14,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from plugbay.app._listeners import Listeners
-    from plugbay.app._worker import WorkerOptions
+    from plugbay.app._worker_options import WorkerOptions
     from plugbay.control import Hello
 
 

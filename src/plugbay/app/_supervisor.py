@@ -35,7 +35,7 @@ from plugbay.app._server_tls import keep_fresh, server_tls
 from plugbay.app._shared_memory import remove_shared
 from plugbay.app._trace_key import RevokedTraces, make_trace_key
 from plugbay.app._trust import read_trust
-from plugbay.app._worker import WorkerOptions
+from plugbay.app._worker_options import WorkerOptions
 from plugbay.app.check import Trials, check_extras, check_isolation, make_layers
 from plugbay.artifacts import ArtifactStore, SignatureLayer, Upkeep, Uploader, Validator, sweep
 from plugbay.control import (

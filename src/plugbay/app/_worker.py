@@ -1,6 +1,6 @@
 """A worker: the data plane, its plugins, and the agent that follows the supervisor."""
 
-# No postponed annotations here: msgspec reads them, so they must be real.
+from __future__ import annotations
 
 import asyncio
 import contextlib
@@ -10,9 +10,8 @@ import random
 import secrets
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,15 +26,14 @@ from plugbay.app._runtimes import make_runtimes
 from plugbay.app._server_tls import keep_fresh, server_tls
 from plugbay.app._shared_memory import SPARE, SharedBlocks
 from plugbay.app._trace_key import RevokedTraces, read_trace_key
+from plugbay.app._worker_options import WorkerOptions
 from plugbay.control import Agent, CarePolicy, Identity, Link, Loader, PluginEvent, connect
 from plugbay.gateway import (
     AccessLines,
     HttpDataPlane,
-    ListenerLimits,
     ServerTls,
     Tracing,
 )
-from plugbay.isolation import ProcessPolicy
 from plugbay.kernel import EventBus, HealthPolicy
 from plugbay.observability import (
     AccessLog,
@@ -50,27 +48,14 @@ from plugbay.observability import (
 )
 from plugbay.runtimes import PythonRuntime, Watchdog
 from plugbay.sdk import Response
-from plugbay.settings import ListenerSettings, LogSettings, PolicySettings, TraceSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from plugbay.settings import LogSettings, TraceSettings
 
 AUDIT_AFTER = (1.0, 4.0)
 """Seconds from the end of a generation to the first look at what it has left, and to the next."""
-
-
-class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a worker is told when it starts; the rest comes over its link."""
-
-    worker: str = ""
-    workers: int = 1
-    fds: tuple[int, ...] = ()
-    addresses: tuple[str, ...] = ()
-    data_dir: str
-    link: str
-    listeners: tuple[ListenerSettings, ...]
-    limits: ListenerLimits
-    policy: PolicySettings
-    processes: ProcessPolicy = ProcessPolicy()
-    log: LogSettings
-    tracing: TraceSettings = TraceSettings()
 
 
 class Worker:
