@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from plugbay.observability import AccessLine
 
 if TYPE_CHECKING:
-    from plugbay.gateway._fast_exchange import FastExchange
+    from plugbay.gateway._fast_state import FastState
     from plugbay.gateway._writing import Writing
     from plugbay.kernel import Clock
     from plugbay.observability import AccessLog
@@ -20,10 +20,10 @@ class AccessLines:
         """`query`: with the query of the target, in which there may be secrets."""
         self._log, self._time, self._query = log, clock.time, query
 
-    def write_fast(self, fast: FastExchange, status: int, seconds: float, size: int) -> None:
+    def write_fast(self, fast: FastState, status: int, seconds: float, size: int) -> None:
         """An exchange on the fast path is over."""
         way, section, route = fast.asked, fast.section, fast.way.route
-        target = way.target if self._query else way.target.partition(b"?")[0]
+        target = fast.target if self._query else fast.target.partition(b"?")[0]
         self._log.write(
             AccessLine(
                 time=self._log.stamp(self._time()),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from plugbay.gateway._exchange import Exchange
-    from plugbay.gateway._fast_exchange import FastExchange
+    from plugbay.gateway._fast_state import FastState
     from plugbay.gateway._link import PluginMeter
     from plugbay.gateway._member import Member
     from plugbay.gateway._observed import Observed
@@ -35,7 +35,7 @@ class Chain:
     """A kernel `Holder`: it leases its generations once and counts the requests inside."""
 
     tap: Tap | None
-    on_request: Callable[[Request, Exchange | FastExchange], Response | None]
+    on_request: Callable[[Request, Exchange | FastState], Response | None]
     """Of a chain whose tap takes requests: without the tap's own."""
     on_request_async: Callable[[Request, Exchange], Awaitable[Response | None]]
     on_response: Callable[[Request, Response, int], Response]
@@ -55,11 +55,15 @@ class Chain:
         self.members = tuple(members)
         self.links = tuple(Link(member, meter) for member in members)
         self.tally = Tally()
-        self.inside: set[Writing | FastExchange | Observed] = set()
+        self.inside: set[Writing | FastState | Observed] = set()
         self.fast = False
         """Whether its requests may take the fast path now."""
         self.waits_on_request = self.waits_on_response = False
         self.filters_request = self.filters_response = self.sees_response = False
+        self.plain = False
+        """Whether nobody is to be told of the end of a request."""
+        self.ending = False
+        """Whether something happens when nobody is inside: it is parked, or retired."""
         self.late_head = False
         self.observers: tuple[tuple[Link, Hook], ...] = ()
         self._now = now
@@ -109,6 +113,7 @@ class Chain:
         watched = links if tap is None else links[:-1]
         observers = ((link, link.hook("on_complete")) for link in watched)
         self.observers = tuple((link, hook) for link, hook in observers if hook is not None)
+        self.plain = tap is None and not self.observers
         self._straight = (
             not (
                 self.waits_on_request
@@ -165,7 +170,7 @@ class Chain:
         else:
             self.leave(exchange)
 
-    def leave(self, exchange: Writing | FastExchange | Observed) -> None:
+    def leave(self, exchange: Writing | FastState | Observed) -> None:
         """The request is over."""
         self.inside.discard(exchange)
         request = exchange.request
@@ -175,6 +180,11 @@ class Chain:
             self.tally.cancelled += 1
         else:
             self.tally.finished += 1
+        if self.ending:
+            self.emptied()
+
+    def emptied(self) -> None:
+        """A request has left: if it was the last one, those who wait for that hear of it."""
         if not self.inside:
             if self._retired:
                 self._release()
@@ -186,7 +196,7 @@ class Chain:
     def park(self) -> None:
         """Keep new requests waiting. Calls nest: two of its generations may be parked at once."""
         self._parked += 1
-        self.fast = False
+        self.fast, self.ending = False, True
         if not self.inside:
             self._settle()
 
@@ -196,14 +206,14 @@ class Chain:
             return
         self._parked -= 1
         if not self._parked:
-            self.fast = self._straight
+            self.fast, self.ending = self._straight, self._retired
             if not self._retired:
                 self._compile()  # the old generation may have come back as a new instance
             self._wake()
 
     def retire(self) -> None:
         """No new requests come; the generations are released when the last one has ended."""
-        self._retired = True
+        self._retired = self.ending = True
         self._wake()
         if not self.inside:
             self._release()

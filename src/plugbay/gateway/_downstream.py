@@ -25,7 +25,8 @@ from plugbay.gateway._connection import (
     Connection,
 )
 from plugbay.gateway._exchange import Exchange
-from plugbay.gateway._fast_exchange import MOST, FastExchange
+from plugbay.gateway._fast_exchange import FastExchange
+from plugbay.gateway._fast_state import MOST
 from plugbay.gateway._framing import BACKLOG, CHUNKED_PREAMBLE, HANDLER, spaced
 from plugbay.gateway._keep_alive import keep_alive
 from plugbay.gateway._problem import Refused

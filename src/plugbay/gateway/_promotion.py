@@ -11,22 +11,22 @@ from plugbay.gateway._target_connection import HEAD
 
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
-    from plugbay.gateway._fast_exchange import FastExchange
+    from plugbay.gateway._fast_state import FastState
     from plugbay.gateway._table import Route
     from plugbay.gateway._upstream import Upstream
 
 
-def promote(fast: FastExchange) -> Exchange:
+def promote(fast: FastState) -> Exchange:
     """Return the exchange that goes on with the request of `fast`, in its place everywhere."""
     connection, asked, section = fast.connection, fast.asked, fast.section
-    head = RequestHead(asked.method, asked.target, [])
+    head = RequestHead(asked.method, fast.target, [])
     head.host, head.length, head.keep = section.host, section.length, section.keep
     exchange = Exchange(connection, head)
     exchange.id, exchange.began = fast.id, fast.began
     exchange.table = fast.plane.table
     exchange.plugin_seconds, exchange.entered = fast.plugin_seconds, fast.entered
     exchange.request_done = True
-    exchange.request = fast.request or fast.received(section, asked)
+    exchange.request = fast.request or fast.received()
     if fast.pre is not None:
         exchange.pre, exchange.pre_entered = fast.pre, fast.pre_entered
         _replace(fast, exchange, fast.pre)
@@ -41,7 +41,7 @@ def promote(fast: FastExchange) -> Exchange:
     return exchange
 
 
-def _on_route(fast: FastExchange, exchange: Exchange, route: Route) -> None:
+def _on_route(fast: FastState, exchange: Exchange, route: Route) -> None:
     """Put the exchange on the route that was found."""
     exchange.route = route
     exchange.limit = route.max_body or fast.plane.limits.max_body
@@ -51,20 +51,22 @@ def _on_route(fast: FastExchange, exchange: Exchange, route: Route) -> None:
         _replace(fast, exchange, route.chain)
 
 
-def _replace(fast: FastExchange, exchange: Exchange, chain: Chain) -> None:
+def _replace(fast: FastState, exchange: Exchange, chain: Chain) -> None:
     """Let the exchange be inside the chain in the stead of `fast`."""
     exchange.hooked = True
     chain.inside.discard(fast)
     chain.inside.add(exchange)
 
 
-def _forward(exchange: Exchange, fast: FastExchange, upstream: Upstream) -> None:
+def _forward(exchange: Exchange, fast: FastState, upstream: Upstream) -> None:
     """Let a forwarding wait for the response to what was sent."""
     forwarding = Forwarding(exchange, fast.way.handler, chunked=False)
     forwarding.counted = forwarding.ended = forwarding.request_sent = True
     forwarding.attempts = 1
     forwarding.target, forwarding.upstream = upstream.target, upstream
     forwarding.began = fast.sent
+    upstream.served += 1
+    upstream.target.series.requests += 1
     if fast.body:
         forwarding.replay, forwarding.replayed = [fast.body], len(fast.body)
     exchange.sink = upstream.forwarding = forwarding

@@ -13,7 +13,7 @@ from plugbay.gateway._added_lines import AddedLines
 from plugbay.gateway._bulk import Scratch
 from plugbay.gateway._connection import LINGER
 from plugbay.gateway._downstream import Downstream
-from plugbay.gateway._fast_exchange import MOST
+from plugbay.gateway._fast_state import MOST
 from plugbay.gateway._field_names import FieldNames
 from plugbay.gateway._forwarded import ForwardedPolicy
 from plugbay.gateway._observers import Observers
@@ -154,7 +154,9 @@ class HttpDataPlane:
     def install(self, table: Table) -> None:
         """Make `table` current: one pointer. What is inside the old one ends there."""
         old, self.table = self.table, table
-        fast = self.tracer is None
+        if self.ways is not None:
+            self.ways.close()
+        fast = self.tracer is None and not self.draining
         self.ways = Ways(table.router, self.limits.max_target, table.pre) if fast else None
         if old is not None and old is not table:
             old.retire()
@@ -168,7 +170,9 @@ class HttpDataPlane:
         self.trap.close()
         for server in self._servers:
             server.close()
+        self.ways = None  # what begins or ends now is no usual request
         for connection in tuple(self.connections):
+            connection.in_flight()
             connection.end_if_idle()
         if await self._emptied(seconds):
             return 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from plugbay.gateway._exchange import Exchange
-    from plugbay.gateway._fast_exchange import FastExchange
+    from plugbay.gateway._fast_state import FastState
     from plugbay.gateway._link import Link
     from plugbay.kernel import Hook, Stamps
     from plugbay.sdk import Request
@@ -53,7 +53,7 @@ _RESPONSE = """
 class StraightRequests:
     """The request hooks of some links: `run(request, exchange)` returns the answer or None."""
 
-    run: Callable[[Request, Exchange | FastExchange], Response | None]
+    run: Callable[[Request, Exchange | FastState], Response | None]
 
     def __init__(
         self, links: Sequence[Link], hooks: Sequence[Hook | None], now: Callable[[], float]
@@ -74,7 +74,7 @@ class StraightRequests:
         self.run = _made(source, calls, now, notes, self)
 
     def skipped(
-        self, request: Request, exchange: Exchange | FastExchange, n: int, stamps: Stamps
+        self, request: Request, exchange: Exchange | FastState, n: int, stamps: Stamps
     ) -> Response | None:
         """A plugin may not be called: go on where each one is asked."""
         self._passed(exchange, stamps)
@@ -83,7 +83,7 @@ class StraightRequests:
     def failed(
         self,
         request: Request,
-        exchange: Exchange | FastExchange,
+        exchange: Exchange | FastState,
         n: int,
         stamps: Stamps,
         error: BaseException,
@@ -96,7 +96,7 @@ class StraightRequests:
     def answered(
         self,
         request: Request,
-        exchange: Exchange | FastExchange,
+        exchange: Exchange | FastState,
         n: int,
         stamps: Stamps,
         answer: object,
@@ -113,7 +113,7 @@ class StraightRequests:
 
     def _passed(
         self,
-        exchange: Exchange | FastExchange,
+        exchange: Exchange | FastState,
         stamps: Stamps,
         *,
         counted: Stamps | None = None,
@@ -121,12 +121,12 @@ class StraightRequests:
         self.notes.enter(stamps if counted is None else counted)
         exchange.plugin_seconds += stamps[-1] - stamps[0]
 
-    def _on(self, request: Request, exchange: Exchange | FastExchange, n: int) -> Response | None:
+    def _on(self, request: Request, exchange: Exchange | FastState, n: int) -> Response | None:
         answer: Response | None = self._rest(request, exchange, n)
         return answer
 
 
-def _end(exchange: Exchange | FastExchange, entered: int, answer: Response) -> Response:
+def _end(exchange: Exchange | FastState, entered: int, answer: Response) -> Response:
     exchange.entered = entered
     return answer
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
+from plugbay.gateway._once import Once
 from plugbay.gateway._paths import is_plain
 from plugbay.gateway._wire import METHODS
 
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
+    from plugbay.gateway._fast_state import FastState
     from plugbay.gateway._handlers import ProxyHandler
     from plugbay.gateway._routes import Router
     from plugbay.gateway._table import Route
@@ -21,67 +24,80 @@ _LENGTH = 256
 
 
 class Way:
-    """What a request line comes to."""
+    """What the requests of one route and method have in common."""
 
     __slots__ = (
         "chain",
         "handler",
+        "max_body",
         "method",
         "name",
         "pool",
         "route",
         "series",
-        "target",
+        "total_timeout",
         "wants_length",
     )
 
-    def __init__(
-        self, route: Route, handler: ProxyHandler, method: bytes, name: str, target: bytes
-    ) -> None:
+    def __init__(self, route: Route, handler: ProxyHandler, method: bytes, name: str) -> None:
         self.route = route
         self.chain = route.chain
         self.series = route.series
+        self.max_body = route.max_body
+        self.total_timeout = route.total_timeout
         self.handler = handler
         self.pool = handler.pool
         self.method = method
         self.name = name
-        self.target = target
         self.wants_length = method in _WITH_BODY
 
 
-class Ways(dict[tuple[bytes, bytes], "Way | None"]):
-    """Maps a request line and a host to their way; None means the general path.
+class Ways(dict[tuple[bytes, bytes], "tuple[Way, bytes] | None"]):
+    """Maps a request line and a host to their way and the target; None means the general path.
 
     A line is taken only in its one strict form: a usual method, a plain target, HTTP/1.1. It is
     looked up after llhttp has accepted a head with such a line.
     """
 
-    __slots__ = ("_max_target", "_router", "pre")
+    __slots__ = ("_made", "_max_target", "_once", "_router", "known_by", "pre")
 
     def __init__(self, router: Router[Route], max_target: int, pre: Chain | None) -> None:
         """`pre`: the chain that all requests pass before their line means anything."""
         super().__init__()
         self.pre = pre
         self._router, self._max_target = router, max_target
+        self._made: dict[tuple[Route, bytes], Way] = {}
+        self._once = Once()
+        self.known_by: WeakSet[FastState] = WeakSet()
+        """Those who keep what they have found here."""
 
-    def __missing__(self, key: tuple[bytes, bytes]) -> Way | None:
+    def close(self) -> None:
+        """Nobody asks here any more: an idle connection must not keep the table."""
+        for fast in self.known_by:
+            fast.forget()
+        self.known_by.clear()
+
+    def __missing__(self, key: tuple[bytes, bytes]) -> tuple[Way, bytes] | None:
         line, host = key
-        way = self._find(line, host)
-        if len(line) + len(host) <= _LENGTH:
+        found = self._find(line, host)
+        if len(line) + len(host) <= _LENGTH and self._once.again(key):
             if len(self) >= _ENTRIES:
                 self.clear()
-            self[key] = way
-        return way
+            self[key] = found
+        return found
 
-    def _find(self, line: bytes, host: bytes) -> Way | None:
+    def _find(self, line: bytes, host: bytes) -> tuple[Way, bytes] | None:
         method, _, rest = line.partition(b" ")
-        name = _METHODS.get(method)
         target = rest.removesuffix(_VERSION)
-        if name is None or len(target) == len(rest) or not is_plain(target):
-            return None
-        if len(target) > self._max_target:
+        if len(target) == len(rest) or not is_plain(target) or len(target) > self._max_target:
             return None
         route = self._router.match(host, target.partition(b"?")[0], method)
         if route is None or route.fast is None:
             return None
-        return Way(route, route.fast, method, name, target)
+        way = self._made.get((route, method))
+        if way is None:
+            name = _METHODS.get(method)
+            if name is None:
+                return None
+            way = self._made[route, method] = Way(route, route.fast, method, name)
+        return way, target

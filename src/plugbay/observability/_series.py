@@ -171,6 +171,7 @@ class UpstreamSeries:
     __slots__ = (
         "_duration",
         "_noted",
+        "_requests",
         "connect_failures",
         "connects",
         "ejections",
@@ -178,7 +179,6 @@ class UpstreamSeries:
         "healthy",
         "in_flight",
         "note",
-        "requests",
         "retries",
         "spare",
         "target",
@@ -187,17 +187,27 @@ class UpstreamSeries:
     )
 
     note: Callable[[float], None]
-    """Counts the seconds of a request; as `RouteSeries.note`."""
+    """Counts a request that has been answered, by its seconds; as `RouteSeries.note`."""
 
     def __init__(self, upstream: str, target: str) -> None:
         self.upstream, self.target = upstream, target
-        self.requests = self.retries = self.failures = self.timeouts = 0
+        self._requests = self.retries = self.failures = self.timeouts = 0
         self.connects = self.connect_failures = self.ejections = 0
         self.in_flight = self.spare = 0
         self.healthy = 1
         self._duration = Histogram(REQUEST_SECONDS)
         self._noted: list[float] = []
         self.note = self._noted.append
+
+    @property
+    def requests(self) -> int:
+        """Requests sent, retries among them."""
+        self.settle()
+        return self._requests
+
+    @requests.setter
+    def requests(self, value: int) -> None:
+        self._requests = value
 
     @property
     def duration(self) -> Histogram:
@@ -207,6 +217,8 @@ class UpstreamSeries:
 
     def settle(self) -> None:
         """Enter what was noted."""
-        if self._noted:
-            self._duration.observe_all(sorted(self._noted))
-            self._noted.clear()
+        noted = self._noted
+        if noted:
+            self._requests += len(noted)
+            self._duration.observe_all(sorted(noted))
+            noted.clear()
