@@ -5,7 +5,9 @@ A tool's input schema says which: a property with `x-mcp-header`, below nothing 
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from plugbay.mcp._header_values import header_text, header_value
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 PREFIX = "mcp-param-"
 TOOLS = 4096
 """Tools whose fields are remembered."""
+_DECIMAL = re.compile(r"-?[0-9]{1,64}(\.[0-9]{1,64})?")
 _TYPES = ("string", "integer", "boolean")
 Path = tuple[str, ...]
 
@@ -32,7 +35,8 @@ class ParamHeaders:
             name = str(tool.get("name", ""))
             self._tools.pop(name, None)
             found = {path: PREFIX + token for path, token in _annotated(tool.get("inputSchema"))}
-            if found:
+            # Two arguments in one field make the schema void: conforming clients drop the tool.
+            if found and len(set(found.values())) == len(found):
                 self._tools[name] = found
                 if len(self._tools) > TOOLS:
                     self._tools.popitem(last=False)
@@ -45,6 +49,17 @@ class ParamHeaders:
             if text is not None:
                 fields[field] = header_value(text)
         return fields
+
+    def mismatch(self, tool: str, fields: Mapping[str, str], arguments: Mapping[str, Any]) -> str:
+        """Return the field of a call that does not say what its argument says, and why; empty if
+        there is none. A field and its argument are there together, or neither is."""
+        for path, field in self._tools.get(tool, {}).items():
+            value, said = _at(arguments, path), fields.get(field)
+            if said is None and _text(value) is not None:
+                return f"{field} is missing"
+            if said is not None and not _says(header_text(said.strip(" \t")), value):
+                return f"{field} does not say what the argument {'.'.join(path)} says"
+        return ""
 
     def rewritten(
         self,
@@ -102,6 +117,13 @@ def _text(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, (str, int, float)) else None
+
+
+def _says(said: str, value: object) -> bool:
+    """Whether a field says a value; numbers are compared as numbers (`42` is `42.0`)."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and _DECIMAL.fullmatch(said):
+        return Decimal(said) == Decimal(str(value))
+    return said == _text(value)
 
 
 def _only(arguments: Mapping[str, Any], said: str) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from plugbay.mcp.serving._checks import INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_VERSION
 from plugbay.mcp.serving._json import as_array, as_object
 from plugbay.mcp.serving._member import MemberDown, MemberRefused
 from plugbay.mcp.serving._merging import (
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from plugbay.mcp.serving._member import FederationMember
     from plugbay.mcp.serving._merging import Answers
     from plugbay.mcp.serving._spec import FederationSpec
-
-METHOD_NOT_FOUND, INVALID_PARAMS = -32601, -32602
 
 
 class Asking:
@@ -104,6 +103,8 @@ class Asking:
             elif isinstance(one, MemberRefused) and one.code == METHOD_NOT_FOUND:
                 if method == "server/discover":
                     raise one
+            elif isinstance(one, MemberRefused) and one.code == UNSUPPORTED_VERSION:
+                raise one  # a federation speaks what all of its members do
             elif isinstance(one, (MemberRefused, MemberDown)):
                 missing[member.name] = str(one)
             else:

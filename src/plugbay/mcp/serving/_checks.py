@@ -13,16 +13,27 @@ from urllib.parse import urlsplit
 from plugbay.mcp._answers import error_answer
 from plugbay.mcp._codec import INVALID_REQUEST
 from plugbay.mcp._header_values import header_text
+from plugbay.mcp._param_headers import PREFIX
 from plugbay.mcp.serving._json import as_object, params_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from plugbay.mcp._codec import Envelope
+    from plugbay.mcp.serving._declared import Declared
 
 MODERN = "2026-07-28"
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 HEADER_MISMATCH, UNSUPPORTED_VERSION, INVALID_PARAMS = -32020, -32022, -32602
+METHOD_NOT_FOUND = -32601
+REMOVED = (
+    "initialize",
+    "ping",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+)
+"""Methods that the stateless era has no more."""
 STATUS = {
     -32700: 400,
     -32600: 400,
@@ -30,10 +41,10 @@ STATUS = {
     HEADER_MISMATCH: 400,
     -32021: 400,
     UNSUPPORTED_VERSION: 400,
-    -32601: 404,
+    METHOD_NOT_FOUND: 404,
 }
 """The status of a response that is an error, in the stateless era."""
-_VERSION = "io.modelcontextprotocol/protocolVersion"
+VERSION = "io.modelcontextprotocol/protocolVersion"
 _CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 _NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _ROUTING = ("mcp-protocol-version", "mcp-method", "mcp-name")
@@ -56,6 +67,10 @@ class Fields:
         for name, value in raw:
             text = value.decode("latin-1").strip(" \t")
             self._all.setdefault(name.decode("latin-1").lower(), []).append(text)
+
+    def starting(self, prefix: str) -> dict[str, str]:
+        """Return the fields whose names begin so, by their names."""
+        return {name: found[0] for name, found in self._all.items() if name.startswith(prefix)}
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value."""
@@ -88,13 +103,17 @@ def check_modern(fields: Fields, envelope: Envelope, raw: bytes) -> Refusal | No
     """See that a request of the stateless era is whole, and that its header fields agree."""
     params = params_of(raw)
     meta = as_object(params.get("_meta"))
-    missing = [key for key in (_VERSION, _CAPABILITIES) if key not in meta]
+    if envelope.method == "initialize":
+        # A server of both eras would take it for the beginning of a session.
+        text = "Method not found"
+        return Refusal(404, error_answer(envelope.id, METHOD_NOT_FOUND, text))
+    missing = [key for key in (VERSION, _CAPABILITIES) if key not in meta]
     if missing:
         text = f"params._meta lacks {', '.join(missing)}"
         return _refuse(envelope, INVALID_PARAMS, text)
     if repeated := fields.repeated(_ROUTING):
         return _refuse(envelope, HEADER_MISMATCH, f"{repeated} is there more than once")
-    wanted = {"mcp-protocol-version": meta[_VERSION], "mcp-method": envelope.method}
+    wanted = {"mcp-protocol-version": meta[VERSION], "mcp-method": envelope.method}
     name = params.get(_NAMED.get(envelope.method, ""))
     if name is not None:
         wanted["mcp-name"] = name
@@ -102,6 +121,19 @@ def check_modern(fields: Fields, envelope: Envelope, raw: bytes) -> Refusal | No
         if field not in fields or header_text(fields.get(field)) != value:
             return _refuse(envelope, HEADER_MISMATCH, f"{field} does not say what the body says")
     return None
+
+
+async def check_params(
+    fields: Fields, envelope: Envelope, raw: bytes, declared: Declared
+) -> Refusal | None:
+    """See that the header fields of a call say what its arguments say."""
+    if envelope.method != "tools/call":
+        return None
+    said = fields.starting(PREFIX)
+    if repeated := fields.repeated(tuple(said)):
+        return _refuse(envelope, HEADER_MISMATCH, f"{repeated} is there more than once")
+    why = await declared.mismatch(said, params_of(raw))
+    return _refuse(envelope, HEADER_MISMATCH, why) if why else None
 
 
 def _refuse(envelope: Envelope, code: int, text: str) -> Refusal:

@@ -23,6 +23,7 @@ from plugbay.mcp.serving._checks import (
     Refusal,
     check_modern,
     check_origin,
+    check_params,
 )
 from plugbay.mcp.serving._http import Call, Gone, TooLarge
 from plugbay.mcp.serving._json import as_object
@@ -152,6 +153,10 @@ class Endpoint:
             await _refuse(call, refusal)
         else:
             shared = self.shared
+            wrong = await check_params(fields, envelope, raw, shared.declared)
+            if wrong is not None:
+                await _refuse(call, wrong)
+                return
             stream = await shared.ask(raw, envelope)
             if not await self._pour(call, stream, _modern_status):
                 await shared.left(stream)

@@ -15,7 +15,8 @@ import msgspec
 from plugbay.kernel import Unavailable
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import decode, encode, read_envelope
-from plugbay.mcp.serving._asking import INVALID_PARAMS, METHOD_NOT_FOUND, Asking, has
+from plugbay.mcp.serving._asking import Asking, has
+from plugbay.mcp.serving._checks import INVALID_PARAMS, METHOD_NOT_FOUND, REMOVED, VERSION
 from plugbay.mcp.serving._json import as_object
 from plugbay.mcp.serving._listening import Listening
 from plugbay.mcp.serving._member import MEMBERS, FederationMember, MemberDown, MemberRefused
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from plugbay.mcp.serving._backend import MakeBackend
     from plugbay.mcp.serving._spec import FederationSpec
 
+_UNKNOWN = {"code": METHOD_NOT_FOUND, "message": "Method not found"}
 _NAMED = ("tools/call", "prompts/get")
 _ABOUT_URIS = ("resources/read", "resources/subscribe", "resources/unsubscribe")
 
@@ -116,6 +118,8 @@ class Federation:
         self, method: str, params: dict[str, Any], members: dict[str, msgspec.Raw]
     ) -> dict[str, Any] | None:
         """Return the result; None if it comes from a member by itself."""
+        if method in REMOVED and VERSION in as_object(params.get("_meta")):
+            raise MemberRefused(_UNKNOWN)
         if method == "ping":
             return {}
         if method in ("initialize", "server/discover"):
@@ -138,7 +142,7 @@ class Federation:
         if method == "subscriptions/listen":
             await self._listening.listen(members, params, tuple(self.members.values()))
             return None
-        raise MemberRefused({"code": METHOD_NOT_FOUND, "message": "Method not found"})
+        raise MemberRefused(_UNKNOWN)
 
     async def _forward(
         self, member: FederationMember, members: dict[str, msgspec.Raw], params: dict[str, Any]

@@ -18,6 +18,7 @@ from plugbay.kernel import PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._child import exit_code
 from plugbay.mcp._codec import encode
+from plugbay.mcp.serving._declared import Declared
 from plugbay.mcp.serving._lines import messages
 from plugbay.mcp.serving._stream import Stream
 
@@ -56,6 +57,7 @@ class Shared:
         self._asked: dict[int, Asked] = {}
         self.used = now()
         self.dropped = 0
+        self.declared = Declared(self)
 
     @property
     def running(self) -> bool:
