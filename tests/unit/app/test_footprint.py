@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import plugbay
+
+IMPORTED = re.compile(rb"import time:.*\| *([\w.]+)$", re.MULTILINE)
+CHILD = Path(plugbay.__file__).parent / "artifacts" / "static_child.py"
 ARCHIVES = ("plugbay.artifacts", "cryptography", "elftools")
 """Uploads, their signatures and binaries."""
-PROGRAMS = ("google.protobuf", "grpc", "plugbay.runtimes.process", "plugbay.runtimes.goso")
+MESSAGES = ("google.protobuf", "grpc")
+"""The extra `grpc`."""
+PROGRAMS = ("plugbay.runtimes.process", "plugbay.runtimes.goso", "plugbay.km")
 """Plugins that are processes."""
 ADMINISTRATION = ("plugbay.admin", "litestar", "uvicorn", "jinja2", "jsonschema", "argon2")
 EXTRAS = ("opentelemetry", "sigstore", "pymongo", "numpy", "mcp")
-COMMANDS = ("typer", "rich", "plugbay.cli", "plugbay.demo")
+COMMANDS = ("typer", "rich", "plugbay.cli._root", "plugbay.demo")
+ALWAYS = (*MESSAGES, *EXTRAS)
 
 PROCESSES = {
-    "plugbay.app.worker": (*ARCHIVES, *PROGRAMS, *ADMINISTRATION, *EXTRAS, *COMMANDS),
+    "worker": (
+        ("-c", "import plugbay.app.worker"),
+        (*ALWAYS, *ARCHIVES, *PROGRAMS, *ADMINISTRATION, *COMMANDS),
+    ),
+    "supervisor": (("-c", "import plugbay.app.serve"), (*ALWAYS, "jsonschema", *COMMANDS)),
+    "monitor": (
+        ("-c", "import plugbay.cli, plugbay.app.monitor"),
+        (*ALWAYS, *ARCHIVES, *ADMINISTRATION, *COMMANDS, "plugbay.gateway", "plugbay.control"),
+    ),
+    "child that reads sources": (
+        ("-I", "-B", str(CHILD)),
+        (*ALWAYS, *ARCHIVES[1:], "plugbay.artifacts._store", "plugbay.storage", "plugbay.runtimes"),
+    ),
 }
 
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_process_imports_nothing_heavy_that_it_may_never_need(process: str) -> None:
-    program = f"import json, sys, {process}; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    found = set(json.loads(done.stdout))
-    assert process in found
-    assert not found.intersection(PROCESSES[process])
+    arguments, heavy = PROCESSES[process]
+    command = [sys.executable, "-X", "importtime", *arguments]
+    done = subprocess.run(command, input=b"{}", capture_output=True, check=False)
+    found = {name.decode() for name in IMPORTED.findall(done.stderr)}
+    assert "plugbay.kernel" in found, done.stderr
+    assert not found.intersection(heavy)
