@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from plugbay.gateway._connection import IDLE
 from plugbay.gateway._downstream import Downstream
 from plugbay.gateway.http2._connection import Http2Connection
 
@@ -49,7 +50,7 @@ class ByPreface(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         data = self._data + data
         usual, plane = self._usual, self._plane
-        if not _PREFACE.startswith(data[: len(_PREFACE)]):
+        if usual.mode != IDLE or not _PREFACE.startswith(data[: len(_PREFACE)]):
             usual.transport.set_protocol(usual)
             usual.data_received(data)
         elif len(data) < len(_PREFACE):

@@ -243,10 +243,10 @@ class Rig:
         self._clients.append(client)
         return client
 
-    async def start(self) -> None:
+    async def start(self, *, http2: bool = False) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
-        await self.plane.serve([listener])
+        await self.plane.serve([listener], http2=http2)
 
     async def stop(self) -> None:
         for client in self._clients:
@@ -262,6 +262,7 @@ async def rig(
     limits: ListenerLimits | None = None,
     route: Mapping[str, Any] | None = None,
     builtin: Mapping[str, Callable[[], Response]] | None = None,
+    http2: bool = False,
     **upstream: Any,
 ) -> AsyncIterator[Rig]:
     """Run a data plane with one route, to `addresses` unless `route` says otherwise."""
@@ -274,7 +275,7 @@ async def rig(
         targets = tuple(Target(address=address) for address in addresses)
         upstreams.append(UpstreamSpec(name="u", targets=targets, **upstream))
     made.plane.install(made.table([spec], upstreams, members))
-    await made.start()
+    await made.start(http2=http2)
     try:
         yield made
     finally:
