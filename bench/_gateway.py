@@ -20,7 +20,7 @@ from plugbay.cli._sign_in import sign_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 
 
 def wait_for(
