@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
-
 from plugbay.kernel._errors import DependencyProblem, NotFound, Problem
 from plugbay.kernel._topology import arrange, cycles, inverted, reachable
 
@@ -103,6 +100,10 @@ class DependencyGraph:
             raise NotFound(f"there is no plugin {id}")
 
     def _unmet(self, id: str, name: str, specifier: str) -> Problem | None:
+        # Imported here: every process has the kernel, and hardly any has plugins that need others.
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+        from packaging.version import InvalidVersion, Version
+
         pointer, expected = f"/{id}/requires/{name}", f"{name} {specifier}".rstrip()
         try:
             accepted = SpecifierSet(specifier)

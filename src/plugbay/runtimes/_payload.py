@@ -5,11 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from email.parser import HeaderParser
-from importlib import metadata
 from typing import TYPE_CHECKING
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from plugbay.kernel import Problem
 
@@ -58,28 +54,16 @@ def _distribution(info: Path) -> Iterator[Problem]:
     if _read(info / "WHEEL").get("Root-Is-Purelib", "true").strip().lower() != "true":
         found = "Root-Is-Purelib: false"
         yield Problem("load", "not a pure Python wheel", "py3-none-any", found, _PROCESS)
-    for text in _read(info / "METADATA").get_all("Requires-Dist", ()):
-        if _is_lacking(str(text)):
-            detail = f"the plugin has dependencies of its own: {text}"
-            expected = "none but plugbay and what is installed here"
-            yield Problem("load", detail, expected, str(text), _PROCESS)
+    required = _read(info / "METADATA").get_all("Requires-Dist", ())
+    if not required:
+        return
+    # Imported here: most plugins require nothing, and it takes its time to load.
+    from plugbay.runtimes._requirement import lacking
 
-
-def _is_lacking(text: str) -> bool:
-    """Whether it is not there in this process, where what an operator installed can be shared."""
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
-        return True
-    if canonicalize_name(requirement.name) == "plugbay":
-        return False
-    if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-        return False
-    try:
-        version = metadata.version(requirement.name)
-    except metadata.PackageNotFoundError:
-        return True
-    return not requirement.specifier.contains(version, prereleases=True)
+    for text in lacking(map(str, required)):
+        detail = f"the plugin has dependencies of its own: {text}"
+        expected = "none but plugbay and what is installed here"
+        yield Problem("load", detail, expected, text, _PROCESS)
 
 
 def _read(path: Path) -> Message:

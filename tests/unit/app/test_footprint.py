@@ -27,7 +27,7 @@ ALWAYS = (*MESSAGES, *EXTRAS)
 PROCESSES = {
     "worker": (
         ("-c", "import plugbay.app.worker"),
-        (*ALWAYS, *ARCHIVES, *PROGRAMS, *ADMINISTRATION, *COMMANDS),
+        (*ALWAYS, *ARCHIVES, *PROGRAMS, *ADMINISTRATION, *COMMANDS, "packaging"),
     ),
     "supervisor": (("-c", "import plugbay.app.serve"), (*ALWAYS, "jsonschema", *COMMANDS)),
     "monitor": (
