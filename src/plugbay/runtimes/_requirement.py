@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
