@@ -269,6 +269,8 @@ class ClientStream(asyncio.Transport):
 
     def request_ended(self, trailers: Fields) -> None:
         """The client has sent all."""
+        if not self.receiving:
+            return  # the end of a stream is told behind its trailers, too
         self.receiving = False
         exchange = self.exchange
         if not self.tunnelling:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plugbay.kernel import Generation
 from plugbay.sdk import Request, Response, Timing
 from unit.gateway.core.rig import GET, RawUpstream, generation, member, rig, until
 from unit.gateway.http2.client import ErrorCodes, connected, head, spoken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from plugbay.kernel import Generation
 
 
 def test_many_requests_at_once_on_one_connection() -> None:
