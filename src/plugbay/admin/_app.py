@@ -22,7 +22,8 @@ from plugbay.admin._hkp import hkp_router
 from plugbay.admin._http import Ask, context_of, permit, visit
 from plugbay.admin._limits import RateLimit
 from plugbay.admin._listings import Listings
-from plugbay.admin._odin import Notes, odin_router
+from plugbay.admin._odin import odin_router
+from plugbay.admin._odin_notes import Notes
 from plugbay.admin._openapi import describe
 from plugbay.admin._options import AdminOptions
 from plugbay.admin._page_paths import is_page

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from plugbay.admin._background import Background
     from plugbay.admin._limits import RateLimit
     from plugbay.admin._listings import Listings
-    from plugbay.admin._odin import Notes
+    from plugbay.admin._odin_notes import Notes
     from plugbay.admin._options import AdminOptions
     from plugbay.admin._services import Services
     from plugbay.admin._status import StatusBoard

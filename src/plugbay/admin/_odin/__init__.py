@@ -5,5 +5,4 @@ Its clients and its data model stay as they are: records with 24 hexadecimal dig
 and the workers; only what has no place there is kept in a table of its own.
 """
 
-from plugbay.admin._odin._notes import Notes as Notes
 from plugbay.admin._odin._routes import odin_router as odin_router

@@ -13,8 +13,8 @@ from packaging.version import Version
 from plugbay.admin._http import Ask, principal
 from plugbay.admin._odin._changes import LoadError, apply, routes_named
 from plugbay.admin._odin._errors import OdinError, refused
-from plugbay.admin._odin._notes import Note
 from plugbay.admin._odin._record import ID, Known
+from plugbay.admin._odin_notes import Note
 from plugbay.admin._schema import check_config
 from plugbay.admin.access import Permission
 from plugbay.control import Configure, Disable, Enable, Pin, Remove, Rollback, Unpin

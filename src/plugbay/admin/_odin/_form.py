@@ -11,7 +11,7 @@ import msgspec
 from packaging.version import Version
 
 from plugbay.admin._odin._errors import OdinError
-from plugbay.admin._odin._notes import Note
+from plugbay.admin._odin_notes import Note
 from plugbay.artifacts import Declaration, plugin_id
 from plugbay.sdk import API, Capability, Manifest, Order, Phase
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from plugbay.admin._odin._notes import Note
+from plugbay.admin._odin_notes import Note
 from plugbay.admin._status import PluginView
 from plugbay.artifacts import Artifact, Kind
 from plugbay.kernel import ArtifactState
