@@ -161,7 +161,7 @@ class McpHost:
             self.metrics.sessions(name, sessions)
             status[name] = EndpointStatus(
                 sessions=sessions,
-                former=sum(session.former for session in endpoint.sessions.values()),
+                former=sum(session.former for session in endpoint.sessions),
                 busy=endpoint.busy,
                 resting=self._backends.broken(name),
             )

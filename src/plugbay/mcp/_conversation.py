@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
-from plugbay.mcp._answers import blocked_answer, error_answer
+from plugbay.mcp._answers import PLUGIN_FAILED, blocked_answer, error_answer
 from plugbay.mcp._codec import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -40,6 +40,7 @@ _VERSION = "io.modelcontextprotocol/protocolVersion"
 _LEARNS = b"protocolVersion"
 _NONE: Mapping[str, str] = MappingProxyType({})
 _CLIENT = "io.modelcontextprotocol/clientInfo"
+_ANOTHER_WAY = "plugins cannot judge this response, for its request went another way: ask again"
 _DETACHABLE = frozenset(("tools/call", "prompts/get", "resources/read", "completion/complete"))
 
 
@@ -185,6 +186,15 @@ class Conversation:
                 self.counts.dropped += 1
                 _log.warning("a response to %r, which nobody waits for, was dropped", envelope.id)
                 return Sent()
+            if (
+                direction == "to-client"
+                and envelope.kind == "response"
+                and self.current.chain.links
+            ):
+                # Fetched by another way than it was asked for (`Last-Event-ID`): which hooks it
+                # should pass is not known here, so it must not pass without them.
+                self.counts.blocked += 1
+                return Sent(error_answer(envelope.id, PLUGIN_FAILED, _ANOTHER_WAY))
             exchange = Exchange(direction, envelope.id, "", None)
         exchange.resume(self.current)
         envelope.method, chain = exchange.method, exchange.chain
@@ -291,7 +301,11 @@ class Conversation:
         return answers
 
     def forget(self, id: Id) -> None:
-        """Nobody waits for the response to this request of the client any more."""
+        """Nobody waits for the response to this request of the client any more; in a session it
+        may yet come, to a client that comes back for it."""
+        if self.session.id:
+            self.exchanges.loosen("to-server", id)
+            return
         exchange = self.exchanges.take("to-client", id)
         if exchange is not None:
             exchange.end()

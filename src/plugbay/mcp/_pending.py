@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from plugbay.mcp._codec import Id
     from plugbay.sdk import Direction, Message
 
-LOOSE = 1024
-"""Cancelled requests whose late responses can still be told."""
+LOOSE, LOOSE_BYTES = 256, 16 * 1024
+"""Requests that nobody waits for whose late responses can still be told, and the size up to which
+they are kept whole."""
 ASKED = 10_000
 """Requests of a server that may wait for a client's answer; of more the oldest is given up."""
 
@@ -96,10 +97,13 @@ class Exchanges:
         return self._loose.pop((asked, id), None) if found is None else found
 
     def loosen(self, direction: Direction, id: Id) -> None:
-        """A request was cancelled: its chain does not wait for a response, which may yet come."""
+        """A request was cancelled, or its client has gone: its chain does not wait for a response,
+        which may yet come."""
         exchange = self._waiting[direction].pop(id, None)
         if exchange is not None:
             exchange.end()
+            if exchange.request is not None and len(exchange.request.raw) > LOOSE_BYTES:
+                exchange.request = None  # the method is enough to know its hooks
             self._loose[direction, id] = exchange
             if len(self._loose) > LOOSE:
                 self._loose.popitem(last=False)

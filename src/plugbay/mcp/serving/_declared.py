@@ -78,7 +78,8 @@ class Declared:
         body = {"jsonrpc": "2.0", "id": "tools", "method": "tools/list", "params": params}
         raw = encode(body)
         stream = await self._server.ask(raw, read_envelope(raw))
-        while (came := await stream.next(SECONDS)) is not None:
+        reader = stream.attach()
+        while (came := await stream.next(SECONDS, reader)) is not None:
             if came[1]:
                 return result_of(came[0]) or None
         return None

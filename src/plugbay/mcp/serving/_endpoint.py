@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 from typing import TYPE_CHECKING, Any
 
-from plugbay.kernel import PlugbayError
+from plugbay.kernel import Conflict, PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import INVALID_REQUEST, Malformed, decode, read_envelope
 from plugbay.mcp.serving._checks import (
@@ -27,7 +26,7 @@ from plugbay.mcp.serving._checks import (
 )
 from plugbay.mcp.serving._http import Call, Gone, TooLarge
 from plugbay.mcp.serving._json import as_object
-from plugbay.mcp.serving._session import Session
+from plugbay.mcp.serving._sessions import Sessions
 from plugbay.mcp.serving._shared import Shared
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from plugbay.mcp._codec import Envelope
     from plugbay.mcp.serving._backend import MakeBackend
     from plugbay.mcp.serving._http import Receive, Send
+    from plugbay.mcp.serving._session import Session
     from plugbay.mcp.serving._spec import FederationSpec, ServerSpec
     from plugbay.mcp.serving._stream import Stream
 
@@ -53,13 +53,11 @@ class Endpoint:
         self, spec: ServerSpec | FederationSpec, make: MakeBackend, now: Callable[[], float]
     ) -> None:
         self.spec, self._make, self._now = spec, make, now
-        self.sessions: dict[str, Session] = {}
+        self.sessions = Sessions(now)
         self.shared = Shared(make, now, max_requests=spec.max_requests)
         self._former: dict[Shared, float] = {}
         """What answered clients without sessions before a change, and when that was."""
-        self._starting = self._calls = 0
-        self._quiet = asyncio.Event()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._calls, self._quiet = 0, asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -86,7 +84,7 @@ class Endpoint:
         """Serve whoever comes by these. Sessions go on with what they began with until they end,
         and so do requests without a session."""
         self.spec, self._make = spec, make
-        for session in self.sessions.values():
+        for session in self.sessions:
             session.former = True
         if self.shared.running:
             self.shared.hush()
@@ -96,7 +94,7 @@ class Endpoint:
     async def drain(self, seconds: float) -> None:
         """End what only listens, and wait for the responses to requests."""
         self.shared.hush()
-        for session in self.sessions.values():
+        for session in self.sessions:
             session.hush()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -108,16 +106,13 @@ class Endpoint:
         """End all sessions, and everything behind them."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        sessions = list(self.sessions.values())
-        self.sessions.clear()
-        ends = [session.close(grace) for session in sessions]
-        ends += [shared.stop(grace) for shared in (self.shared, *self._former)]
-        await asyncio.gather(*ends, *self._closing)
+        ends = [shared.stop(grace) for shared in (self.shared, *self._former)]
+        await asyncio.gather(self.sessions.close(grace), *ends)
 
     @property
     def busy(self) -> bool:
         """Whether a request is in flight."""
-        return self.shared.busy or any(session.busy for session in self.sessions.values())
+        return self.shared.busy or self.sessions.busy
 
     # --- one request
 
@@ -206,82 +201,77 @@ class Endpoint:
     # --- sessions
 
     async def _initialize(self, call: Call, raw: bytes, envelope: Envelope) -> None:
-        if len(self.sessions) + self._starting >= self.spec.max_sessions:
+        if len(self.sessions) >= self.spec.max_sessions:
             text = f"{self.spec.name} has {self.spec.max_sessions} sessions already"
             answer = error_answer(envelope.id, SERVER_DOWN, text, {"retry_after_ms": 1000})
             await call.answer(503, answer, [(b"retry-after", b"1")])
             return
-        session = Session(
-            secrets.token_hex(16), self._make, self._now, max_requests=self.spec.max_requests
-        )
-        self._starting += 1
+        session = self.sessions.make(self.spec, self._make)
         try:
-            await session.backend.start()
+            await self.sessions.begin(session)
         except PlugbayError as error:
             after = {"retry_after_ms": round(session.backend.retry_after * 1000)}
             await call.answer(200, error_answer(envelope.id, SERVER_DOWN, error.detail, after))
             return
-        finally:
-            self._starting -= 1
-        self.sessions[session.id] = session
         stream = await session.ask(raw, envelope)
         header = [(b"mcp-session-id", session.id.encode())]
         if not await call.stream(stream, _status, headers=header):
-            await self._end(session)
+            self.sessions.end(session)
 
     async def _about_session(self, call: Call, method: str, fields: Fields) -> None:
         session = await self._session(call, fields)
         if session is None:
             return
         if method == "DELETE":
-            await self._end(session)
+            self.sessions.end(session)
             await call.answer(200)
             return
         if not fields.accepts("text/event-stream"):
             await call.answer(406)
             return
-        stream = session.listen()
+        stream = await self._listen(call, session, fields.get("last-event-id"))
         if stream is None:
-            text = "Conflict: the session has a stream already"
-            await call.answer(409, error_answer(None, INVALID_REQUEST, text))
             return
+        done = False
         try:
-            await call.stream(stream, _status, events=True)
+            done = await call.stream(stream, _status, events=True)
         finally:
-            session.left(stream)
+            if not done or stream.over:
+                session.left(stream)
+
+    async def _listen(self, call: Call, session: Session, last: str) -> Stream | None:
+        """Return the stream that a GET wants; None if there is none, which is answered."""
+        try:
+            stream = session.resume(last) if last else session.listen()
+        except Conflict:
+            stream, last = None, ""
+        if stream is None:
+            # 404 would end the session (2025-11-25, transports: session management).
+            text = f"the events behind {last} are gone" if last else "it has a stream already"
+            await call.answer(410 if last else 409, error_answer(None, INVALID_REQUEST, text))
+        return stream
 
     async def _session(self, call: Call, fields: Fields) -> Session | None:
         """Return the session that a request names; None if there is none, which is answered."""
         id, version = fields.get("mcp-session-id"), fields.get("mcp-protocol-version")
-        session = self.sessions.get(id)
+        session = self.sessions.find(id)
         if not id:
             text, status = "Bad Request: there is no Mcp-Session-Id", 400
-        elif session is None or session.backend.over:
+        elif session is None:
             text, status = "Session not found", 404
-            if session is not None:
-                await self._end(session)
         elif version and version not in HANDSHAKE_VERSIONS:
             text, status = f"Bad Request: unsupported protocol version {version}", 400
         else:
+            session.protocol_version = version or session.protocol_version
             return session
         await call.answer(status, error_answer(None, INVALID_REQUEST, text))
         return None
 
-    async def _end(self, session: Session) -> None:
-        """End a session; whoever waits for its process is not waited for."""
-        if self.sessions.pop(session.id, None) is not None:
-            task = asyncio.create_task(session.close(), name=f"end {session.id[:8]}")
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-
     async def _sweep(self) -> None:
-        idle = self.spec.idle
         while True:
-            await asyncio.sleep(min(SWEEP, idle / 4))
-            late = self._now() - idle
-            for session in [s for s in self.sessions.values() if s.used < late and not s.busy]:
-                _log.info("a session of %s was idle and has ended", self.spec.name)
-                await self._end(session)
+            await asyncio.sleep(min(SWEEP, self.spec.idle / 4))
+            self.sessions.sweep(self.spec.idle, self.spec.name)
+            late = self._now() - self.spec.idle
             for shared, since in tuple(self._former.items()):
                 if not shared.busy or since < self._now() - DRAIN:
                     del self._former[shared]

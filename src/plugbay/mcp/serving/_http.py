@@ -72,7 +72,8 @@ class Call:
         headers: Headers | None = None,
         events: bool = False,
     ) -> bool:
-        """Answer with what a stream carries; False if the client has gone before its end.
+        """Answer with what a stream carries, until that is over or carried by another response;
+        False if the client has gone before.
 
         One message is answered as JSON, unless `events`; more become a stream of events.
         """
@@ -93,43 +94,54 @@ class Call:
         *,
         events: bool,
     ) -> bool:
-        begun = False
+        begun, reader = False, stream.attach()
         if events:
-            await self._begin(headers)
+            await self._begin(headers, stream)
             begun = True
         while True:
-            found = await self._next(stream, gone)
+            found = await self._next(stream, gone, reader)
+            if stream.reader != reader:  # the client has come back by another request
+                if begun:
+                    await self._part(b"", more=False)
+                return True
             if gone.done():
+                if found is not None and begun and found[0]:
+                    stream.event_id(found[0])  # kept, for it was not written
                 return False
             if found is not None and found[1] and not begun:
                 raw = found[0]
                 await self.answer(status(raw) if raw else 202, raw, headers)
                 return True
             if not begun:
-                await self._begin(headers)
+                await self._begin(headers, stream)
                 begun = True
             if found is None:
                 await self._part(b":\n\n")
                 continue
             raw, last = found
             if raw:
-                await self._part(b"event: message\ndata: " + raw + b"\n\n", more=not last)
+                event = stream.event_id(raw) + b"event: message\ndata: " + raw + b"\n\n"
+                await self._part(event, more=not last)
             if last:
                 if not raw:
                     await self._part(b"", more=False)
                 return True
 
-    async def _next(self, stream: Stream, gone: asyncio.Task[None]) -> tuple[bytes, bool] | None:
-        task = asyncio.create_task(stream.next(QUIET))
+    async def _next(
+        self, stream: Stream, gone: asyncio.Task[None], reader: int
+    ) -> tuple[bytes, bool] | None:
+        task = asyncio.create_task(stream.next(QUIET, reader))
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             task.cancel()
             return None
         return task.result()
 
-    async def _begin(self, headers: Headers) -> None:
+    async def _begin(self, headers: Headers, stream: Stream) -> None:
         fields = [*_EVENTS, *headers]
         await self._send({"type": "http.response.start", "status": 200, "headers": fields})
+        if prime := stream.begin():
+            await self._part(prime)
 
     async def _part(self, body: bytes, *, more: bool = True) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})

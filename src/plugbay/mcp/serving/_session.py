@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from plugbay.kernel import Conflict
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._child import exit_code
 from plugbay.mcp._codec import (
     INVALID_REQUEST,
 )
+from plugbay.mcp.serving._events import Events
 from plugbay.mcp.serving._json import as_object, params_of
 from plugbay.mcp.serving._lines import messages
 from plugbay.mcp.serving._stream import Stream
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
     from plugbay.mcp._codec import Envelope, Id
     from plugbay.mcp._framing import TooLong
     from plugbay.mcp.serving._backend import MakeBackend
+    from plugbay.mcp.serving._spec import FederationSpec, ServerSpec
 
 _log = logging.getLogger("plugbay.mcp")
 PATIENCE = 30.0
 """Seconds that a server waits for a client that does not read; then its stream is broken off."""
+PRIMED = "2025-11-25"
+"""The first version whose clients know an event without a message."""
 WAITING = 256
 """Messages that wait for the client's GET; of more the oldest is dropped."""
 _LATER = ("list_changed", "notifications/resources/updated")
@@ -39,9 +44,14 @@ class Session:
     """One client, one backend. It is the backend's `Owner`."""
 
     def __init__(
-        self, id: str, make: MakeBackend, now: Callable[[], float], *, max_requests: int
+        self,
+        id: str,
+        make: MakeBackend,
+        now: Callable[[], float],
+        spec: ServerSpec | FederationSpec,
     ) -> None:
-        self.id, self._now, self._most = id, now, max_requests
+        self.id, self._now, self._most = id, now, spec.max_requests
+        self.events = Events(now, size=spec.replay_bytes, seconds=spec.replay_seconds)
         self.backend = make(self)
         self.used = now()
         self.protocol_version = ""
@@ -64,7 +74,7 @@ class Session:
     async def ask(self, raw: bytes, envelope: Envelope) -> Stream:
         """Send a request on, and return what its response carries."""
         self.used = self._now()
-        stream = Stream(envelope.id)
+        stream = self._stream(envelope.id)
         if envelope.id in self._waiting or len(self._waiting) >= self._most:
             text = "the id is in use" if envelope.id in self._waiting else "too many in flight"
             stream.end(error_answer(envelope.id, INVALID_REQUEST, f"Invalid Request: {text}"))
@@ -87,11 +97,34 @@ class Session:
         self.used = self._now()
         if self._listener is not None:
             return None
-        self._listener = stream = Stream()
+        self._listener = stream = self._stream()
+        self._tell_later(stream)
+        return stream
+
+    def resume(self, last: str) -> Stream | None:
+        """Go on with the stream of an event that a client has got; None if that is not there any
+        more. Raises `Conflict` if it has another stream for what belongs to no request."""
+        self.used = self._now()
+        found = self.events.find(last)
+        if found is None:
+            return None
+        stream, again = found
+        if stream.id is None:
+            if self._listener not in (None, stream):
+                raise Conflict("the session has a stream already")
+            self._listener = stream
+        stream.resume(again)
+        if stream is self._listener:
+            self._tell_later(stream)
+        return stream
+
+    def _stream(self, id: Id = None) -> Stream:
+        return Stream(id, self.events, primes=self.protocol_version >= PRIMED)
+
+    def _tell_later(self, stream: Stream) -> None:
         for raw in self._later:
             stream.put(raw)
         self._later.clear()
-        return stream
 
     def left(self, stream: Stream) -> None:
         """The client does not read a response any more. Its request goes on (2025-11-25,
@@ -170,7 +203,7 @@ class Session:
             return self._tokens.get(params_of(raw).get("progressToken")) or self._listener
         if envelope.method == "notifications/cancelled":
             return self._asked.get(params_of(raw).get("requestId")) or self._listener
-        open_ = [stream for stream in self._waiting.values() if not stream.gone]
+        open_ = [stream for stream in self._waiting.values() if not stream.lost]
         if envelope.method.endswith(_LATER[0]) or envelope.method == _LATER[1]:
             return self._listener
         if len(open_) == 1:

@@ -45,6 +45,10 @@ class ServerSpec:
     max_message: int = 16 * 1024 * 1024
     idle: float = 1800.0
     """A session that is not used for so long ends, and so does the shared process."""
+    replay_bytes: int = 1024 * 1024
+    """Of a session's events, kept for a client that comes back for them (`Last-Event-ID`), and one
+    event more; 0: none."""
+    replay_seconds: float = 300.0
     origins: tuple[str, ...] = ()
     """Origins of browsers that may call it, such as `https://app.example.com`; local ones may."""
 
@@ -88,6 +92,8 @@ class FederationSpec:
     max_requests: int = 256
     max_message: int = 16 * 1024 * 1024
     idle: float = 1800.0
+    replay_bytes: int = 1024 * 1024
+    replay_seconds: float = 300.0
     origins: tuple[str, ...] = ()
 
 
