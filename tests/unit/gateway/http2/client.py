@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionInputs, H2Connection, H2ConnectionStateMachine
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -54,10 +54,12 @@ class Answer:
         return int(self.fields[b":status"])
 
 
-class Machine(H2Connection):
-    """Goes on after GOAWAY, as clients may that have requests in flight."""
+class States(H2ConnectionStateMachine):
+    """Goes on after GOAWAY, as clients do that have requests in flight."""
 
-    def clear_outbound_data_buffer(self) -> None: ...
+    def process_input(self, input_: ConnectionInputs) -> list[Event]:
+        goaway = (ConnectionInputs.RECV_GOAWAY, ConnectionInputs.SEND_GOAWAY)
+        return [] if input_ in goaway else super().process_input(input_)
 
 
 class Http2Client:
@@ -73,6 +75,7 @@ class Http2Client:
                 header_encoding=False,
             )
         )
+        self.machine.state_machine = States()
         self.answers: dict[int, Answer] = {}
         self.goaways: list[tuple[int, int]] = []
         self.pongs = 0
@@ -107,8 +110,8 @@ class Http2Client:
         self.machine.send_data(id, data, end_stream=end)
         self.flush()
 
-    async def upload(self, id: int, size: int, chunk: int = 16_384) -> None:
-        """Send so many bytes, as the windows let it, and end."""
+    async def upload(self, id: int, size: int, chunk: int = 16_384, *, end: bool = True) -> None:
+        """Send so many bytes, as the windows let it."""
         while size:
             room = self.machine.local_flow_control_window(id)
             if room <= 0:
@@ -116,7 +119,7 @@ class Http2Client:
                 continue
             part = min(room, size, chunk)
             size -= part
-            self.send(id, b"u" * part, end=not size)
+            self.send(id, b"u" * part, end=end and not size)
             await self.writer.drain()
 
     async def answer(self, id: int) -> Answer:
@@ -152,6 +155,7 @@ class Http2Client:
                 if not self.writer.is_closing():
                     self.flush()
                 self._change.set()
+        self.writer.close()
         self.closed = True
         self._change.set()
 
