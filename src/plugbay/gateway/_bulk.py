@@ -13,7 +13,8 @@ from typing import Protocol, cast
 
 WORTH = 64 * 1024
 """What must be left of a body for the change of reader to pay."""
-SIZE = 256 * 1024
+SIZE = 512 * 1024
+"""A part of a body: fewer wake both ends less often, and two still fit the cache of a core."""
 _SMALL = 16 * 1024
 """A message that lies in a read of this size is for the usual reader."""
 _END = b"\r\n\r\n"

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 IDLE, HEAD, LENGTH, CHUNKED, WAITING, TUNNEL, DISCARD, CLOSED = range(8)
 """Between requests; in a head; in a body; the request is complete; switched; ending; over."""
 
-WRITE_HIGH = 256 * 1024
-WRITE_LOW = 64 * 1024
+WRITE_HIGH = 64 * 1024
+WRITE_LOW = 16 * 1024
+"""What may wait in a transport, behind the megabytes that wait in its socket: who keeps a
+connection busy is not held up, and who does not read costs little memory."""
 DISCARDED = 1024 * 1024
 """How much of an upload is read and thrown away after an early response, to keep the connection
 or at least to let the client read the response before a reset destroys it."""

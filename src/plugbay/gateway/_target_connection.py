@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
+from plugbay.gateway._connection import WRITE_HIGH, WRITE_LOW
 from plugbay.gateway._framing import Cutter
 from plugbay.gateway._keep_alive import keep_alive
 from plugbay.gateway._ticker import NEVER
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from plugbay.gateway._wire import Fields
 
 SPARE, HEAD, LENGTH, CHUNKED, UNTIL_END, TUNNEL, CLOSED = range(7)
-
-WRITE_HIGH = 256 * 1024
-WRITE_LOW = 64 * 1024
 
 
 class TargetConnection(asyncio.Protocol):
