@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import select
 import socket
@@ -138,4 +139,19 @@ def idle_connections(port: int, path: str, count: int) -> list[socket.socket]:
         while b"}" not in connection.recv(65_536):
             pass
         opened.append(connection)
+    return opened
+
+
+def stuck_uploads(port: int, path: str, count: int) -> list[socket.socket]:
+    """Open uploads that nobody reads at the other end, and send until nothing more is taken."""
+    head = f"POST {path} HTTP/1.1\r\nhost: bench\r\n{KEY}\r\ncontent-length: {1 << 30}\r\n\r\n"
+    opened = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    for connection in opened:
+        connection.sendall(head.encode())
+        connection.setblocking(False)
+    part = bytes(1 << 18)
+    while ready := select.select((), opened, (), 0.5)[1]:
+        for connection in ready:
+            with contextlib.suppress(BlockingIOError):
+                connection.send(part)
     return opened
