@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,9 @@ from plugbay.cli import (
 from plugbay.cli._client import ApiError, Unreachable
 from plugbay.cli._output import print_problem
 from plugbay.kernel import PlugbayError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REFUSED, UNREACHABLE, NOT_ALLOWED = 1, 3, 4
 """Exit codes; 2 is the usage error of every command line."""
@@ -89,7 +92,7 @@ def run_km() -> None:
     _run(_km.build_km(), "km")
 
 
-def _run(application: typer.Typer, name: str) -> None:
+def _run(application: Callable[..., object], name: str) -> None:
     _km.use_utf8()
     try:
         application(prog_name=name)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import typer
 
 from plugbay.cli._client import API
-from plugbay.cli._root import run
+from plugbay.cli._root import _run, build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,8 +116,14 @@ class Outcome:
         return json.loads(self.out)
 
 
+@pytest.fixture(scope="session")
+def command_line() -> Any:
+    """All commands, once: to read their signatures takes longer than to run most of them."""
+    return typer.main.get_command(build())
+
+
 @pytest.fixture
-def cli(monkeypatch, capsys) -> Callable[..., Outcome]:
+def cli(monkeypatch, capsys, command_line) -> Callable[..., Outcome]:
     """Run `plugbay` with these arguments in this process."""
 
     def call(*args: object) -> Outcome:
@@ -124,7 +131,7 @@ def cli(monkeypatch, capsys) -> Callable[..., Outcome]:
         capsys.readouterr()
         code = 0
         try:
-            run()
+            _run(command_line, "plugbay")
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         said = capsys.readouterr()
