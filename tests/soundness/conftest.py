@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from tests.soundness.upstream import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.soundness.gateway import Gateway
     from tests.soundness.upstream import Upstream
@@ -39,3 +41,35 @@ def upstream(recording: Upstream) -> Upstream:
     recording.requests.clear()
     recording.refused.clear()
     return recording
+
+
+@pytest.fixture(scope="session")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate of `inner.test`, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-keyout",
+            key,
+            "-out",
+            chain,
+            "-subj",
+            "/CN=inner.test",
+            "-addext",
+            "subjectAltName=DNS:inner.test",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return chain, key

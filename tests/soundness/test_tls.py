@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,37 +19,6 @@ if TYPE_CHECKING:
     from tests.soundness.upstream import Upstream
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture(scope="module")
-def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    chain, key = folder / "chain.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            "-keyout",
-            key,
-            "-out",
-            chain,
-            "-subj",
-            "/CN=inner.test",
-            "-addext",
-            "subjectAltName=DNS:inner.test",
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return chain, key
 
 
 @pytest.fixture(scope="module")
