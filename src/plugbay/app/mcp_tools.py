@@ -112,6 +112,9 @@ class _Nobody:
     async def answered(self, raw: bytes) -> None:
         """Nothing is forwarded."""
 
+    async def unheard(self, member: object, number: int) -> None:
+        """Nothing is subscribed to."""
+
     async def lost(self, member: object) -> None:
         """Whoever waits is told."""
 

@@ -202,6 +202,10 @@ class Federation:
         self._sent.pop(_text(MEMBERS.decode(raw)["id"]), None)
         await self._owner.hear([raw])
 
+    async def unheard(self, member: FederationMember, number: int) -> None:
+        """Ask for a subscription again that the member has ended."""
+        self._spawn(self._listening.again(member, number), "")
+
     async def lost(self, member: FederationMember) -> None:
         """What the member has is gone from the lists."""
         self._asking.resources.forget(member.name)
@@ -209,6 +213,7 @@ class Federation:
 
     async def found(self, member: FederationMember) -> None:
         """What the member has is in the lists again."""
+        await self._listening.found(member)
         await self._changed(member)
 
     async def back(self) -> None:

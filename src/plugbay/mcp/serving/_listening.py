@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+AGAIN = 1.0
+"""Seconds until a member that has ended a subscription is asked for it again."""
 _WANTS = {
     "notifications/tools/list_changed": "toolsListChanged",
     "notifications/prompts/list_changed": "promptsListChanged",
@@ -31,6 +35,7 @@ class Subscription:
     """One `subscriptions/listen` of a client, and the numbers that it has with members."""
 
     id: msgspec.Raw
+    request: dict[str, msgspec.Raw]
     wanted: dict[str, Any]
     numbers: dict[str, int] = field(default_factory=dict[str, int])
 
@@ -51,16 +56,30 @@ class Listening:
     ) -> None:
         """Subscribe to every server that is there."""
         wanted = as_object(params.get("notifications"))
-        one = self._open[bytes(members["id"]).decode()] = Subscription(members["id"], wanted)
+        one = Subscription(members["id"], members, wanted)
+        self._open[bytes(members["id"]).decode()] = one
         told = {"notifications": wanted, "_meta": {SUBSCRIPTION: one.id}}
         notice = {"jsonrpc": "2.0", "method": ACKNOWLEDGED, "params": told}
         await self._owner.hear([encode(notice)])
         for server in servers:
             self._members[server.name] = server
-            try:
-                one.numbers[server.name] = await server.forward(members)
-            except MemberDown:
-                continue
+            await self._subscribe(one, server)
+
+    async def found(self, server: FederationMember) -> None:
+        """A member is there again, and knows of no subscription."""
+        for one in tuple(self._open.values()):
+            await self._subscribe(one, server)
+
+    async def again(self, server: FederationMember, number: int) -> None:
+        """A member has ended a subscription, as one does that is about to be another: ask anew."""
+        await asyncio.sleep(AGAIN)
+        for one in tuple(self._open.values()):
+            if one.numbers.get(server.name) == number:
+                await self._subscribe(one, server)
+
+    async def _subscribe(self, one: Subscription, server: FederationMember) -> None:
+        with contextlib.suppress(MemberDown):  # then `found` will come
+            one.numbers[server.name] = await server.subscribe(one.request)
 
     async def end(self, id: str) -> None:
         """The client does not listen any more."""

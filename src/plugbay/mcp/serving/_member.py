@@ -50,8 +50,12 @@ class Listener(Protocol):
         """A response for the client."""
         ...
 
+    async def unheard(self, member: FederationMember, number: int) -> None:
+        """A member has ended a subscription in good order."""
+        ...
+
     async def lost(self, member: FederationMember) -> None:
-        """A member is down."""
+        """A member is down, and has forgotten all subscriptions."""
         ...
 
     async def found(self, member: FederationMember) -> None:
@@ -71,6 +75,8 @@ class FederationMember:
         self._numbers = itertools.count(1)
         self._futures: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._forwarded: dict[int, msgspec.Raw] = {}
+        self._heard: set[int] = set()
+        """Subscriptions."""
 
     async def start(self) -> None:
         """Start it; one that cannot be started is down, and tried again."""
@@ -115,13 +121,26 @@ class FederationMember:
         await self.backend.send(encode({**members, "id": number}))
         return number
 
+    async def subscribe(self, members: dict[str, msgspec.Raw]) -> int:
+        """Send a client's `subscriptions/listen` on under a number, which is returned; its end is
+        no answer for the client. Raises `MemberDown`."""
+        if self.down:
+            raise MemberDown(self.down)
+        number = next(self._numbers)
+        self._heard.add(number)
+        await self.backend.send(encode({**members, "id": number}))
+        return number
+
     async def send(self, body: dict[str, Any]) -> None:
         """Send a notification or an answer on; to one that is down it is lost."""
         await self.backend.send(encode(body))
 
     async def cancel(self, number: int, params: dict[str, Any]) -> None:
         """Tell it that nobody waits for an answer any more."""
-        if self._forwarded.pop(number, None) is not None and not self.down:
+        known = number in self._heard or number in self._forwarded
+        self._heard.discard(number)
+        self._forwarded.pop(number, None)
+        if known and not self.down:
             told = {**params, "requestId": number}
             method = "notifications/cancelled"
             await self.send({"jsonrpc": "2.0", "method": method, "params": told})
@@ -158,6 +177,7 @@ class FederationMember:
         for future in self._futures.values():
             if not future.done():
                 future.set_exception(MemberDown(why))
+        self._heard.clear()
         forwarded, self._forwarded = self._forwarded, {}
         error = {
             "code": 50301,
@@ -179,5 +199,9 @@ class FederationMember:
         future = self._futures.get(number)
         if future is not None and not future.done():
             future.set_result(decode(raw))
+        elif number in self._heard:
+            self._heard.discard(number)
+            if envelope.kind == "response":
+                await self._listener.unheard(self, number)
         elif (id := self._forwarded.pop(number, None)) is not None:
             await self._listener.answered(encode({**MEMBERS.decode(raw), "id": id}))
