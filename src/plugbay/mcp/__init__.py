@@ -10,9 +10,6 @@ from plugbay.mcp._codec import decode as decode
 from plugbay.mcp._codec import encode as encode
 from plugbay.mcp._codec import read_envelope as read_envelope
 from plugbay.mcp._conversation import Conversation as Conversation
-from plugbay.mcp._conversation import Counts as Counts
-from plugbay.mcp._conversation import Sent as Sent
-from plugbay.mcp._conversation import Waiting as Waiting
 from plugbay.mcp._framing import MAX_MESSAGE as MAX_MESSAGE
 from plugbay.mcp._framing import LineSplitter as LineSplitter
 from plugbay.mcp._framing import TooLong as TooLong
@@ -29,6 +26,8 @@ from plugbay.mcp._restarts import RestartPolicy as RestartPolicy
 from plugbay.mcp._restarts import ServerCommand as ServerCommand
 from plugbay.mcp._restarts import crash_breaker as crash_breaker
 from plugbay.mcp._scheduling import give_way as give_way
+from plugbay.mcp._sent import Counts as Counts
+from plugbay.mcp._sent import Sent as Sent
 from plugbay.mcp._sse import EventSplitter as EventSplitter
 from plugbay.mcp._sse import EventTooLong as EventTooLong
 from plugbay.mcp._sse import event_data as event_data
@@ -39,3 +38,4 @@ from plugbay.mcp._stdio_kept import Keeping as Keeping
 from plugbay.mcp._stdio_kept import KeepingWrapper as KeepingWrapper
 from plugbay.mcp._stdio_kept import log_notice as log_notice
 from plugbay.mcp._told import tell as tell
+from plugbay.mcp._waiting import Waiting as Waiting

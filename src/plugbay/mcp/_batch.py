@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from plugbay.mcp._codec import Malformed, read_envelope
-from plugbay.mcp._conversation import Sent
+from plugbay.mcp._sent import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from plugbay.mcp._codec import Id
-    from plugbay.mcp._conversation import Conversation, Waiting
+    from plugbay.mcp._conversation import Conversation
+    from plugbay.mcp._waiting import Waiting
 
 
 class Call:
     """Is kept in the request's state from its first hook to its end."""
 
-    __slots__ = ("body", "conversation", "ids", "waiting")
+    __slots__ = ("body", "conversation", "fields", "ids", "waiting")
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, fields: Mapping[bytes, bytes]) -> None:
         self.conversation = conversation
+        self.fields = fields
+        """The header fields that the request came with; of several alike the last."""
         self.body: bytes | None = None
         """What is sent instead of the body that came."""
         self.ids: tuple[Id, ...] = ()

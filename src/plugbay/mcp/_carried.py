@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from plugbay.sdk import Headers
 
 
 class Carried(Mapping[str, str]):
@@ -14,15 +10,15 @@ class Carried(Mapping[str, str]):
 
     __slots__ = ("_fields", "_raw")
 
-    def __init__(self, headers: Headers) -> None:
-        self._raw = headers.raw.copy()
+    def __init__(self, raw: Mapping[bytes, bytes]) -> None:
+        self._raw = raw
         self._fields: dict[str, str] | None = None
 
     def _read(self) -> dict[str, str]:
         fields = self._fields
         if fields is None:
             fields = self._fields = {
-                name.decode("latin-1"): value.decode("latin-1") for name, value in self._raw
+                name.decode("latin-1"): value.decode("latin-1") for name, value in self._raw.items()
             }
         return fields
 
@@ -33,4 +29,4 @@ class Carried(Mapping[str, str]):
         return iter(self._read())
 
     def __len__(self) -> int:
-        return len(self._read())
+        return len(self._raw)

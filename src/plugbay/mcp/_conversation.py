@@ -6,7 +6,6 @@ It does no input or output: bytes come in, and what is to be sent comes out.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -20,9 +19,13 @@ from plugbay.mcp._codec import (
     find_id,
     read_envelope,
 )
+from plugbay.mcp._era import changes_session, learn_era
 from plugbay.mcp._framing import TooLong
+from plugbay.mcp._mirroring import mirrored
 from plugbay.mcp._pending import Exchange, Exchanges
+from plugbay.mcp._sent import Counts, Sent
 from plugbay.mcp._step import Outcome
+from plugbay.mcp._waiting import Waiting
 from plugbay.sdk import Block, Message
 
 if TYPE_CHECKING:
@@ -35,69 +38,8 @@ if TYPE_CHECKING:
     from plugbay.sdk import Direction, McpSession
 
 _log = logging.getLogger("plugbay.mcp")
-MODERN = "2026-07-28"
-_VERSION = "io.modelcontextprotocol/protocolVersion"
-_LEARNS = b"protocolVersion"
 _NONE: Mapping[str, str] = MappingProxyType({})
-_CLIENT = "io.modelcontextprotocol/clientInfo"
 _ANOTHER_WAY = "plugins cannot judge this response, for its request went another way: ask again"
-_DETACHABLE = frozenset(("tools/call", "prompts/get", "resources/read", "completion/complete"))
-
-
-@dataclass(slots=True)
-class Sent:
-    """What became of a message: what goes on, and what goes back to its sender."""
-
-    forward: bytes = b""
-    back: bytes = b""
-    before: Mapping[str, str] | None = None
-    """What the `Mcp-*` header fields say of the original, if it was changed."""
-    headers: Mapping[str, str] | None = None
-    """What they must say of what goes on."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What went through a conversation."""
-
-    to_server: int = 0
-    to_client: int = 0
-    blocked: int = 0
-    changed: int = 0
-    dropped: int = 0
-
-
-class Waiting:
-    """A message whose hooks are coroutines, or that must wait for the end of a swap.
-
-    `detachable`: the next message of the same direction need not wait for it.
-    """
-
-    __slots__ = ("_conversation", "_message", "_received", "cancelled", "detachable")
-
-    def __init__(self, conversation: Conversation, message: Message, exchange: Exchange) -> None:
-        self._conversation, self._message, self._received = conversation, message, exchange
-        self.detachable = message.method in _DETACHABLE and (message.kind != "notification")
-        self.cancelled = False
-
-    async def run(self) -> Sent:
-        """Pass the hooks."""
-        conversation, message, exchange = self._conversation, self._message, self._received
-        try:
-            await exchange.admitted(conversation.current)
-            plan = conversation.plan(exchange.chain, message)
-            outcome = await plan.run_waiting(message)
-        except BaseException:
-            conversation.give_up(message, exchange)
-            raise
-        if self.cancelled:
-            conversation.give_up(message, exchange)
-            return Sent()
-        return await conversation.conclude_waiting(outcome, message, exchange, plan)
-
-    def give_up(self) -> None:
-        """It is not run, and never will be."""
-        self._conversation.give_up(self._message, self._received)
 
 
 class Conversation:
@@ -151,16 +93,19 @@ class Conversation:
     ) -> Sent | Waiting:
         """A request or a notification."""
         chain, asked = self.current.chain, envelope.kind == "request"
-        if not chain.links and not self._tells(envelope, raw):
+        if not chain.links and not changes_session(self.session, envelope, raw):
             if asked:
                 exchange = Exchange(direction, envelope.id, envelope.method, None)
                 exchange.bind(chain)
                 self.exchanges.put(exchange)
             return Sent(raw)
-        message = self._message(direction, raw, envelope, headers=headers)
+        id, method = envelope.id, envelope.method
+        message = Message.received(
+            raw, direction, envelope.kind, id, method, self.session, None, headers, decode, encode
+        )
         if asked:
             if not self.session.era or envelope.method == "initialize":
-                self._learn(message)
+                learn_era(message)
         elif envelope.method == "notifications/cancelled" and self._cancelled(message):
             return Sent()
         exchange = Exchange(direction, message.id, message.method, message)
@@ -172,12 +117,6 @@ class Conversation:
         if plan.waits:
             return self._wait(message, exchange)
         return self.conclude(plan.run(message, None), message, exchange, plan)
-
-    def _tells(self, envelope: Envelope, raw: bytes) -> bool:
-        """Whether the session's state depends on what a request or a notification says."""
-        if envelope.kind == "notification":
-            return envelope.method == "notifications/cancelled"
-        return envelope.method == "initialize" or (not self.session.era and _LEARNS in raw)
 
     def _response(self, direction: Direction, raw: bytes, envelope: Envelope) -> Sent | Waiting:
         exchange = self.exchanges.take(direction, envelope.id)
@@ -201,8 +140,11 @@ class Conversation:
         if not chain.links and envelope.method != "initialize":
             exchange.end()
             return Sent(raw)
-        message = self._message(direction, raw, envelope, request=exchange.request)
-        if envelope.method == "initialize" and envelope.kind == "response":
+        id, method, asked = envelope.id, envelope.method, exchange.request
+        message = Message.received(
+            raw, direction, envelope.kind, id, method, self.session, asked, _NONE, decode, encode
+        )
+        if method == "initialize" and envelope.kind == "response":
             self.session.protocol_version = str(message.result.get("protocolVersion", ""))
         plan = chain.plan(direction, envelope.kind, envelope.method, raw)
         if plan.waits or (chain.halted and not plan.empty):
@@ -268,7 +210,7 @@ class Conversation:
         if message is came:
             return Sent(message.raw)
         self.counts.changed += 1
-        return Sent(message.raw, b"", _mirrored(came), _mirrored(message))
+        return Sent(message.raw, b"", mirrored(came), mirrored(message))
 
     def _blocked(self, block: Block, outcome: Outcome, exchange: Exchange, plan: Plan) -> Sent:
         message, link = outcome.message, outcome.link
@@ -341,44 +283,6 @@ class Conversation:
 
     # --- what is learnt on the way
 
-    def _message(
-        self,
-        direction: Direction,
-        raw: bytes,
-        envelope: Envelope,
-        *,
-        request: Message | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Message:
-        return Message(
-            raw,
-            direction,
-            envelope.kind,
-            envelope.id,
-            envelope.method,
-            self.session,
-            request=request,
-            headers=_NONE if headers is None else headers,
-            decode=decode,
-            encode=encode,
-        )
-
-    def _learn(self, request: Message) -> None:
-        """See from a client's first request which era it is of."""
-        session = self.session
-        if request.direction != "to-server" or _LEARNS not in request.raw:
-            return
-        if request.method == "initialize":
-            session.era, client = "handshake", request.params.get("clientInfo")
-        elif str(request.meta.get(_VERSION, "")) >= MODERN:
-            session.era = "modern"
-            session.protocol_version = str(request.meta[_VERSION])
-            client = request.meta.get(_CLIENT)
-        else:
-            return
-        if isinstance(client, dict):
-            session.client = str(cast("dict[str, object]", client).get("name", ""))[:256]
-
     def _cancelled(self, notification: Message) -> bool:
         """Whether it was about a request that the server has not got, and never will."""
         if notification.direction != "to-server":
@@ -394,14 +298,3 @@ class Conversation:
 
 
 _DIRECTIONS: tuple[Literal["to-server", "to-client"], ...] = ("to-server", "to-client")
-_NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-
-
-def _mirrored(message: Message) -> Mapping[str, str] | None:
-    """Return the header fields that must say the same as the body (2026-07-28, transports)."""
-    if message.kind != "request" or message.direction != "to-server":
-        return None
-    fields = {"mcp-method": message.method}
-    if message.method in _NAMED:
-        fields["mcp-name"] = message.target
-    return fields

@@ -17,10 +17,11 @@ from plugbay.mcp._batch import is_batch, receive_body, received
 from plugbay.mcp._call import Call
 from plugbay.mcp._carried import Carried
 from plugbay.mcp._codec import INVALID_REQUEST, Malformed, read_envelope
-from plugbay.mcp._conversation import Conversation, Sent
+from plugbay.mcp._conversation import Conversation
 from plugbay.mcp._framing import MAX_MESSAGE
 from plugbay.mcp._http_bodies import Events, Whole
 from plugbay.mcp._mirroring import Mirroring
+from plugbay.mcp._sent import Sent
 from plugbay.mcp._told import session_opened, tell
 from plugbay.sdk import BodyTooLarge, McpSession, Response
 from plugbay.sdk.protection import address_identity
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from plugbay.mcp._observers import Observers
     from plugbay.sdk import Request, Timing
 
-SESSION = "mcp-session-id"
+SESSION, ENCODING, ACCEPTED = b"mcp-session-id", b"content-encoding", b"accept-encoding"
 SESSIONS = 10_000
 """Sessions of the handshake era whose server requests can be told from others."""
 STATE, IDENTITY = "plugbay.mcp", "identity"
@@ -98,7 +99,7 @@ class HttpBridge:
             return None
         if request.method != "POST":
             return None
-        if request.headers.get("content-encoding", "identity") != "identity":
+        if call.fields.get(ENCODING, b"identity") != b"identity":
             return Response.problem(415, "Unsupported Media Type", detail="send it uncompressed")
         try:
             body = await request.read(self._limit)
@@ -110,7 +111,7 @@ class HttpBridge:
         if waiting is not None:
             sent = received(read_envelope(body), await waiting.run())
         else:
-            said = Carried(request.headers)
+            said = Carried(call.fields)
             sent = await receive_body(call.conversation, "to-server", body, said)
         if sent.opens:
             refused = await session_opened(self.current.chain, call.conversation.session)
@@ -118,7 +119,8 @@ class HttpBridge:
                 call.ids = sent.ids
                 call.over()
                 return _json(error_answer(sent.ids[0], refused.code, refused.reason), 200)
-        return self._send(request, call, body, sent)
+        call.ids = sent.ids
+        return self._send(request, call, body, sent, sent.status)
 
     def tap_request(self, request: Request, body: bytes) -> object:
         """Pass the one message that a whole body is, if none of its hooks waits.
@@ -129,7 +131,7 @@ class HttpBridge:
         call = self._begin(request)
         if call is None or request.method != "POST" or not body:
             return None
-        if request.headers.get("content-encoding", "identity") != "identity":
+        if call.fields.get(ENCODING, b"identity") != b"identity":
             return NotImplemented
         if len(body) > self._limit:
             return self._too_long()
@@ -141,28 +143,32 @@ class HttpBridge:
             return NotImplemented
         if envelope.method == "initialize":
             return NotImplemented
-        sent = call.conversation.take("to-server", body, envelope, Carried(request.headers))
+        sent = call.conversation.take("to-server", body, envelope, Carried(call.fields))
         if not isinstance(sent, Sent):
             call.waiting = sent
             return NotImplemented
-        if sent.forward is body and envelope.kind != "request":
+        if sent.forward and envelope.kind == "request":
+            call.ids = (envelope.id,)
+        if sent.forward is body:
             return None
-        return self._send(request, call, body, received(envelope, sent)) or call.body
+        return self._send(request, call, body, sent, 200) or call.body
 
     def _begin(self, request: Request) -> Call | None:
         """Know a request from now on; None if no plugin wants to see it."""
         if not self.current.chain.links:
             return None
-        call = request.state[STATE] = Call(self._conversation(request))
-        # A compressed answer could not be looked into.
-        request.headers.remove("accept-encoding")
+        fields = dict(request.headers.raw)
+        call = request.state[STATE] = Call(self._conversation(request, fields), fields)
+        if ACCEPTED in fields:
+            request.headers.remove("accept-encoding")  # what is compressed could not be looked into
         return call
 
-    def _send(self, request: Request, call: Call, body: bytes, sent: Received) -> Response | None:
+    def _send(
+        self, request: Request, call: Call, body: bytes, sent: Received | Sent, status: int
+    ) -> Response | None:
         """Answer, or let a message be sent, as it is or as it has become."""
-        call.ids = sent.ids
         if not sent.forward:
-            return _json(sent.back, sent.status) if sent.back else Response(202)
+            return _json(sent.back, status) if sent.back else Response(202)
         if sent.forward != body:
             call.body = sent.forward
             if sent.headers is not None:
@@ -186,12 +192,11 @@ class HttpBridge:
         call: Call | None = request.state.get(STATE)
         if call is None:
             return
-        begun = response.headers.get(SESSION)
-        if begun is not None and request.headers.get(SESSION) is None:
+        if SESSION not in call.fields and (begun := response.headers.get("mcp-session-id")):
             call.conversation.session.id = begun
             self._keep(call.conversation)
-        ended = request.method == "DELETE" and response.status < 300
-        if ended or response.status == 404:
+        status = response.status
+        if status == 404 or (request.method == "DELETE" and status < 300):
             session = call.conversation.session
             if self._sessions.pop((session.identity, session.id), None) is not None:
                 self._ended(call.conversation)
@@ -208,7 +213,7 @@ class HttpBridge:
         call: Call | None = request.state.get(STATE)
         if call is None:
             return None
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = media_type(response.headers.get("content-type", ""))
         if kind == "text/event-stream":
             return Events(call, self._mirroring, self._limit)
         if kind == "application/json":
@@ -229,11 +234,11 @@ class HttpBridge:
 
     # --- sessions
 
-    def _conversation(self, request: Request) -> Conversation:
+    def _conversation(self, request: Request, fields: Mapping[bytes, bytes]) -> Conversation:
         """Return the conversation of a session; a new one where there is none."""
         told = request.state.get(IDENTITY)
         identity = told if isinstance(told, str) else address_identity(request.client)
-        id = request.headers.get(SESSION, "")
+        id = fields.get(SESSION, b"").decode("latin-1")
         known = self._sessions.get((identity, id)) if id else None
         if known is not None:
             self._sessions.move_to_end((identity, id))
@@ -282,6 +287,11 @@ async def _instead(body: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[b
     yield body
     async for _ in chunks:
         pass
+
+
+def media_type(value: str) -> str:
+    """Return the media type that a Content-Type names, without its parameters."""
+    return value.partition(";")[0].strip().lower()
 
 
 def _json(body: bytes, status: int) -> Response:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from plugbay.mcp._answers import error_answer
 from plugbay.mcp._batch import is_batch, receive_body
 from plugbay.mcp._codec import INTERNAL_ERROR, Malformed, read_envelope
-from plugbay.mcp._conversation import Sent
+from plugbay.mcp._sent import Sent
 from plugbay.mcp._sse import EventSplitter, event_data, with_data
 
 if TYPE_CHECKING:

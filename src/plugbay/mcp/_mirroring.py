@@ -11,9 +11,10 @@ from plugbay.mcp._param_headers import PREFIX, ParamHeaders
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from plugbay.sdk import Request
+    from plugbay.sdk import Message, Request
 
 ANNOTATION = b"x-mcp-header"
+_NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 
 class Mirroring:
@@ -25,7 +26,7 @@ class Mirroring:
 
     def learn(self, body: bytes) -> None:
         """Look at what a server says."""
-        if ANNOTATION not in body:
+        if body.find(ANNOTATION) < 0:
             return
         try:
             tools = _object(_object(decode(body)).get("result")).get("tools")
@@ -67,6 +68,16 @@ class Mirroring:
                 request.headers.remove(name)
             else:
                 request.headers.set(name, value)
+
+
+def mirrored(message: Message) -> Mapping[str, str] | None:
+    """Return the header fields that must say the same as the body (2026-07-28, transports)."""
+    if message.kind != "request" or message.direction != "to-server":
+        return None
+    fields = {"mcp-method": message.method}
+    if message.method in _NAMED:
+        fields["mcp-name"] = message.target
+    return fields
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -110,6 +110,9 @@ class Exchanges:
 
     def drain(self, direction: Direction) -> list[Exchange]:
         """Return all that wait in a direction, and wait for none of them."""
-        found = list(self._waiting[direction].values())
-        self._waiting[direction].clear()
+        waiting = self._waiting[direction]
+        if not waiting:
+            return []
+        found = list(waiting.values())
+        waiting.clear()
         return found

@@ -7,18 +7,19 @@ import logging
 from typing import TYPE_CHECKING
 
 from plugbay.mcp._batch import receive_body
-from plugbay.mcp._conversation import Sent
 from plugbay.mcp._framing import MAX_MESSAGE, LineSplitter
 from plugbay.mcp._inlet import Inlet
 from plugbay.mcp._outlet import Outlet
 from plugbay.mcp._pipes import CHUNK
+from plugbay.mcp._sent import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from plugbay.mcp._conversation import Conversation, Waiting
+    from plugbay.mcp._conversation import Conversation
     from plugbay.mcp._framing import TooLong
     from plugbay.mcp._pipes import Reader, Writer
+    from plugbay.mcp._waiting import Waiting
     from plugbay.sdk import Direction
 
 _log = logging.getLogger("plugbay.mcp")

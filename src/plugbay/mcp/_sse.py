@@ -8,6 +8,8 @@ from plugbay.mcp._framing import MAX_MESSAGE
 
 _END = re.compile(rb"\r?\n\r?\n|\r\r")
 _LINES = re.compile(rb"\r\n|\n|\r")
+_USUAL = re.compile(rb"(?:event: ?[^\r\n]*\r?\n)?data: ?([^\r\n]*)\r?\n\r?\n")
+"""An event with one line of data, as servers write them."""
 _LONGEST_END = 4
 
 
@@ -28,6 +30,8 @@ class EventSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes and return the events that they complete. Raises `EventTooLong`."""
         buffer = self._buffer
+        if not buffer and (end := _END.search(data)) is not None and end.end() == len(data):
+            return [data]
         buffer += data
         events: list[bytes] = []
         begin = 0
@@ -49,6 +53,9 @@ class EventSplitter:
 
 def event_data(event: bytes) -> bytes:
     """Return the data of an event; empty for a comment and for an event without data."""
+    usual = _USUAL.fullmatch(event)
+    if usual is not None:
+        return usual[1]
     found: list[bytes] = []
     for line in _LINES.split(event):
         if line.startswith(b"data:"):

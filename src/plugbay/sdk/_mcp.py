@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -126,6 +126,32 @@ class Message:
         self.id, self.method = id, method
         self.session, self.request, self.headers = session, request, headers
         self.blocked: Block | None = None
+
+    @classmethod
+    def received(
+        cls,
+        raw: bytes,
+        direction: Direction,
+        kind: Kind,
+        id: Id,
+        method: str,
+        session: McpSession,
+        request: Message | None,
+        headers: Mapping[str, str],
+        decode: Callable[[bytes], Any],
+        encode: Callable[[object], bytes],
+    ) -> Self:
+        """Make one of what has come; the positional form of the constructor.
+
+        Keyword arguments of a class cost a dictionary each time, which counts once per message.
+        """
+        self = cls.__new__(cls)
+        self._raw, self._body, self._decode, self._encode = raw, None, decode, encode
+        self.direction, self.kind = direction, kind
+        self.id, self.method = id, method
+        self.session, self.request, self.headers = session, request, headers
+        self.blocked = None
+        return self
 
     @property
     def raw(self) -> bytes:
