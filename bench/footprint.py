@@ -3,13 +3,14 @@
     python -m bench.footprint
 
 CPU time is each process's own. Private is what nobody shares: the memory that one more such process
-takes. Commands are run three times; the median counts.
+takes; of commands only the CPU time is told, the median of three runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,41 +23,58 @@ from bench._rig import TICKS, describe, table
 
 TRIES = 3
 RATELIMIT = ROOT / "plugins" / "examples" / "ratelimit"
+LARGE = 10_000_000
+SERVER = """
+import sys
+for line in sys.stdin.buffer:
+    text = line[line.index(b'"t":'):-2]
+    sys.stdout.buffer.write(b'{"id":1,"jsonrpc":"2.0","result":{' + text + b"}\\n")
+    sys.stdout.buffer.flush()
+"""
+"""Reads a request, and sends what is in it back as its result."""
 MCP = '[[mcp.servers]]\nname = "quiet"\ncommand = "cat"\n'
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """CPU seconds, and memory in bytes; None where the process is gone too soon to ask."""
+    """CPU seconds, and memory in bytes: 0 where the process is gone too soon to ask."""
 
     what: str
     cpu: float
-    resident: int
-    private: int | None = None
+    resident: int = 0
+    private: int = 0
+    peak: int = 0
 
 
 def weigh(what: str, pid: int) -> Weight:
     """Weigh a process that runs."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    sizes: dict[str, int] = {}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        name, value, _ = line.split()
-        sizes[name.rstrip(":")] = int(value) * 1024
-    private = sizes["Private_Clean"] + sizes["Private_Dirty"]
-    return Weight(what, (int(fields[11]) + int(fields[12])) / TICKS, sizes["Rss"], private)
+    sizes = _sizes(pid, "smaps_rollup") | _sizes(pid, "status")
+    return Weight(
+        what,
+        (int(fields[11]) + int(fields[12])) / TICKS,
+        sizes["Rss"],
+        sizes["Private_Clean"] + sizes["Private_Dirty"],
+        sizes["VmHWM"],
+    )
+
+
+def _sizes(pid: int, file: str) -> dict[str, int]:
+    lines = (line.split() for line in Path(f"/proc/{pid}/{file}").read_text().splitlines())
+    return {line[0].rstrip(":"): int(line[1]) * 1024 for line in lines if line[-1] == "kB"}
 
 
 def run(what: str, *arguments: str) -> Weight:
     """Run a command of ours to its end."""
-    tries: list[Weight] = []
+    tries: list[float] = []
     for _ in range(TRIES):
         command = [sys.executable, "-m", *arguments]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0, command
-        tries.append(Weight(what, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024))
-    return sorted(tries, key=lambda one: one.cpu)[TRIES // 2]
+        tries.append(usage.ru_utime + usage.ru_stime)
+    return Weight(what, statistics.median(tries))
 
 
 def children_seconds(pid: int) -> float:
@@ -79,7 +97,7 @@ def gateway() -> list[Weight]:
         judged = children_seconds(running.process.pid) - before
         get(running.address)
         found.append(weigh("worker, 1 plugin", worker))
-        found.append(Weight("the children that judge a wheel", judged, 0))
+        found.append(Weight("the children that judge a wheel", judged))
         token = running.client.token
         os.environ["PLUGBAY_TOKEN"] = token
         url = ("--url", running.admin_url)
@@ -97,21 +115,27 @@ def _mcp_hosts(running: Gateway) -> list[int]:
 
 
 def monitor() -> list[Weight]:
-    """Weigh `plugbay monitor` before a server that sends every message back."""
+    """Weigh `plugbay monitor`, without and with a plugin, also when messages are large."""
     found: list[Weight] = []
-    for what, size in (("monitor", 0), ("monitor, 10 MB messages", 10_000_000)):
-        command = [sys.executable, "-m", "plugbay", "monitor", "--", "cat"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            for number in range(3):
-                text = b'{"jsonrpc":"2.0","method":"x","params":{"t":"' + b"x" * size + b'"}}\n'
-                process.stdin.write(text)
-                process.stdin.flush()
-                assert len(process.stdout.readline()) >= size, number
-            found.append(weigh(what, process.pid))
-            process.stdin.close()
-            process.wait(30)
+    for plugins in ((), ("-p", "redact")):
+        for size in (0, LARGE):
+            command = [sys.executable, "-m", "plugbay", "monitor", *plugins, "--"]
+            with subprocess.Popen(
+                [*command, sys.executable, "-c", SERVER],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            ) as process:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                for _ in range(3):
+                    process.stdin.write(b'{"id":1,"jsonrpc":"2.0","method":"x","params":{"t":"')
+                    process.stdin.write(b"x" * size + b'"}}\n')
+                    process.stdin.flush()
+                    assert len(process.stdout.readline()) >= size
+                what = f"monitor, {len(plugins) // 2} plugins, {size / 1e6:.0f} MB messages"
+                found.append(weigh(what, process.pid))
+                process.stdin.close()
+                process.wait(30)
     return found
 
 
@@ -123,13 +147,16 @@ def main() -> int:
     run("warm", "plugbay", "--help")
     found = [*gateway(), *monitor(), run("plugbay --help", "plugbay", "--help")]
     table(
-        ("process", "CPU s", "RSS MiB", "private MiB"),
-        [(one.what, f"{one.cpu:.2f}", _mib(one.resident), _mib(one.private)) for one in found],
+        ("process", "CPU s", "RSS MiB", "private MiB", "peak MiB"),
+        [
+            (one.what, f"{one.cpu:.2f}", *map(_mib, (one.resident, one.private, one.peak)))
+            for one in found
+        ],
     )
     return 0
 
 
-def _mib(size: int | None) -> str:
+def _mib(size: int) -> str:
     return f"{size / (1 << 20):.1f}" if size else "-"
 
 
