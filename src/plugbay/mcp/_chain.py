@@ -74,6 +74,8 @@ class Chain:
 
     def rebuild(self) -> None:
         """Bind the hooks of the instances that run now."""
+        for plan in self._plans.values():
+            plan.close()
         self._plans.clear()
         self._by_method.clear()
 
@@ -159,6 +161,8 @@ class Chain:
     def _release(self) -> None:
         if not self._released:
             self._released = True
+            for plan in self._plans.values():
+                plan.close()
             for link in self.links:
                 link.generation.release(self)
 

@@ -7,7 +7,7 @@ made only of this module's text and numbers, never of anything a plugin or an op
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.mcp._member import FAULTS
 from plugbay.mcp._step import Outcome
@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from plugbay.mcp._step import Step
     from plugbay.sdk import Message
 
-    Run = Callable[[Message, Link | None], Message | Outcome]
+    class Run(Protocol):
+        """Passes hooks: those of all plugins except `but`, and only from `start` on."""
+
+        def __call__(
+            self, message: Message, but: Link | None, start: int = 0, /
+        ) -> Message | Outcome: ...
+
 
 _STEP = """
-    if but is not link{n}{targeted}:
+    if start <= {n} and but is not link{n}{targeted}:
         if generation{n}.instance is not None{allowed}:
             try:
                 verdict = hook{n}(message)
@@ -58,7 +64,8 @@ _SUCCESS = """if breaker{n}.closed:
 
 
 def compile_steps(steps: Sequence[Step], now: Callable[[], float]) -> Run:
-    """Return `run(message, but)`: it passes the hooks of all plugins except `but`.
+    """Return `run(message, but, start=0)`: it passes the hooks of all plugins except `but`, from
+    the step `start` on.
 
     It returns the message as the last of them left it, or the outcome if one has stopped it.
     """
@@ -69,7 +76,7 @@ def compile_steps(steps: Sequence[Step], now: Callable[[], float]) -> Run:
         "bisect_left": bisect_left,
         "now": now,
     }
-    lines = ["def run(message, but):"]
+    lines = ["def run(message, but, start=0):"]
     if steps:
         lines.append("    t = now()")
     for n, step in enumerate(steps):

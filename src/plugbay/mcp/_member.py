@@ -11,6 +11,8 @@ from plugbay.mcp._answers import plugin_failed
 from plugbay.sdk import Block, Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from plugbay.kernel import Generation, Hook
     from plugbay.sdk import Order
 
@@ -27,6 +29,7 @@ class Duration(Protocol):
     total: float
 
     def observe(self, value: float) -> None: ...
+    def observe_all(self, values: Sequence[float], /) -> None: ...
 
 
 class Series(Protocol):
@@ -36,6 +39,7 @@ class Series(Protocol):
     answered: int
     failed: int
     skipped: int
+    behind: set[Callable[[], None]]
 
     @property
     def duration(self) -> Duration: ...
@@ -63,7 +67,6 @@ class Link:
     __slots__ = (
         "_duration",
         "_targets",
-        "_vitals",
         "breaker",
         "closed",
         "generation",
@@ -71,6 +74,7 @@ class Link:
         "mode",
         "seconds",
         "series",
+        "vitals",
     )
 
     def __init__(self, member: Member, meter: Meter) -> None:
@@ -80,13 +84,18 @@ class Link:
         self.mode = manifest.mcp.mode
         self.seconds = manifest.mcp.hook_ms / 1000
         self.series = meter.plugin(member.id, manifest.version, "mcp")
-        self._vitals, self._duration = generation.vitals, self.series.duration
+        self.vitals, self._duration = generation.vitals, self.series.duration
         self.closed, self._targets = member.closed, manifest.mcp.targets
 
     def hook(self, name: str) -> Hook | None:
         """Return the hook, if the plugin runs and has it."""
         instance = self.generation.instance
         return None if instance is None else instance.hooks.get(name)
+
+    @property
+    def everything(self) -> bool:
+        """Whether the plugin asked for messages about every tool, prompt and resource."""
+        return not self._targets
 
     def about(self, message: Message) -> bool:
         """Whether the plugin asked for messages about such a tool, prompt or resource."""
@@ -102,7 +111,7 @@ class Link:
 
     def worked(self, seconds: float) -> None:
         """A hook has returned."""
-        self._vitals.calls += 1
+        self.vitals.calls += 1
         self._duration.observe(seconds)
         if self.breaker is not None:
             self.breaker.success()
@@ -120,7 +129,7 @@ class Link:
 
     def failed(self, error: BaseException) -> Block | None:
         """A hook has raised or was late: count it, and say what follows."""
-        vitals = self._vitals
+        vitals = self.vitals
         vitals.settle()
         vitals.calls += 1
         vitals.failures += 1

@@ -9,6 +9,7 @@ from plugbay.mcp._compile import compile_steps
 from plugbay.mcp._deadline import within
 from plugbay.mcp._member import FAULTS
 from plugbay.mcp._step import Outcome, Step
+from plugbay.mcp._straight import StraightSteps
 from plugbay.sdk import Block, Message
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ ASKS = b'"input_required"'
 
 def asks(method: str, raw: bytes) -> bool:
     """Whether a response asks the client for something (2026-07-28, multi round-trip requests)."""
-    return ASKS in raw and method not in HANDSHAKES
+    # `in` would first try its operand as a number.
+    return raw.find(ASKS) >= 0 and method not in HANDSHAKES
 
 
 def hook_of(direction: Direction, kind: Kind, method: str) -> str:
@@ -55,7 +57,17 @@ def hook_of(direction: Direction, kind: Kind, method: str) -> str:
 class Plan:
     """The hooks for one class of messages, bound when the chain was built."""
 
-    __slots__ = ("_checks", "_checks_last", "_now", "_serial", "empty", "observers", "run", "waits")
+    __slots__ = (
+        "_checks",
+        "_checks_last",
+        "_now",
+        "_serial",
+        "_straight",
+        "empty",
+        "observers",
+        "run",
+        "waits",
+    )
 
     run: Run
     """Passes the hooks if none of them is a coroutine, but those of one plugin: `(message, but)`.
@@ -78,7 +90,17 @@ class Plan:
         self.observers = tuple(step for step in steps if step.link.mode == "observe")
         self.waits = any(step.coroutine for step in working)
         self.empty = not working
-        self.run = compile_steps(() if self.waits else self._serial, now)
+        self._straight: StraightSteps | None = None
+        if self.waits or any(step.targeted for step in self._serial):
+            self.run = compile_steps(() if self.waits else self._serial, now)
+        else:
+            self._straight = StraightSteps(self._serial, now)
+            self.run = self._straight.run
+
+    def close(self) -> None:
+        """No message passes it any more."""
+        if self._straight is not None:
+            self._straight.close()
 
     async def run_waiting(self, message: Message, but: Link | None = None) -> Message | Outcome:
         """Pass the hooks, some of which are coroutines."""
@@ -142,7 +164,7 @@ def _steps(link: Link, hook: str) -> list[Step]:
         return [Step(link, _nothing, False, False)]
     found = [(name, link.hook(name)) for name in ("on_message", hook) if name]
     return [
-        Step(link, one.call, one.coroutine, name in TARGETED)
+        Step(link, one.call, one.coroutine, name in TARGETED and not link.everything)
         for name, one in found
         if one is not None
     ]
