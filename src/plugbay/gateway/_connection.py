@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.fast: FastExchange | None = None
         """The request in flight instead, if it is on the fast path."""
-        self.url = b""
+        self.url: bytes = b""
         self.raw: Fields = []
         self.special: Fields = []
         self.pieces: list[bytes] = []

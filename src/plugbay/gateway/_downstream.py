@@ -1,8 +1,7 @@
 """A client's connection: it frames requests, one at a time and in order, and takes the answers.
 
-The head is fed to llhttp up to its end and not a byte further, so that a body of known length is
-counted and handed on in the buffers it came in, and a pipelined request waits, unparsed, until the
-response before it is out. What waits is bounded: reading is paused meanwhile.
+A pipelined request waits, unparsed, until the response before it is out. What waits is bounded:
+reading is paused meanwhile.
 """
 
 from __future__ import annotations
@@ -22,28 +21,23 @@ from plugbay.gateway._connection import (
     LENGTH,
     TUNNEL,
     WAITING,
-    Connection,
 )
 from plugbay.gateway._exchange import Exchange
 from plugbay.gateway._fast_exchange import FastExchange
 from plugbay.gateway._fast_state import MOST
-from plugbay.gateway._framing import BACKLOG, CHUNKED_PREAMBLE, HANDLER, spaced
+from plugbay.gateway._framing import BACKLOG, CHUNKED_PREAMBLE, HANDLER
 from plugbay.gateway._keep_alive import keep_alive
-from plugbay.gateway._problem import Refused
-from plugbay.gateway._request_head import AMBIGUOUS, RequestHead, read_request_head, without_space
+from plugbay.gateway._reading import Reading
 from plugbay.gateway._ticker import NEVER
 from plugbay.gateway._trailers import safe_trailers
 
 if TYPE_CHECKING:
+    from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._server import HttpDataPlane
     from plugbay.gateway._wire import Fields
 
-EMPTY_LINES = 16
-"""How many bytes of empty lines before a request are forgiven."""
-_LINE_END = b"\r\n"
 
-
-class Downstream(Connection):
+class Downstream(Reading):
     """What the bytes of a client's connection mean."""
 
     __slots__ = ("_express",)
@@ -100,11 +94,11 @@ class Downstream(Connection):
             if mode == IDLE:
                 if not self.writable:
                     break
-                data = self._begin_head(data)
+                data = self.begin_head(data)
             elif mode == HEAD:
-                data = self._feed(data)
+                data = self.feed(data)
             elif mode == CHUNKED:
-                data = self._feed_chunks(data)
+                data = self.feed_chunks(data)
             elif mode == LENGTH:
                 data = self._count(data)
             elif mode == TUNNEL and self.exchange is not None:
@@ -128,104 +122,7 @@ class Downstream(Connection):
         if data:
             self._process(data)
 
-    def _begin_head(self, data: bytes) -> bytes:
-        """Begin a head behind a few empty lines, which are ignored (RFC 9112, 2.2)."""
-        if data[0] in _LINE_END:
-            rest = data.lstrip(b"\r\n")
-            self.head_bytes += len(data) - len(rest)
-            if self.head_bytes > EMPTY_LINES:
-                self.mode = HEAD
-                self.refuse(400, "too many empty lines before a request")
-                return b""
-            if not rest:
-                return rest
-            data = rest
-        self.mode = HEAD
-        self.head_bytes = 0
-        self.spaced = False
-        if self.parser is None:
-            self.parser = httptools.HttpRequestParser(self)
-        rest = self._feed(data)
-        if self.mode == HEAD:  # the usual head comes in one piece and needs no deadline
-            self.deadline = self.plane.ticker.after(self.plane.limits.head_timeout)
-        return rest
-
-    def _feed_chunks(self, data: bytes) -> bytes:
-        """Feed the parser up to the end of the chunked body; return what stands behind it.
-
-        Data may hold an empty line every four bytes, so nothing is copied or sent for each.
-        """
-        view, at, size = memoryview(data), 0, len(data)
-        try:
-            while at < size and not self.message_done:
-                cut = self.cutter.cut(data, at)
-                self.parser.feed_data(view[at:cut])
-                at = cut
-        except httptools.HttpParserError:
-            self._malformed()
-            return b""
-        self._chunks_fed(at)
-        return data[at:] if at < size else b""
-
-    def _feed(self, data: bytes) -> bytes:
-        """Feed the parser up to the end of the head; return what stands behind it."""
-        if self.head_bytes or spaced(data):
-            self.spaced = True
-        cut = self.cutter.cut(data)
-        piece, rest = (data, b"") if cut == len(data) else (data[:cut], data[cut:])
-        try:
-            self.parser.feed_data(piece)
-        except httptools.HttpParserUpgrade:
-            pass  # nothing stands behind the end of the head in this piece
-        except httptools.HttpParserError:
-            self._malformed()
-            return b""
-        if self.head_done and not self.head_bytes:
-            # llhttp's own answer is text that is formatted each time. It has accepted this first
-            # line, so what stands before its end is the version.
-            end = piece.find(b"\r\n")
-            self.usual = piece[end - 9 : end] == b" HTTP/1.1"
-        else:
-            self.usual = False
-        self._head_fed(len(piece))
-        return rest
-
-    def _head_fed(self, size: int) -> None:
-        limits = self.plane.limits
-        self.head_bytes += size
-        if len(self.url) > limits.max_target:
-            self.refuse(414, f"the request target is longer than {limits.max_target} bytes")
-        elif self.head_bytes > limits.max_head:
-            self.refuse(431, f"the head is longer than {limits.max_head} bytes")
-        elif len(self.raw) + len(self.special) > limits.max_headers:
-            self.refuse(431, f"the head has more than {limits.max_headers} fields")
-        elif self.head_done:
-            try:
-                self._begin_exchange(self._read_head())
-            except Refused as error:
-                self.refuse(error.status, error.detail)
-
-    def _read_head(self) -> RequestHead:
-        parser = self.parser
-        raw, special = self.raw, self.special
-        if self.spaced:
-            raw, special = without_space(raw), without_space(special)
-        head = RequestHead(parser.get_method(), self.url, raw)
-        if not self.usual:
-            version = parser.get_http_version()
-            if version == "1.0":
-                head.http10 = True
-            elif version != "1.1":
-                raise Refused(505, "the versions served are HTTP/1.1 and HTTP/1.0")
-        head.keep = self.keep
-        read_request_head(head, special)
-        if head.spelling is not None and head.spelling.escaped:
-            table = self.plane.table
-            if table is None or not table.takes_escaped:
-                raise Refused(400, AMBIGUOUS)
-        return head
-
-    def _begin_exchange(self, head: RequestHead) -> None:
+    def begin_exchange(self, head: RequestHead) -> None:
         self.raw, self.special, self.url, self.head_done = [], [], b"", False
         self.head_bytes = 0
         if head.length:
@@ -267,7 +164,7 @@ class Downstream(Connection):
                 BulkReader(self, self.plane.scratch).begin()
         return rest
 
-    def _chunks_fed(self, size: int) -> None:
+    def chunks_fed(self, size: int) -> None:
         if not self.paused:
             self.deadline = self.plane.ticker.after(self.plane.limits.body_timeout)
         pieces = self.pieces
@@ -288,7 +185,7 @@ class Downstream(Connection):
         elif self.head_bytes > self.plane.limits.max_head or len(self.raw) + len(self.special) > (
             self.plane.limits.max_headers
         ):
-            self._malformed()
+            self.malformed()
 
     def _request_done(self, trailers: Fields) -> None:
         if self.exchange is None:
@@ -298,43 +195,6 @@ class Downstream(Connection):
         if self.writable:
             self.deadline = NEVER
         self.exchange.request_end(trailers)
-
-    # --- the parser's callbacks
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        lower = self.plane.names[name]
-        if lower is not None:
-            self.raw.append((lower, value))
-        else:
-            self.special.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        self.head_done = True
-        self.keep = self.parser.should_keep_alive()  # llhttp forgets it when the message ends
-
-    def on_body(self, body: bytes) -> None:
-        self.pieces.append(body)
-
-    def on_message_complete(self) -> None:
-        self.message_done = True
-
-    def _malformed(self) -> None:
-        """llhttp has refused: say why if the head can tell, else 400."""
-        if self.mode == HEAD and self.head_done:
-            try:
-                self._read_head()
-            except Refused as error:
-                self.refuse(error.status, error.detail)
-                return
-        if self.exchange is not None:
-            self.exchange.malformed_body()
-        elif self.mode == CHUNKED:
-            self.close_gently()  # the response is out already
-        else:
-            self.refuse(400, "the request is not well-formed HTTP/1.1")
 
     # --- between exchanges
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from plugbay.gateway._body import BodyQueue, Gate, Sink
-from plugbay.gateway._framing import HANDLER
-from plugbay.gateway._problem import problem
+from plugbay.gateway._receiving import Receiving
 from plugbay.gateway._request_head import AMBIGUOUS
-from plugbay.gateway._responding import Responding
 from plugbay.gateway._tap import LATER, LONGEST
 from plugbay.gateway._wire import METHODS
 from plugbay.sdk import Request
 
 if TYPE_CHECKING:
+    from plugbay.gateway._body import BodyQueue, Gate, Sink
     from plugbay.gateway._chain import Chain
     from plugbay.gateway._client import Client
     from plugbay.gateway._request_head import RequestHead
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
 _METHODS = {raw: name for name, raw in METHODS.items()}
 
 
-class Exchange(Responding):
-    """The request's side: how it finds its way. `Responding` is the way back."""
+class Exchange(Receiving):
+    """How the request finds its way. `Receiving` takes its body, `Responding` is the way back."""
 
     __slots__ = ()
 
@@ -161,7 +159,7 @@ class Exchange(Responding):
         if answer is not None:
             self._ran(chain, answer)
         elif self.request_done:
-            self._tap(chain, tap)
+            self.tap(chain, tap)
         elif 0 < self.head.length <= LONGEST:
             self.tapping = chain
             self.collect()
@@ -169,7 +167,7 @@ class Exchange(Responding):
         else:
             self.later(chain, tap)
 
-    def _tap(self, chain: Chain, tap: Tap) -> None:
+    def tap(self, chain: Chain, tap: Tap) -> None:
         """The body is complete."""
         body = b"" if self.queue is None else b"".join(self.queue.chunks)
         answer = tap.request(self.request, body, self)
@@ -208,27 +206,6 @@ class Exchange(Responding):
         elif self.route is not None:
             self.route.handler.start(self)
 
-    # --- the request's body
-
-    def take(self, sink: Sink) -> None:
-        """From now on `sink` takes the body, first what has come already."""
-        queue, self.queue = self.queue, None
-        self.sink = sink
-        if queue is not None:
-            queue.pour(sink)
-
-    def collect(self) -> BodyQueue:
-        """Return the queue in which the body gathers while nobody takes it."""
-        queue = self.queue
-        if queue is None:
-            connection = self.connection
-            queue = self.queue = BodyQueue(
-                lambda: connection.pause(HANDLER), lambda: connection.resume(HANDLER)
-            )
-            if self.request_done:
-                queue.end([])
-        return queue
-
     def switch(self, fields: Fields) -> None:
         """The upstream has switched protocols: after the 101, bytes go both ways as they are."""
         self.chunked = False
@@ -236,67 +213,11 @@ class Exchange(Responding):
         self.flush()
         self.connection.tunnel()
 
-    async def read(self, limit: int) -> bytes:
-        """Buffer the whole body for a hook (`Request.read`); the handler still gets it."""
-        if self.head.length == 0:
-            return b""
-        self.want_body()
-        return await self.collect().read(limit)
-
-    def want_body(self) -> None:
-        """Somebody reads the body: a client that waits for 100 (Continue) may send it."""
-        if self.head.expects and not self.continued and not self.responded:
-            self.continued = True
-            if not self.bytes_in:
-                self.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def request_data(self, data: bytes) -> None:
-        """Bytes of the body have come."""
-        self.bytes_in += len(data)
-        if self.limit and self.bytes_in > self.limit and self.head.length < 0:
-            self.keep = False
-            self.fail(413, f"the body is longer than {self.limit} bytes")
-        elif self.sink is not None:
-            self.sink.data(data)
-        elif not self.finished:
-            self.collect().put(data)
-
-    def request_end(self, trailers: Fields) -> None:
-        """The body is complete."""
-        self.request_done = True
-        if self.sink is not None:
-            self.sink.end(trailers)
-        elif self.queue is not None:
-            self.queue.end(trailers)
-        chain, self.tapping = self.tapping, None
-        if chain is not None and chain.tap is not None and not self.finished:
-            self._tap(chain, chain.tap)
-
-    def malformed_body(self) -> None:
-        """The body's framing is broken: where the next request begins is unknown."""
-        self.keep = False
-        self.fail(400, "the body of the request is not well-formed chunked coding")
-
-    def late_body(self) -> None:
-        """The client has sent nothing of the body for too long."""
-        self.keep = False
-        self.fail(408, "the body of the request took too long")
-
     # --- what ends it early
 
     def late(self) -> None:
         """The route's total time is over."""
         self.fail(504, "the exchange took too long")
-
-    def fail(self, status: int, detail: str) -> None:
-        """Answer with a problem; if the response has begun, break it off."""
-        if self.finished:
-            return
-        self.stop_handler()
-        if self.responded:
-            self.break_off()
-        else:
-            self.answer(problem(status, detail, retry_after=1 if status == 503 else None))
 
     def cancel(self) -> None:
         if not self.finished:

@@ -1,4 +1,4 @@
-"""One request on its way to an upstream: target, connection, retries, and the body.
+"""One request on its way to an upstream: target, connection, retries, and what comes back.
 
 A request is sent again only if nothing of a response was passed on, nothing that may have had an
 effect was sent (the method is idempotent, or the connection was never made), and what was sent of
@@ -11,68 +11,44 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from plugbay.gateway._forwarded_head import forwarded_head
-from plugbay.gateway._framing import HANDLER
 from plugbay.gateway._response_head import ResponseHead, read_response_head
 from plugbay.gateway._retry import IDEMPOTENT
-from plugbay.gateway._target_connection import TUNNEL
-from plugbay.gateway._wire import Unsendable, chunk, last_chunk
+from plugbay.gateway._sending import Sending
+from plugbay.gateway._wire import Unsendable
 
 if TYPE_CHECKING:
-    from plugbay.gateway._body import Gate
     from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._handlers import ProxyHandler
     from plugbay.gateway._pool import TargetPool, UpstreamPool
     from plugbay.gateway._upstream import Upstream
     from plugbay.gateway._wire import Fields
 
-REPLAY = 64 * 1024
-"""How much of a body is kept so that an idempotent request can be sent again."""
 
-
-class Forwarding:
+class Forwarding(Sending):
     """The sink of a request that goes to an upstream."""
 
     __slots__ = (
         "attempts",
         "began",
-        "chunked",
         "connecting",
         "counted",
-        "ended",
-        "exchange",
-        "gate",
         "handler",
-        "heard",
         "key",
-        "over",
         "pool",
-        "replay",
-        "replayed",
-        "request_sent",
         "target",
-        "trailers",
         "tried",
-        "upstream",
     )
 
     def __init__(self, exchange: Exchange, handler: ProxyHandler, chunked: bool) -> None:
-        self.exchange = exchange
+        super().__init__(exchange, chunked)
         self.handler = handler
         self.pool: UpstreamPool = handler.pool
-        self.chunked = chunked
-        self.ended = not chunked and exchange.head.length == 0
-        self.replay: list[bytes] | None = []
-        self.replayed = 0
-        self.trailers: Fields = []
         self.tried: list[TargetPool] = []
         self.attempts = 0
-        self.upstream: Upstream | None = None
         self.target: TargetPool | None = None
         self.connecting: asyncio.Task[None] | None = None
-        self.request_sent = self.heard = self.over = self.counted = False
+        self.counted = False
         self.key = b""
-        self.gate: Gate | None = None
-        """Where the writer of a filtered body waits; else the client's connection is paused."""
         self.began = 0.0
 
     def start(self, target: TargetPool | None = None) -> None:
@@ -125,82 +101,7 @@ class Forwarding:
             self._give_up(500, "a plugin has changed the request into one that cannot be sent")
             return
         upstream.target.series.requests += 1
-        body = self.replay
-        if not body:
-            upstream.transport.write(head)
-        else:
-            upstream.transport.write(
-                b"".join([head, *(map(chunk, body) if self.chunked else body)])
-            )
-            self._trim()
-        if self.ended:
-            self._sent(upstream)
-        else:
-            exchange.want_body()
-        if body or not self.ended:
-            self.upstream_ready()  # reading was paused while there was no connection
-
-    # --- the request's body
-
-    def data(self, data: bytes) -> None:
-        upstream = self.upstream
-        self._keep(data)
-        if upstream is None:
-            self.upstream_full()
-        elif self.over:
-            return
-        elif upstream.mode == TUNNEL:
-            upstream.transport.write(data)
-        else:
-            upstream.transport.write(chunk(data) if self.chunked else data)
-
-    def end(self, trailers: Fields) -> None:
-        self.ended, self.trailers = True, trailers
-        if self.upstream is not None and not self.over:
-            self._sent(self.upstream)
-
-    def outlet(self, size: int) -> asyncio.Transport | None:
-        upstream = self.upstream
-        kept = self.replay is not None and self.replayed + size <= REPLAY
-        if upstream is None or kept or self.over or self.chunked:
-            return None
-        self.replay = None
-        return upstream.transport
-
-    def _keep(self, data: bytes) -> None:
-        """Remember what was sent, while it is little; before a connection is there, all of it."""
-        if self.replay is None:
-            return
-        self.replay.append(data)
-        self.replayed += len(data)
-        if self.upstream is not None:
-            self._trim()
-
-    def _trim(self) -> None:
-        if self.replayed > REPLAY:
-            self.replay = None
-
-    def _sent(self, upstream: Upstream) -> None:
-        if self.chunked:
-            upstream.transport.write(last_chunk(self.trailers))
-        self.request_sent = True
-        if not upstream.paused and upstream.mode != TUNNEL:
-            target = upstream.target
-            upstream.deadline = target.idle_deadline() if self.heard else target.response_deadline()
-
-    def upstream_full(self) -> None:
-        """The upstream does not take more now."""
-        if self.gate is not None:
-            self.gate.shut()
-        else:
-            self.exchange.connection.pause(HANDLER)
-
-    def upstream_ready(self) -> None:
-        """The upstream takes more."""
-        if self.gate is not None:
-            self.gate.lift()
-        else:
-            self.exchange.connection.resume(HANDLER)
+        self.send(upstream, head)
 
     # --- what the upstream says
 
@@ -327,14 +228,6 @@ class Forwarding:
         if self.connecting is not None:
             self.connecting.cancel()
             self.connecting = None
-
-    def pause(self) -> None:
-        if self.upstream is not None and not self.over:
-            self.upstream.pause()
-
-    def resume(self) -> None:
-        if self.upstream is not None and not self.over:
-            self.upstream.resume()
 
     def _drop(self) -> None:
         upstream, self.upstream = self.upstream, None

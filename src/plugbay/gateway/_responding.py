@@ -29,6 +29,16 @@ class Responding(Writing):
         if not self.responded and self.response is None:
             self._through_hooks(response, -1)
 
+    def fail(self, status: int, detail: str) -> None:
+        """Answer with a problem; if the response has begun, break it off."""
+        if self.finished:
+            return
+        self.stop_handler()
+        if self.responded:
+            self.break_off()
+        else:
+            self.answer(problem(status, detail, retry_after=1 if status == 503 else None))
+
     def respond(self, status: int, fields: Fields, length: int) -> None:
         """Pass on the head of a handler's response; its body follows by `response_data`."""
         chain, pre = self.chain, self.pre
