@@ -27,6 +27,7 @@ from plugbay.kernel import PlugbayError
 from plugbay.observability import (
     ChangeMetrics,
     EventMetrics,
+    Http2Metrics,
     McpMetrics,
     PluginUse,
     Registry,
@@ -300,6 +301,7 @@ def metrics_page() -> str:
     EventMetrics(registry)
     PluginUse(registry)
     McpMetrics(registry)
+    Http2Metrics(registry)
     families = [*registry._families, REFUSED]
     families += [value for value in vars(process).values() if isinstance(value, type(REFUSED))]
     for collect in (

@@ -25,6 +25,7 @@ from plugbay.gateway._ticker import Ticker
 from plugbay.gateway._tracing import Tracing
 from plugbay.gateway._trap import Trap
 from plugbay.gateway._ways import Ways
+from plugbay.observability import Http2Metrics
 
 if TYPE_CHECKING:
     import socket
@@ -106,9 +107,7 @@ class HttpDataPlane:
         """The fast path, where all requests of the current table may take it."""
         self.most = limits.max_body or MOST
         self.unmatched = meter.route("-")
-        self.abuses = meter.counter(
-            "plugbay_http2_abuses_total", "HTTP/2 connections ended, by why.", ("kind",)
-        )
+        self.http2 = Http2Metrics(meter)
         self.tracing = tracing or Tracing(clock)
         self.tracer = self.tracing.traces
         self.access = access

@@ -20,6 +20,8 @@ from plugbay.observability._family import Value as Value
 from plugbay.observability._history import History as History
 from plugbay.observability._history import TrafficPoint as TrafficPoint
 from plugbay.observability._host_metrics import HostMetrics as HostMetrics
+from plugbay.observability._http2_metrics import Abuse as Abuse
+from plugbay.observability._http2_metrics import Http2Metrics as Http2Metrics
 from plugbay.observability._log_setup import Logs as Logs
 from plugbay.observability._log_setup import PluginLogger as PluginLogger
 from plugbay.observability._logs import ConsoleFormatter as ConsoleFormatter

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._server import HttpDataPlane
+    from plugbay.observability import Abuse
 
 SLICE = 16 * 1024
 """How much is parsed before its frames are looked at: a read may hold thousands of them."""
@@ -225,15 +226,15 @@ class Http2Connection(Lasting):
         if not self._vigil.reset(self.plane.ticker.now):
             self._calm("resets")
 
-    def _calm(self, kind: str) -> None:
+    def _calm(self, kind: Abuse) -> None:
         """End a connection that asks too much for nothing."""
         if not self._closing:
-            self.plane.abuses.value(kind).inc()
+            self.plane.http2.abused(kind)
             self.close(ErrorCodes.ENHANCE_YOUR_CALM)
 
     def _broken(self, error: ProtocolError) -> None:
         """h2 has refused, and said GOAWAY."""
-        kind = "headers" if isinstance(error, DenialOfServiceError) else "protocol"
-        self.plane.abuses.value(kind).inc()
+        kind: Abuse = "headers" if isinstance(error, DenialOfServiceError) else "protocol"
+        self.plane.http2.abused(kind)
         self.plane.stats.refused += 1
         self._end()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from plugbay.gateway._wire import Fields
     from plugbay.gateway.http2._stream import ClientStream
+    from plugbay.sdk import Drip
 
 _ID = b"x-request-id"
 _ACCEPT = b"sec-websocket-accept"
@@ -50,6 +51,15 @@ class StreamExchange(Exchange):
             self.continued = True
             if not self.bytes_in:
                 self._stream.interim(100, [])
+
+    def _hold(self, status: int, fields: Fields, drip: Drip) -> bool:
+        """Send the drip like any body: the connection has other streams, and cannot be held."""
+        plane, client = self.plane, self.request.client
+        if not self.bodiless(status) and plane.trap.admits(drip, client, len(plane.connections)):
+            return False
+        drip.over()
+        self._send_whole(status, fields, b"")
+        return True
 
     def outlet(self) -> asyncio.Transport | None:
         return None

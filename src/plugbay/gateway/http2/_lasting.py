@@ -137,7 +137,7 @@ class Lasting(Sending):
 
     def stalled(self, stream: ClientStream) -> None:
         """The client has taken nothing of a response for too long."""
-        self.plane.abuses.value("stalled").inc()
+        self.plane.http2.abused("stalled")
         self.reset(stream, ErrorCodes.CANCEL)
 
     # --- the end

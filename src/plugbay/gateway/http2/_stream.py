@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from h2.errors import ErrorCodes
@@ -344,12 +345,12 @@ def _checked(status: int, fields: Fields) -> list[Field] | None:
     head: list[Field] = [(b":status", b"%d" % status)]
     for field in fields:
         name = field[0]
-        if name in _FRAMED:
-            continue
-        if _breaks(field) or name.startswith(b":"):
+        if name.startswith(b":"):
             return None
-        head.append(NeverIndexedHeaderTuple(*field) if name in _NOT_INDEXED else field)
-    return head
+        if name not in _FRAMED:
+            head.append(NeverIndexedHeaderTuple(*field) if name in _NOT_INDEXED else field)
+    text = b"".join(chain.from_iterable(head))
+    return head if len(text.translate(None, _BREAKS)) == len(text) else None
 
 
 def _breaks(field: Field) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from plugbay.sdk import Request, Response, Timing
 from unit.gateway.core.rig import GET, RawUpstream, generation, member, rig, until
+from unit.gateway.core.test_trap import Holder
 from unit.gateway.http2.client import ErrorCodes, connected, head, spoken
 
 if TYPE_CHECKING:
@@ -147,6 +148,21 @@ def test_what_a_hook_breaks_does_not_reach_the_client() -> None:
             answer = await client.get()
             assert answer.status == 500
             assert b"x-a" not in answer.fields
+
+    asyncio.run(main())
+
+
+def test_a_client_of_http_2_is_kept_waiting_within_bounds() -> None:
+    async def main() -> None:
+        holder = Holder(interval=0.01, seconds=0.05, most=1)
+        async with spoken("127.0.0.1:9", members=[member(holder.plugin)]) as (gate, client):
+            answer = await client.get()
+            assert (answer.status, answer.ended) == (200, True)
+            assert answer.body.count(b" ") >= 2
+            assert gate.plane.trap.held == 0
+            assert holder.ended == holder.drips
+            bodiless = await client.answer(client.request(head(b"HEAD")))
+            assert (bodiless.status, bodiless.ended) == (200, True)
 
     asyncio.run(main())
 
