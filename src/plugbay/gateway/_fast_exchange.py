@@ -4,9 +4,10 @@ A request takes this path if it lies in one read with its small body, its route 
 upstream that has a connection to spare, and the chain's hooks are plain functions. Then it costs
 no task, no timer, and hardly an object: a connection has one fast exchange and uses it again.
 
-There is one state in which it waits, for the response. Whatever else happens in it, or comes out
-of a hook, is not handled here: the request is promoted, as it stands, to the `Exchange` and the
-`Forwarding` that it would have been, and they go on.
+There are two states in which it waits: for the response, and for the rest of its body if that is
+small or comes in chunks. Whatever else happens in them, or comes out of a hook, is not handled
+here: the request is promoted, as it stands, to the `Exchange` and the `Forwarding` that it would
+have been, and they go on.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from plugbay.gateway._wire import Unsendable, resized
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
     from plugbay.gateway._exchange import Exchange
-    from plugbay.gateway._pool import TargetPool
     from plugbay.gateway._tap import Tap
+    from plugbay.gateway._target_pool import TargetPool
     from plugbay.gateway._ways import Way
     from plugbay.sdk import Request
 

@@ -19,7 +19,8 @@ from plugbay.gateway._wire import Unsendable
 if TYPE_CHECKING:
     from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._handlers import ProxyHandler
-    from plugbay.gateway._pool import TargetPool, UpstreamPool
+    from plugbay.gateway._pool import UpstreamPool
+    from plugbay.gateway._target_pool import TargetPool
     from plugbay.gateway._upstream import Upstream
     from plugbay.gateway._wire import Fields
 

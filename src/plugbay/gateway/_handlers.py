@@ -9,8 +9,9 @@ from plugbay.gateway._forwarding import Forwarding
 
 if TYPE_CHECKING:
     from plugbay.gateway._exchange import Exchange
-    from plugbay.gateway._pool import TargetPool, UpstreamPool
+    from plugbay.gateway._pool import UpstreamPool
     from plugbay.gateway._spec import RouteSpec
+    from plugbay.gateway._target_pool import TargetPool
     from plugbay.gateway._wire import Fields
 
 

@@ -15,7 +15,7 @@ from plugbay.gateway._ticker import NEVER
 if TYPE_CHECKING:
     from plugbay.gateway._fast_exchange import FastExchange
     from plugbay.gateway._forwarding import Forwarding
-    from plugbay.gateway._pool import TargetPool
+    from plugbay.gateway._target_pool import TargetPool
     from plugbay.gateway._wire import Fields
 
 SPARE, HEAD, LENGTH, CHUNKED, UNTIL_END, TUNNEL, CLOSED = range(7)
