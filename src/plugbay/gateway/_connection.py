@@ -135,8 +135,9 @@ class Connection(asyncio.Protocol):
         self.writable = False
         self.unsent = self.transport.get_write_buffer_size()
         self.deadline = self.plane.ticker.after(self.plane.limits.body_timeout)
-        if self.exchange is not None:
-            self.exchange.pause_response()
+        exchange = self.current()
+        if exchange is not None:
+            exchange.pause_response()
 
     def resume_writing(self) -> None:
         self.writable = True

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from plugbay.gateway._body import BodyBroken
 from plugbay.gateway._promotion import promote
-from plugbay.gateway._sections import Section
+from plugbay.gateway._sections import NO_REQUEST
 from plugbay.sdk import Request
 
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
     from plugbay.gateway._downstream import Downstream
     from plugbay.gateway._exchange import Exchange
+    from plugbay.gateway._passing import Passing
     from plugbay.gateway._upstream import Upstream
     from plugbay.gateway._ways import Way, Ways
     from plugbay.sdk import Response
@@ -22,8 +23,6 @@ MOST = 16 * 1024
 """Up to this size of a read, copying costs less than to look twice."""
 END = b"\r\n\r\n"
 _HTTP, _HTTPS = "http", "https"
-_NOTHING = Section(b"")
-"""What no request says: none is so long."""
 
 
 class FastState:
@@ -40,6 +39,7 @@ class FastState:
         "id",
         "line",
         "now",
+        "passing",
         "plane",
         "plugin_seconds",
         "pre",
@@ -82,7 +82,7 @@ class FastState:
         self.plane = connection.plane
         self.now = connection.plane.monotonic
         self.scheme = _HTTPS if connection.scheme == b"https" else _HTTP
-        self.section = _NOTHING
+        self.section = NO_REQUEST
         self.ways: Ways | None = None
         self.data = b""
         """The last request without a body, as received: it means the same as long as `ways` are
@@ -90,6 +90,8 @@ class FastState:
         self.request: Request | None = None
         self.response: Response | None = None
         self.upstream: Upstream | None = None
+        self.passing: Passing | None = None
+        """The body of the response, if it did not come in one read with the head."""
         self.routed = True
         """False while the plugins run that run before there is a route."""
 
@@ -126,10 +128,10 @@ class FastState:
             raise BodyBroken("the request is over")
         return await exchange.read(limit)
 
-    def promote(self) -> Exchange:
-        """Go on as a full exchange."""
-        exchange = promote(self)
-        self.request = self.response = self.upstream = None
+    def promote(self, *, heard: bool = False) -> Exchange:
+        """Go on as a full exchange; `heard`: the head of the response has come."""
+        exchange = promote(self, heard=heard or self.passing is not None)
+        self.request = self.response = self.upstream = self.passing = None
         self.routed = True
         return exchange
 

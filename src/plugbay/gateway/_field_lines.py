@@ -6,18 +6,20 @@ judges: llhttp has to accept the whole message before what was read from its lin
 
 from __future__ import annotations
 
+from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from plugbay.gateway._field_names import FieldNames
+from plugbay.gateway._once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from plugbay.gateway._wire import Field
+    from plugbay.gateway._wire import Field, Fields
 
 _ENTRIES = 2048
 _LENGTH = 256
-_BEHIND = frozenset(b" \t\r\n")
+_SPACE = ord(" ")
 SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"))
 """Fields with credentials, which are not kept."""
 
@@ -34,34 +36,55 @@ class FieldLines(dict[bytes, "Field | None"]):
     but changes nothing. Credentials are not kept. A look-up raises `OddLine`.
     """
 
-    __slots__ = ("_names", "special")
+    __slots__ = ("_field", "_is_special", "_names", "_once", "special")
 
     def __init__(self, is_special: Callable[[bytes], bool]) -> None:
         super().__init__()
         self._names = FieldNames(is_special)
+        self._once = Once()
         self.special: dict[bytes, Field] = {}
+        self._field = self.__getitem__
+        self._is_special = self.special.__contains__
+
+    def take(self, block: bytes, most: int) -> tuple[Fields, Fields, bytes]:
+        """Return the fields of a block, the special ones, and the lines of the others.
+
+        Raises `OddLine`, also if there are more than `most`. A line end stands behind each line,
+        and a bare CR or LF is for the parser to refuse.
+        """
+        lines = block.split(b"\r\n")
+        count = len(lines)
+        if block.count(b"\n") >= count or block.count(b"\r") >= count or count > most:
+            raise OddLine
+        fields: Fields = list(filter(None, map(self._field, lines)))
+        ending = list(filter(self._is_special, lines))
+        if len(fields) + len(ending) != count:
+            raise OddLine  # there was no room for all of them
+        kept = b"\r\n".join((*filterfalse(self._is_special, lines), b""))
+        return fields, list(map(self.special.__getitem__, ending)), kept
 
     def __missing__(self, line: bytes) -> Field | None:
+        """Take apart a line that has no CR or LF in it."""
         said, colon, value = line.partition(b":")
-        # The lines were cut at CR LF; a bare one of the two is for the parser to refuse. (`in`
-        # would first try its operand as a number, by way of an exception.)
-        bare = line.find(b"\n") >= 0 or line.find(b"\r") >= 0
-        if not said or not colon or line[-1] in _BEHIND or bare:
+        if not colon or line[-1] <= _SPACE:
             raise OddLine
         name = self._names[said]
-        field = name or said.lower(), value.lstrip(b" \t")
-        kept = len(line) <= _LENGTH and field[0] not in SECRET
-        if name is None:
-            if not kept:
-                raise OddLine
-            self._make_room()
-            self.special[line] = field
-            self[line] = None
+        if not name:
+            self._keep_special(line, said, value)
             return None
-        if kept:
+        field = name, value.lstrip(b" \t")
+        if len(line) <= _LENGTH and name not in SECRET and self._once.again(line):
             self._make_room()
             self[line] = field
         return field
+
+    def _keep_special(self, line: bytes, said: bytes, value: bytes) -> None:
+        name = said.lower()
+        if not name or len(line) > _LENGTH or name in SECRET:
+            raise OddLine
+        self._make_room()
+        self.special[line] = name, value.lstrip(b" \t")
+        self[line] = None
 
     def _make_room(self) -> None:
         if len(self) >= _ENTRIES:

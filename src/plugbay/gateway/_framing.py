@@ -12,6 +12,9 @@ CHUNKED_PREAMBLE = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
 """Puts a fresh parser where a chunked body begins: llhttp skips the body of a request that asks
 for an upgrade, and the gateway ignores the upgrade (RFC 9110, 7.8) but not the body."""
 
+CHUNKED_RESPONSE = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+"""The same for the parser of a response whose body has begun without it."""
+
 
 def spaced(data: bytes) -> bool:
     """Whether a value of the head that `data` begins with may have white space behind it.

@@ -12,12 +12,16 @@ from plugbay.gateway._target_connection import HEAD
 if TYPE_CHECKING:
     from plugbay.gateway._chain import Chain
     from plugbay.gateway._fast_state import FastState
+    from plugbay.gateway._passing import Passing
     from plugbay.gateway._table import Route
     from plugbay.gateway._upstream import Upstream
 
 
-def promote(fast: FastState) -> Exchange:
-    """Return the exchange that goes on with the request of `fast`, in its place everywhere."""
+def promote(fast: FastState, *, heard: bool) -> Exchange:
+    """Return the exchange that goes on with the request of `fast`, in its place everywhere.
+
+    `heard`: the head of the response has come.
+    """
     connection, asked, section = fast.connection, fast.asked, fast.section
     head = RequestHead(asked.method, fast.target, [])
     head.host, head.length, head.keep = section.host, section.length, section.keep
@@ -35,7 +39,14 @@ def promote(fast: FastState) -> Exchange:
     connection.exchange, connection.fast = exchange, None
     if fast.upstream is not None:
         exchange.bytes_in = len(fast.body)
-        _forward(exchange, fast, fast.upstream)
+        forwarding = _forward(exchange, fast, fast.upstream)
+        if heard:
+            exchange.upstream_seconds = fast.upstream_seconds
+        else:
+            fast.upstream.target.series.requests += 1
+        if fast.passing is not None:
+            exchange.response = fast.response
+            _midway(exchange, forwarding, fast.upstream, fast.passing)
     elif fast.body:
         exchange.collect().put(fast.body)
     return exchange
@@ -58,7 +69,7 @@ def _replace(fast: FastState, exchange: Exchange, chain: Chain) -> None:
     chain.inside.add(exchange)
 
 
-def _forward(exchange: Exchange, fast: FastState, upstream: Upstream) -> None:
+def _forward(exchange: Exchange, fast: FastState, upstream: Upstream) -> Forwarding:
     """Let a forwarding wait for the response to what was sent."""
     forwarding = Forwarding(exchange, fast.way.handler, chunked=False)
     forwarding.counted = forwarding.ended = forwarding.request_sent = True
@@ -66,9 +77,19 @@ def _forward(exchange: Exchange, fast: FastState, upstream: Upstream) -> None:
     forwarding.target, forwarding.upstream = upstream.target, upstream
     forwarding.began = fast.sent
     upstream.served += 1
-    upstream.target.series.requests += 1
     if fast.body:
         forwarding.replay, forwarding.replayed = [fast.body], len(fast.body)
     exchange.sink = upstream.forwarding = forwarding
     upstream.fast = None
     upstream.mode = HEAD
+    return forwarding
+
+
+def _midway(
+    exchange: Exchange, forwarding: Forwarding, upstream: Upstream, passing: Passing
+) -> None:
+    """Let them stand where the body stands that is passed on."""
+    exchange.responded = forwarding.heard = True
+    exchange.status, exchange.bytes_out = passing.status, passing.size
+    exchange.chunked, exchange.stream = passing.chunked, passing.stream
+    upstream.midway(passing.section, passing.left)

@@ -1,40 +1,48 @@
-"""The head of a usual response: whole in one read with its body, to be passed on as it stands."""
+"""The head of a usual response, to be passed on as it stands."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import httptools
+import msgspec
 
 from plugbay.gateway._field_lines import FieldLines, OddLine
-from plugbay.gateway._response_head import USUAL_CONNECTION, is_special
-from plugbay.gateway._wire import status_line
+from plugbay.gateway._response_head import CHUNKED_BODY, USUAL_CONNECTION, is_special
+from plugbay.gateway._wire import CHUNKED, status_line
 
 if TYPE_CHECKING:
     from plugbay.gateway._wire import Field, Fields
 
 _VERSION = b"HTTP/1.1 "
+_EMPTY = b"\r\n\r\n0\r\n\r\n"
+"""The end of a head, and of a chunked body without anything in it."""
+_ENTRIES = _LENGTH = 64
+_MOST = 1024
+"""With so many fields a response is no usual one."""
 
 
-class ResponseSection:
-    """What the head of a response says. It is shared by responses, so nobody changes it."""
+class ResponseSection(msgspec.Struct, frozen=True, eq=False):
+    """What the head of a response says. It is shared by responses."""
 
-    __slots__ = ("fields", "forward", "head", "keep", "length", "line", "sized", "status")
+    head: bytes
+    """The head as received, without the empty line."""
+    status: int
+    line: bytes
+    """The status line, as the client gets it."""
+    fields: Fields
+    """What plugins see; Content-Length is the last, if there is one."""
+    forward: bytes
+    """Their lines, but for Content-Length."""
+    sized: bytes
+    """The line that says how the body is framed."""
+    length: int
+    """The body's length, or `CHUNKED_BODY`."""
+    keep: bool
 
-    def __init__(self, head: bytes) -> None:
-        self.head = head
-        """The head as received, without the empty line."""
-        self.status = 0
-        self.line = b""
-        """The status line, as the client gets it."""
-        self.fields: Fields = []
-        """What plugins see; Content-Length is the last."""
-        self.forward = b""
-        """The lines of all but the last."""
-        self.sized = b""
-        """The line of the last."""
-        self.length = -1
-        self.keep = True
+
+NO_RESPONSE = ResponseSection(b"\r\n\r\n", 0, b"", [], b"", b"", 0, True)
+"""What no response says: no head has its own end in it."""
 
 
 class ResponseReader:
@@ -43,57 +51,72 @@ class ResponseReader:
     As in `SectionReader`, the parser is fed whole messages only.
     """
 
-    __slots__ = ("_lines", "_parser")
+    __slots__ = ("_lines", "_parser", "_statuses")
 
     def __init__(self) -> None:
         self._lines = FieldLines(is_special)
         self._parser: Any = httptools.HttpResponseParser(self)
+        self._statuses: dict[bytes, tuple[int, bytes]] = {}
+        """Status lines that the parser has accepted: the status, and the line for clients."""
 
     def read(self, head: bytes, data: bytes, size: int) -> ResponseSection | None:
-        """Return what the `head` of the response `data` says, whose body has `size` bytes.
+        """Return what the `head` of the response `data` says, of whose body `size` bytes are there.
 
-        None if it is not a usual one: malformed, not all there, chunked, without a body, interim,
+        None if it is not a usual one: malformed, with more than its body, without one, interim,
         an error of the server, or with fields that end here but for Connection.
         """
         line, _, block = head.partition(b"\r\n")
-        section = ResponseSection(head)
         try:
-            self._read_lines(section, block)
-        except (OddLine, ValueError):
+            fields, special, forward = self._lines.take(block, _MOST)
+            framing, keep = _framing(special)
+            length = CHUNKED_BODY if framing == CHUNKED else int(framing[1])
+        except ValueError:
             return None
-        if section.length != size or not line.startswith(_VERSION):
+        if 0 <= length < size or not line.startswith(_VERSION):
             return None
+        if length >= 0:
+            fields.append(framing)
         try:
-            self._parser.feed_data(data)
-            section.status = status = self._parser.get_status_code()
+            self._parser.feed_data(data if length >= 0 else head + _EMPTY)
+            status, own = self._statuses.get(line) or self._status(line)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._parser = httptools.HttpResponseParser(self)
             return None
-        if not 200 <= status < 500 or status in (204, 304) or not section.keep:
+        if not own or not keep or size < length:
             self._parser = httptools.HttpResponseParser(self)
-        section.line = status_line(status)
-        return section if 200 <= status < 500 and status not in (204, 304) else None
+            if not own:
+                return None
+        sized = b"%b: %b\r\n" % framing
+        return ResponseSection(head, status, own, fields, forward, sized, length, keep)
 
-    def _read_lines(self, section: ResponseSection, block: bytes) -> None:
-        known, fields = self._lines, section.fields
-        kept: list[bytes] = []
-        length: Field | None = None
-        for line in block.split(b"\r\n"):
-            field = known[line]
-            if field is not None:
-                fields.append(field)
-                kept.append(line)
-                continue
-            name, value = field = known.special[line]
-            if name == b"content-length" and length is None:
-                length = field
-                section.length = int(value)
-                section.sized = line + b"\r\n"
-            elif name == b"connection" and value in USUAL_CONNECTION:
-                section.keep = section.keep and value.lower() != b"close"
-            elif name != b"keep-alive":
-                raise OddLine
-        if length is None:
+    def _status(self, line: bytes) -> tuple[int, bytes]:
+        """Return the status of the response that the parser has got, and its line for clients.
+
+        No line if it is not a usual one.
+        """
+        status: int = self._parser.get_status_code()
+        usual = 200 <= status < 500 and status not in (204, 304)
+        found = status, status_line(status) if usual else b""
+        if len(line) <= _LENGTH and len(self._statuses) < _ENTRIES:
+            self._statuses[line] = found
+        return found
+
+
+def _framing(special: Fields) -> tuple[Field, bool]:
+    """Return Content-Length or the chunked coding, and whether the connection is kept.
+
+    Raises `OddLine`.
+    """
+    framing: Field | None = None
+    keep = True
+    for field in special:
+        name, value = field
+        if framing is None and (name == b"content-length" or field == CHUNKED):
+            framing = field
+        elif name == b"connection" and value in USUAL_CONNECTION:
+            keep = keep and value.lower() != b"close"
+        elif name != b"keep-alive":
             raise OddLine
-        fields.append(length)
-        section.forward = b"\r\n".join((*kept, b"")) if kept else b""
+    if framing is None:
+        raise OddLine
+    return framing, keep

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import httptools
+import msgspec
 
-from plugbay.gateway._field_lines import FieldLines, OddLine
+from plugbay.gateway._field_lines import FieldLines
 from plugbay.gateway._forwarded import is_forwarding
 from plugbay.gateway._request_head import USUAL_CONNECTION, is_host, is_special
 
@@ -21,34 +22,26 @@ _ENTRIES = 1024
 _LENGTH = 256
 
 
-class Section:
-    """What a header section says. It is shared by requests, so nobody changes it."""
+class Section(msgspec.Struct, frozen=True, eq=False):
+    """What a header section says. It is shared by requests."""
 
-    __slots__ = (
-        "authority",
-        "block",
-        "client",
-        "fields",
-        "forward",
-        "host",
-        "keep",
-        "length",
-        "sized",
-    )
+    block: bytes
+    """The lines as received."""
+    fields: Fields
+    """What plugins see: end to end, with what the gateway says of the client."""
+    forward: bytes
+    """The same as lines."""
+    host: bytes
+    authority: str
+    client: str
+    length: int
+    sized: bytes
+    """The line of its Content-Length, if it has one."""
+    keep: bool
 
-    def __init__(self, block: bytes) -> None:
-        self.block = block
-        """The lines as received."""
-        self.fields: Fields = []
-        """What plugins see: end to end, with what the gateway says of the client."""
-        self.forward = b""
-        """The same as lines."""
-        self.host = b""
-        self.authority = self.client = ""
-        self.keep = True
-        self.length = -1
-        self.sized = b""
-        """The line of its Content-Length, if it has one."""
+
+NO_REQUEST = Section(b"", [], b"", b"", "", "", -1, b"", True)
+"""What no request says: none is so long."""
 
 
 class Unusual(Exception):
@@ -79,10 +72,9 @@ class SectionReader:
         None if the request is not a usual one: malformed, with fields that end here but for the
         commonest, too large, or without the whole of its body.
         """
-        section = Section(block)
         try:
-            forwarding = self._read_lines(section, block, peer)
-        except (Unusual, OddLine, ValueError):
+            section = self._section(block, peer, scheme)
+        except (Unusual, ValueError):
             return None
         if section.length != size or len(data) - size > self._limits.max_head:
             return None
@@ -93,61 +85,49 @@ class SectionReader:
             return None
         if not section.keep:
             self._parser = httptools.HttpRequestParser(self)
-        self._complete(section, forwarding, peer, scheme)
         return section
 
-    def _read_lines(self, section: Section, block: bytes, peer: str) -> Fields:
-        known, fields = self._lines, section.fields
-        section.length = 0
-        lines = block.split(b"\r\n")
-        if len(lines) > self._limits.max_headers:
-            raise Unusual
-        forwarding: Fields = []
-        kept = [b""]
+    def _section(self, block: bytes, peer: str, scheme: bytes) -> Section:
+        """Raises `Unusual`, or `ValueError` for what the lines cannot be."""
+        fields, special, kept = self._lines.take(block, self._limits.max_headers)
+        host = b""
         length: Field | None = None
-        for line in lines:
-            field = known[line]
-            if field is not None:
-                fields.append(field)
-                kept.append(line)
-                continue
-            name, value = field = known.special[line]
-            if name == b"host" and not section.host:
-                section.host = value
+        forwarding: Fields = []
+        keep = True
+        for field in special:
+            name, value = field
+            if name == b"host" and not host:
+                host = value
                 fields.insert(0, field)
-                kept[0] = line
             elif name == b"connection" and value in USUAL_CONNECTION:
-                section.keep = section.keep and value.lower() != b"close"
+                keep = keep and value.lower() != b"close"
             elif name == b"content-length" and length is None:
                 length = field
-                section.length = int(value)
-                section.sized = b"content-length: %b\r\n" % value
             elif name == b"x-request-id" and not self._forwarded.trusts(peer):
                 pass  # it is replaced by ours
             elif is_forwarding(name):
                 forwarding.append(field)
             else:
                 raise Unusual
-        if not is_host(section.host):
-            raise Unusual
-        kept.append(section.sized)
+        told = None if forwarding else self._told.get((peer, scheme, host))
+        client, own, said, authority = told or self._tell(peer, scheme, host, forwarding)
+        size, sized = 0, b""
         if length is not None:
             fields.append(length)
-        section.forward = b"\r\n".join(kept)
-        return forwarding
+            size, sized = int(length[1]), b"content-length: %b\r\n" % length[1]
+        fields += own
+        forward = b"".join((b"host: ", host, b"\r\n", kept, sized, said))
+        return Section(block, fields, forward, host, authority, client, size, sized, keep)
 
-    def _complete(self, section: Section, forwarding: Fields, peer: str, scheme: bytes) -> None:
-        host = section.host
-        key = peer, scheme, host
-        told = None if forwarding else self._told.get(key)
-        if told is None:
-            client, own = self._forwarded.tell(peer, scheme, host, forwarding)
-            lines = b"".join([b"%b: %b\r\n" % field for field in own])
-            told = client, own, lines, host.decode("ascii")
-            if not forwarding and len(host) <= _LENGTH:
-                if len(self._told) >= _ENTRIES:
-                    self._told.clear()
-                self._told[key] = told
-        section.client, own, lines, section.authority = told
-        section.fields += own
-        section.forward += lines
+    def _tell(self, peer: str, scheme: bytes, host: bytes, forwarding: Fields) -> _Told:
+        """Return what the gateway says of the client. Raises `Unusual` if it names no host."""
+        if not is_host(host):
+            raise Unusual
+        client, own = self._forwarded.tell(peer, scheme, host, forwarding)
+        lines = b"".join([b"%b: %b\r\n" % field for field in own])
+        told = client, own, lines, host.decode("ascii")
+        if not forwarding and len(host) <= _LENGTH:
+            if len(self._told) >= _ENTRIES:
+                self._told.clear()
+            self._told[peer, scheme, host] = told
+        return told

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import httptools
 
 from plugbay.gateway._bulk import WORTH, BulkReader
-from plugbay.gateway._framing import spaced
+from plugbay.gateway._framing import CHUNKED_RESPONSE, spaced
+from plugbay.gateway._parsed_connection import ParsedConnection
 from plugbay.gateway._request_head import without_space
 from plugbay.gateway._response_head import (
     CHUNKED_BODY,
@@ -29,7 +30,6 @@ from plugbay.gateway._target_connection import (
     SPARE,
     TUNNEL,
     UNTIL_END,
-    TargetConnection,
 )
 from plugbay.gateway._ticker import NEVER
 from plugbay.gateway._trailers import safe_trailers
@@ -44,12 +44,11 @@ if TYPE_CHECKING:
     from plugbay.sdk import Response
 
 MAX_HEAD = 256 * 1024
-MAX_INTERIM = 16
 _WHOLE = 16 * 1024
 """Up to this size a response is parsed in one go; above, the body goes round the parser."""
 
 
-class Upstream(TargetConnection):
+class Upstream(ParsedConnection):
     """What the bytes of a connection to a target mean."""
 
     __slots__ = ()
@@ -261,39 +260,36 @@ class Upstream(TargetConnection):
             exchange.response_data(body)
             self._done(forwarding, [], extra=False)
 
-    # --- the parser's callbacks
-
-    def on_message_begin(self) -> None:
-        if self.message_done:
-            raise BadResponse("bytes behind the response")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        lower = self.target.names[name]
-        if lower is not None:
-            self.raw.append((lower, value))
-        else:
-            self.raw_special.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        status = self.parser.get_status_code()
-        if status < 200 and status != 101:
-            self.interim.append((status, self.raw, self.raw_special))
-            self.raw, self.raw_special = [], []
-            self.skip = True
-            if len(self.interim) > MAX_INTERIM:
-                raise BadResponse("too many interim responses")
+    def begun(
+        self, exchange: Exchange, section: ResponseSection, response: Response, body: bytes
+    ) -> None:
+        """A response of whose body there is no more than `body` has passed the hooks: send it."""
+        forwarding = self.forwarding
+        if forwarding is None:
             return
-        self.status = status
-        self.keep = self.parser.should_keep_alive()
-        self.fields, self.special = self.raw, self.raw_special
-        self.raw, self.raw_special = [], []  # what comes after are trailers
-        self.head_done = True
+        forwarding.heard = True
+        self.midway(section, section.length)
+        exchange.send(response, section.length)
+        if self.forwarding is forwarding:
+            exchange.flush()
+            self._go_on_waiting()
+            if body:
+                self.data_received(body)
 
-    def on_body(self, body: bytes) -> None:
-        self.pieces.append(body)
+    def midway(self, section: ResponseSection, left: int) -> None:
+        """Go on with a response whose head, and some of whose body, was read on the fast path.
 
-    def on_message_complete(self) -> None:
-        if self.skip:
-            self.skip = False
+        `left` bytes are to come; if it is negative, chunks.
+        """
+        if left < 0:
+            self.parser.feed_data(CHUNKED_RESPONSE)
+            self.mode, self.head_done = CHUNKED, False
         else:
-            self.message_done = True
+            self.mode, self.remaining = LENGTH, left
+        self.status, self.keep = section.status, section.keep
+
+    def passed(self) -> None:
+        """The last of a response was read on the fast path: the connection is free."""
+        forwarding = self.forwarding
+        if forwarding is not None:
+            self._done(forwarding, [], extra=False)

@@ -245,6 +245,8 @@ class Rig:
 
     async def start(self, *, http2: bool = False) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
+        # asyncio, unlike uvloop, does so only for sockets that name the protocol.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listener.getsockname()[1]
         await self.plane.serve([listener], http2=http2)
 
