@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,17 @@ UNTRACED = (
     "tests/live/test_bad_plugins.py",
     "tests/live/test_crash_loop.py",
     "tests/live/test_full_disk.py",
+    "tests/live/test_hkp_api.py",
+    "tests/live/test_interchange.py",
     "tests/live/test_keyserver.py",
+    "tests/live/test_odin_api.py",
+    "tests/live/test_openapi.py",
     "tests/live/test_proofs.py",
     "tests/live/test_protection.py",
     "tests/live/test_zerotrust.py",
     "tests/properties/",
     "tests/simulation/",
     "tests/soundness/",
-    "tests/unit/admin/test_schemathesis.py",
     "tests/unit/cli/test_scaffold.py",
     "tests/unit/runtimes/test_leaks.py",
 )
@@ -35,8 +39,7 @@ LONG = (
     "tests/live/",
     "tests/browser/",
     "tests/docs/",
-    "tests/unit/cli/test_scaffold.py",
-    "tests/unit/admin/test_schemathesis.py",
+    "tests/unit/mcp/",
     "tests/unit/km/",
     "tests/properties/",
     "tests/soundness/",
@@ -45,6 +48,17 @@ LONG = (
 """What takes long goes first, so that the cores end together on what is short."""
 
 _SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage meanwhile, and look no more at what stays: a fifth of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
