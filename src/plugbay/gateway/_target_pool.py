@@ -1,4 +1,4 @@
-"""One target of an upstream: its state, and its connections, which are kept for the next request."""
+"""One target of an upstream: its state, and its connections, kept for the next request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from plugbay.gateway._field_names import FieldNames
 from plugbay.gateway._response_head import is_special
-from plugbay.gateway._response_sections import ResponseReader, ResponseSection
+from plugbay.gateway._response_sections import NO_RESPONSE, ResponseReader
 from plugbay.gateway._targets import UNIX, TargetState, split_address
 from plugbay.gateway._upstream import Upstream
 
@@ -48,7 +48,7 @@ class TargetPool:
         self.response_span = pool.ticker.span(pool.spec.response_timeout)
         self.names = FieldNames(is_special)
         self.reader = ResponseReader()
-        self.last = ResponseSection(b"")
+        self.last = NO_RESPONSE
         """What the last head said: a target often answers with the same one many times within the
         second that its Date lasts."""
         self.spare: deque[Upstream] = deque()
