@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plugbay.app._local_plugins import make_ready, stamp
+from plugbay.app._mcp_policy import fails_closed
 from plugbay.kernel import (
     CircuitBreaker,
     Generation,
@@ -220,11 +221,3 @@ def _member(generation: Generation) -> Member:
         order=manifest.order,
         closed=fails_closed(manifest),
     )
-
-
-def fails_closed(manifest: Manifest, chosen: str = "default") -> bool:
-    """Whether nothing passes while an MCP plugin cannot decide: for what may block, by default."""
-    for word in (chosen, manifest.on_error):
-        if word != "default":
-            return word == "closed"
-    return manifest.mcp.mode in ("guard", "check")
