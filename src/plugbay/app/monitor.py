@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import uvloop
 
 from plugbay.app._clock import SystemClock
+from plugbay.app._large_blocks import return_large_blocks
 from plugbay.app._local_host import LocalHosts
 from plugbay.app._local_km import MANIFEST, KmObserver, activity, find_km, open_km, open_voice
 from plugbay.app._local_kv import state_directory
@@ -73,6 +74,7 @@ def monitor(options: MonitorOptions) -> int:
     `PlugbayError`s if a plugin cannot be loaded: nothing runs without a plugin that was asked for.
     """
     give_way()
+    return_large_blocks()
     return uvloop.run(_monitor(options))
 
 

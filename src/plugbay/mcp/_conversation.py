@@ -24,6 +24,7 @@ from plugbay.mcp._framing import TooLong
 from plugbay.mcp._mirroring import mirrored
 from plugbay.mcp._pending import Exchange, Exchanges
 from plugbay.mcp._sent import Counts, Sent
+from plugbay.mcp._set_aside import LARGE, set_aside
 from plugbay.mcp._step import Outcome
 from plugbay.mcp._waiting import Waiting
 from plugbay.sdk import Block, Message
@@ -202,15 +203,16 @@ class Conversation:
     def _passed(self, message: Message, came: Message, exchange: Exchange, plan: Plan) -> Sent:
         if plan.observers:
             self._observe(exchange.chain, plan, message)
+        raw = message.raw
         if message.kind == "request":
-            exchange.request = message
+            exchange.request = message if len(raw) <= LARGE else set_aside(message)
             self.exchanges.put(exchange)
         else:
             exchange.end()
         if message is came:
-            return Sent(message.raw)
+            return Sent(raw)
         self.counts.changed += 1
-        return Sent(message.raw, b"", mirrored(came), mirrored(message))
+        return Sent(raw, b"", mirrored(came), mirrored(message))
 
     def _blocked(self, block: Block, outcome: Outcome, exchange: Exchange, plan: Plan) -> Sent:
         message, link = outcome.message, outcome.link
