@@ -166,7 +166,7 @@ def test_a_stream_ends_when_the_client_goes_away() -> None:
     async def main() -> None:
         query = b"chunks=1000&delay=60"
         scope = {"type": "http", "method": "GET", "path": "/stream", "query_string": query}
-        await asyncio.wait_for(Demo()(scope, receive, send), 5)
+        await asyncio.wait_for(Demo()(scope, receive, send), 30)
 
     asyncio.run(main())
     assert left.is_set()

@@ -4,8 +4,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from unit.mcp.conftest import SERVER
 
 COMMAND = [sys.executable, str(SERVER)]
@@ -27,7 +25,6 @@ def test_the_tools_of_a_command_as_a_table_and_as_json():
     assert found["unavailable"] == {}
 
 
-@pytest.mark.timeout(60)
 def test_the_tools_of_a_federation_and_which_member_is_down(tmp_path):
     config = tmp_path / "gateway.toml"
     arguments = json.dumps(COMMAND[1:])

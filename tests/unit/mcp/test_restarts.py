@@ -5,8 +5,6 @@ import json
 import re
 import time
 
-import pytest
-
 from unit.mcp.conftest import request
 
 SERVER_DOWN = 50301
@@ -64,7 +62,6 @@ def test_the_signal_that_killed_it_is_told_and_it_comes_back(monitor):
     assert client.end() == 0
 
 
-@pytest.mark.timeout(60)
 def test_the_breaker_opens_after_crashes_in_a_row(monitor):
     client = monitor("--restart", server=("--", "sh", "-c", "sleep 0.05; exit 9"))
     for id in itertools.count():

@@ -175,7 +175,7 @@ class Client:
 
     async def head(self) -> tuple[int, dict[bytes, bytes]]:
         """Read a response's head."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             raw = await self.reader.readuntil(b"\r\n\r\n")
         line, *fields = raw[:-4].split(b"\r\n")
         pairs = (field.split(b": ", 1) for field in fields)
@@ -186,7 +186,7 @@ class Client:
         status, fields = await self.head()
         if head or status in (204, 304):
             return status, fields, b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             if b"content-length" in fields:
                 return status, fields, await self.reader.readexactly(int(fields[b"content-length"]))
             if b"transfer-encoding" not in fields:
@@ -205,7 +205,7 @@ class Client:
 
     async def ended(self) -> bytes:
         """Read until the other side ends the connection."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             try:
                 return await self.reader.read()
             except ConnectionError:
@@ -284,7 +284,7 @@ async def rig(
         await made.stop()
 
 
-async def until(condition: Callable[[], object], seconds: float = 5) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110 - polls with a deadline

@@ -54,7 +54,7 @@ async def seen(
         for number in range(3):  # the third finds everything remembered
             client.send(data)
             for _ in range(count):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     head = await client.reader.readuntil(b"\r\n\r\n")
                 line, fields = parsed(head)
                 heads.append((line, fields))
@@ -193,7 +193,7 @@ def test_what_is_refused_is_refused_on_both(name: str) -> None:
             if not fast:
                 gate.plane.ways = None
             client.send(BROKEN[name])
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 answer = await client.reader.readuntil(b"\r\n\r\n")
             client = await gate.connect()
             assert (await client.get())[0] == 200
@@ -564,7 +564,7 @@ def test_what_happens_to_a_waiting_request(how: str, hooked: str) -> None:
                 assert (await client.response())[0] == 503
             elif how == "client":
                 await client.close()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await until(lambda: not gate.plane.connections)
             elif how == "upstream":
                 up.end.set()

@@ -198,7 +198,7 @@ def test_waiting_for_a_connection_ends() -> None:
 
         up = RawUpstream(silent)
         bounds = Breaker(max_connections=1)
-        async with up.running(), rig(up.address, breaker=bounds, connect_timeout=0.05) as gate:
+        async with up.running(), rig(up.address, breaker=bounds, connect_timeout=0.5) as gate:
             first, second, third = [await gate.connect() for _ in range(3)]
             first.send(GET)
             await until(lambda: up.heads)
@@ -364,7 +364,7 @@ def test_spare_connections_are_closed_in_time() -> None:
         async with RawUpstream().running() as up, rig(up.address, keepalive=0.05) as gate:
             client = await gate.connect()
             assert (await client.get())[0] == 200
-            await asyncio.wait_for(up.closed.wait(), 5)
+            await asyncio.wait_for(up.closed.wait(), 30)
             await until(lambda: gate.pools.pools[0].connections == 0)
 
     asyncio.run(main())

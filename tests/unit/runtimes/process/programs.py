@@ -147,7 +147,7 @@ async def ask(instance: ProcessInstance, name: str, *args: object) -> Any:
     return await result if hook.coroutine else result
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     """Wait until something is so; `condition` may be a coroutine function."""
     end = time.monotonic() + seconds
     while True:

@@ -91,7 +91,7 @@ def test_its_death_is_seen_at_once(header_adder: Path) -> None:
         async with started(header_adder) as plugin:
             began = time.monotonic()
             os.kill(plugin.pid, signal.SIGKILL)
-            assert await asyncio.wait_for(asyncio.shield(plugin.child.ended), 2.0) == -9
+            assert await asyncio.wait_for(asyncio.shield(plugin.child.ended), 30) == -9
             assert time.monotonic() - began < 1.0
             assert "SIGKILL" in plugin.child.why()
             with pytest.raises(Invalid, match="SIGKILL"):
