@@ -283,8 +283,6 @@ class Conversation:
         exchange.end()
         return Sent(forward=error_answer(id, INTERNAL_ERROR, f"Internal error: {text}"))
 
-    # --- what is learnt on the way
-
     def _cancelled(self, notification: Message) -> bool:
         """Whether it was about a request that the server has not got, and never will."""
         if notification.direction != "to-server":
