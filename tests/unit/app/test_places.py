@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,9 +21,6 @@ from plugbay.gateway import HttpDataPlane, ListenerLimits, RouteSpec
 from plugbay.kernel import Unavailable
 from plugbay.observability import Registry
 from plugbay.sdk import API, Manifest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPEC = PluginSpec(id="x", version="1.0", digest="d")
 
