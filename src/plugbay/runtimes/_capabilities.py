@@ -107,6 +107,12 @@ CAPABILITIES = (
 )
 
 
+MCP_HOOKS = tuple(
+    hook.name for spec in CAPABILITIES if spec.base is McpFilter for hook in spec.hooks
+)
+"""The hooks of an `McpFilter`."""
+
+
 def inherited(cls: type[Any]) -> tuple[CapabilitySpec, ...]:
     """Return the capabilities that a plugin's class inherits."""
     return tuple(spec for spec in CAPABILITIES if issubclass(cls, spec.base))

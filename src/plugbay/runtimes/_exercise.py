@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from plugbay.runtimes._exercise_mcp import MCP_HOOKS, mcp_calls
+from plugbay.runtimes._capabilities import MCP_HOOKS
+from plugbay.runtimes._exercise_mcp import mcp_calls
 from plugbay.sdk import (
     Block,
     Event,

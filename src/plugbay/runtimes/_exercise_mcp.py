@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from plugbay.sdk import McpFilter, McpSession, Message
+from plugbay.sdk import McpSession, Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from plugbay.sdk import Direction, Kind
 
-MCP_HOOKS = frozenset(name for name in vars(McpFilter) if name.startswith("on_"))
 _TOOL = {"name": "echo", "description": "Says it again.", "inputSchema": {"type": "object"}}
 _CALL = {"name": "echo", "arguments": {"text": "hello", "n": 1, "deep": [{"a": None}]}}
 _RESULT = {"content": [{"type": "text", "text": "hello"}], "isError": False}

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Hook, PlugbayError
+from plugbay.runtimes._capabilities import MCP_HOOKS
 from plugbay.runtimes.process._bodies import BodyCall, FollowingBody, transform
 from plugbay.runtimes.process._calling import Calling
 from plugbay.runtimes.process._codec import (
@@ -19,7 +20,6 @@ from plugbay.runtimes.process._codec import (
     write_response,
     write_timing,
 )
-from plugbay.runtimes.process._mcp_codec import MCP_HOOKS
 from plugbay.runtimes.process._mcp_hooks import RemoteMcpHooks
 from plugbay.runtimes.process._pb import hook_pb2 as pb
 from plugbay.runtimes.process._remembered import Remembered

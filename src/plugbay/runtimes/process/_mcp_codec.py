@@ -16,23 +16,6 @@ if TYPE_CHECKING:
     from plugbay.runtimes.process._pb import hook_pb2 as pb
     from plugbay.sdk import Direction, Kind, McpSession
 
-MCP_HOOKS = (
-    "on_message",
-    "on_handshake",
-    "on_list",
-    "on_tool_call",
-    "on_tool_result",
-    "on_prompt",
-    "on_resource",
-    "on_server_request",
-    "on_notification",
-    "on_session",
-    "on_session_end",
-    "on_stderr",
-    "on_exit",
-)
-"""The hooks of an `McpFilter`."""
-
 
 def write_session(told: pb.McpSession, session: McpSession, number: int) -> None:
     """Write who talks to whom."""

@@ -7,8 +7,9 @@ import itertools
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Hook
+from plugbay.runtimes._capabilities import MCP_HOOKS
 from plugbay.runtimes.process._codec import WrongAnswer
-from plugbay.runtimes.process._mcp_codec import MCP_HOOKS, read_answer, write_message, write_session
+from plugbay.runtimes.process._mcp_codec import read_answer, write_message, write_session
 from plugbay.runtimes.process._remembered import Remembered
 from plugbay.sdk import Message
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import LoadFailed, PluginError, Problem
+from plugbay.runtimes._capabilities import MCP_HOOKS
 from plugbay.runtimes.process._client import HookClient
 from plugbay.runtimes.process._codec import ALL, Selection
-from plugbay.runtimes.process._mcp_codec import MCP_HOOKS
 from plugbay.runtimes.process._services import HostServices
 from plugbay.runtimes.process._stream import HookStream
 
