@@ -29,7 +29,8 @@ class Parts(RawUpstream):
 
     def __init__(self, *parts: bytes, closes: bool = False) -> None:
         super().__init__()
-        self.parts, self.closes = parts, closes
+        self.parts: Sequence[bytes] = parts
+        self.closes = closes
         self.turns = 8
         """Turns of the loop between two parts, so that they are not read as one."""
 
@@ -198,7 +199,11 @@ def test_a_client_that_leaves_in_the_middle() -> None:
 def test_a_swap_that_waits_no_longer_ends_it() -> None:
     async def main() -> None:
         up = Parts(HEAD + b"5\r\nhello\r\n")
-        looks = member(generation("a", on_request=lambda request: None))
+
+        def look(request: Request) -> None:
+            """See it."""
+
+        looks = member(generation("a", on_request=look))
         async with streaming(up, [looks]) as (gate, client):
             client.send(GET)
             await client.reader.readuntil(b"hello\r\n")
