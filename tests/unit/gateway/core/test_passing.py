@@ -12,7 +12,7 @@ from unit.gateway.core.rig import GET, OK, RawUpstream, generation, member, rig,
 from unit.gateway.core.test_fast_path import counted, parsed, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from plugbay.gateway import Member
     from plugbay.sdk import Request, Response
@@ -67,7 +67,9 @@ async def whole(client: Client) -> tuple[object, bytes]:
 
 
 @contextlib.asynccontextmanager
-async def streaming(up: Parts, members: Sequence[Member] = ()) -> AsyncIterator[tuple[Rig, Client]]:
+async def streaming(
+    up: Parts, members: Sequence[Member] = ()
+) -> AsyncGenerator[tuple[Rig, Client]]:
     """A client of a gateway that has a connection to spare."""
     async with up.running(), rig(up.address, members=members) as gate:
         client = await gate.connect()
