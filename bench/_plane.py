@@ -1,4 +1,4 @@
-"""`python -m bench._plane PORT UPSTREAM [HOOKS]`: a worker's data plane and nothing else."""
+"""`python -m bench._plane PORT UPSTREAM [HOOKS [http2]]`: a worker's data plane, nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from plugbay.gateway import (
 from plugbay.observability import Registry
 
 
-async def serve(port: int, upstream: int, hooks: int) -> None:
+async def serve(port: int, upstream: int, hooks: int, *, http2: bool) -> None:
     """Serve until the process is ended."""
     clock, registry = SystemClock(), Registry()
     plane = HttpDataPlane(ListenerLimits(), clock, meter=registry)
@@ -38,9 +38,11 @@ async def serve(port: int, upstream: int, hooks: int) -> None:
             monotonic=clock.monotonic,
         )
     )
-    await plane.serve([socket.create_server(("127.0.0.1", port), backlog=4096)])
+    listener = socket.create_server(("127.0.0.1", port), backlog=4096)
+    await plane.serve([listener], http2=http2)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2]), int((*sys.argv, "3")[3])))
+    hooks = int((*sys.argv, "3")[3])
+    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2]), hooks, http2="http2" in sys.argv[4:]))
