@@ -32,11 +32,16 @@ class Main(Plugin[Config], ResponseFilter):
 
 SLOW = """
 import asyncio
+from dataclasses import dataclass
 from plugbay.sdk import Plugin, Request, Response, ResponseFilter
 
-class Main(Plugin[None], ResponseFilter):
+@dataclass(frozen=True, slots=True)
+class Config:
+    seconds: float = 0.0
+
+class Main(Plugin[Config], ResponseFilter):
     async def start(self) -> None:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(self.config.seconds)
 
     def on_response(self, request: Request, response: Response) -> Response | None:
         return None
@@ -52,7 +57,7 @@ def stamp(gateway: Gateway, version: str) -> Path:
 
 
 def install(gateway: Gateway) -> None:
-    """Enable a plugin with a few versions of its configuration, and one that starts slowly."""
+    """Enable a plugin with a few versions of its configuration, and one that can start slowly."""
     gateway.push(stamp(gateway, "1.0.0"))
     gateway.put("stamp", version="1.0.0", watch=0.0)
     for number in range(3):
@@ -158,9 +163,16 @@ class Writer:
 
 def slow_change(gateway: Gateway) -> str:
     """Ask for a change that takes a while; return its id when it is being prepared."""
-    id = str(gateway.client.call("POST", "/plugins/slow/reload", {}).json["id"])
+    client, path = gateway.client, "/plugins/slow/config"
+    headers = {"if-match": client.tag(path) or ""}
+    id = str(client.call("PUT", path, {"config": {"seconds": 1.0}}, headers=headers).json["id"])
     gateway.operation(id, lambda one: one["state"] == "preparing")
     return id
+
+
+def no_longer_slow(gateway: Gateway) -> None:
+    """Take that change back: a worker that starts would wait for it, too."""
+    gateway.change("PUT", "/plugins/slow/config", {"config": {"seconds": 0.0}})
 
 
 @contextlib.contextmanager

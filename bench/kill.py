@@ -16,7 +16,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench._acknowledged import Acknowledged, Writer, install, interrupted, slow_change
+from bench._acknowledged import (
+    Acknowledged,
+    Writer,
+    install,
+    interrupted,
+    no_longer_slow,
+    slow_change,
+)
 from bench._gateway import Gateway, wait_for
 from bench._live import Traffic, get
 from bench._rig import describe, table
@@ -117,6 +124,7 @@ def kill_supervisor_in_operation(gateway: Gateway) -> Outcome:
         dropped = operation["receipt"]["totals"]["dropped"]
         outcome.must(dropped == 0, f"{dropped} requests dropped")
         outcome.notes.append(f"the operation {operation['state']}, dropped {dropped}")
+        no_longer_slow(gateway)
 
     return under_load(gateway, "the supervisor, in an operation", 0, act)
 
