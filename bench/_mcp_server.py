@@ -46,14 +46,16 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 def http() -> None:
-    """Serve on a free port, and say which."""
+    """Serve on the port that is named, or on a free one, and say which."""
     import socket
 
     import uvicorn
 
     listener = socket.socket()
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0))
+    listener.listen(128)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     config = uvicorn.Config(

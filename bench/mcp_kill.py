@@ -1,10 +1,12 @@
 """kill -9 around MCP traffic, at random points: `python -m bench.mcp_kill [RUNS] [--seed N]`.
 
-A client keeps 64 calls in flight through `plugbay monitor`, which has two km plugins (in Go and in
-Python, each a process) beside it. Then one of them is killed: a plugin, the server, the client, or
-the wrapper itself. Every call must be answered once, by its result or by an error that says that
-the server has gone, or, if it was written after that, by the end of the stream. Nothing may hang
-for more than five seconds; no process may be left behind.
+Over stdio a client keeps 64 calls in flight through `plugbay monitor`, which has two km plugins (in
+Go and in Python, each a process) beside it. Then one of them is killed: a plugin, the server, the
+client, or the wrapper itself. Every call must be answered once, by its result or by an error that
+says that the server has gone, or, if it was written after that, by the end of the stream. No
+process may be left behind. Over HTTP sixteen clients call through a gateway's route, and an HTTP
+server, the gateway's own server over stdio, or a client is killed. Nothing may hang for more than
+five seconds.
 """
 
 from __future__ import annotations
@@ -26,13 +28,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench._go import ROOT, build_go
+from bench._mcp_kill_http import VICTIMS as OVER_HTTP
+from bench._mcp_kill_http import Scene, scene
+from bench._mcp_victims import GO, PYTHON, ROLES, await_family, await_role, below, gone, role
+from bench._mcp_victims import SERVER as SERVER_PROCESS
 from bench._mcp_ways import call
 from bench._rig import describe, table
 from bench.mcp import MONITOR, SERVER
 
 IN_FLIGHT = 64
 LONGEST = 5.0
-VICTIMS = ("server", "client", "Go plugin", "Python plugin", "wrapper")
+PATIENCE = 60.0
+OVER_STDIO = (SERVER_PROCESS, "client", GO, PYTHON, "wrapper")
+VICTIMS = (*OVER_STDIO, *OVER_HTTP)
 PYTHON_PLUGIN = ROOT / "tests" / "unit" / "km" / "program.py.txt"
 KEY = "bench-api-key-1234567890"
 
@@ -82,51 +90,6 @@ def make_home(folder: Path) -> dict[str, str]:
     )
     state = str(folder / "state")
     return {**os.environ, "HOME": str(folder), "PLUGBAY_STATE_DIR": state, "KM_API_KEY": KEY}
-
-
-def below(pid: int) -> dict[int, str]:
-    """Return the processes below one, and their command lines."""
-    found: dict[int, str] = {}
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in map(int, (task / "children").read_text().split()):
-                found |= {child: _command(child)} | below(child)
-    return found
-
-
-def _command(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    return ""
-
-
-def role(command: str) -> str:
-    """Return what a process below the wrapper is, as `VICTIMS` has it."""
-    if "_mcp_server.py" in command:
-        return "server"
-    return "Python plugin" if "python" in command.partition(" ")[0] else "Go plugin"
-
-
-def whole(pid: int) -> bool:
-    """Whether the server and both plugins run below the wrapper."""
-    return {*map(role, below(pid).values())} == {"server", "Go plugin", "Python plugin"}
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and was not waited for does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def gone(pids: set[int], patience: float) -> set[int]:
-    """Wait until these have ended; return those that have not."""
-    until = time.monotonic() + patience
-    while (left := {pid for pid in pids if alive(pid)}) and time.monotonic() < until:
-        time.sleep(0.01)
-    return left
 
 
 class Client:
@@ -200,13 +163,16 @@ def run(victim: str, delay: float, env: dict[str, str]) -> Outcome:
     process = start(env)
     client = Client(process)
     client.ask(IN_FLIGHT)
-    first = time.monotonic() + 60
-    while not (client.answers and whole(process.pid)) and time.monotonic() < first:
+    first = time.monotonic() + PATIENCE
+    while not client.answers and time.monotonic() < first:
         client.serve(time.monotonic() + 0.02)
+    found = await_family(process.pid, PATIENCE)
+    outcome.must({*map(role, found.values())} == ROLES, f"there are only {[*found.values()]}")
     client.longest = 0.0
     client.serve(time.monotonic() + delay)
-    family = below(process.pid)
-    outcome.must(whole(process.pid), f"there are only {[*family.values()]}")
+    # A plugin that has just begun again is not itself yet.
+    pids = await_role(process.pid, victim, PATIENCE) if victim in ROLES else []
+    family = found | below(process.pid)
     began = time.monotonic()
     if victim == "client":
         # What the system does when a client is killed: both pipes are closed at once.
@@ -216,8 +182,10 @@ def run(victim: str, delay: float, env: dict[str, str]) -> Outcome:
     elif victim == "wrapper":
         os.kill(process.pid, signal.SIGKILL)
     else:
-        for pid in [pid for pid, line in family.items() if role(line) == victim]:
-            os.kill(pid, signal.SIGKILL)
+        outcome.must(bool(pids), f"there is no {victim} to kill")
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     _after(victim, client, outcome)
     outcome.seconds = time.monotonic() - began
     # Plugins are told for some seconds yet what they have not been told.
@@ -257,6 +225,19 @@ def _after(victim: str, client: Client, outcome: Outcome) -> None:
         outcome.must(outcome.closed <= IN_FLIGHT, f"{outcome.closed} calls were not answered")
 
 
+def run_http(routes: Scene, victim: str, delay: float) -> Outcome:
+    """Kill something around a gateway's route."""
+    calls, well = routes.run(victim, delay)
+    return Outcome(
+        seconds=calls.longest,
+        clean=well,
+        answered=calls.answered,
+        refused=calls.refused,
+        closed=calls.closed,
+        problems=calls.problems,
+    )
+
+
 def main() -> None:
     """Run it, and exit with 1 if a run was not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -266,12 +247,13 @@ def main() -> None:
     chance = random.Random(options.seed)
     describe("kill -9 around MCP", f"{options.runs} runs, seed {options.seed}, 64 calls in flight")
     outcomes: dict[str, list[Outcome]] = {victim: [] for victim in VICTIMS}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, scene() as routes:
         env = make_home(Path(folder))
         for number in range(options.runs):
             victim = VICTIMS[number % len(VICTIMS)]
             delay = chance.uniform(0, 0.4)
-            outcome = run(victim, delay, env)
+            over_stdio = victim in OVER_STDIO
+            outcome = run(victim, delay, env) if over_stdio else run_http(routes, victim, delay)
             outcomes[victim].append(outcome)
             for problem in outcome.problems:
                 print(f"run {number}, {victim} after {delay:.3f} s: {problem}", flush=True)
@@ -294,11 +276,12 @@ def main() -> None:
         "killed",
         "runs",
         "answers",
-        "refused (50301)",
+        "refused",
         "told by the end",
-        "stream over after, at most s",
+        "stream over (HTTP: each call) after, at most s",
+        "processes gone (HTTP: all well) after, at most s",
     ]
-    table([*columns, "processes gone after, at most s", "wrong"], rows)
+    table([*columns, "wrong"], rows)
     sys.exit(any(one.problems for found in outcomes.values() for one in found))
 
 
