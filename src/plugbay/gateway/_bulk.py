@@ -13,8 +13,9 @@ from typing import Protocol, cast
 
 WORTH = 64 * 1024
 """What must be left of a body for the change of reader to pay."""
-SIZE = 512 * 1024
-"""A part of a body: fewer wake both ends less often, and two still fit the cache of a core."""
+SIZE = (512 + 8) * 1024
+"""A part of a body. Each wakes both ends, so few large ones cost less, and two still fit the cache
+of a core. Bodies are often powers of two: behind a head, a few bytes must not be a part more."""
 _SMALL = 16 * 1024
 """A message that lies in a read of this size is for the usual reader."""
 _END = b"\r\n\r\n"
