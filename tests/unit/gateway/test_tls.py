@@ -172,3 +172,22 @@ def test_a_ca_that_cannot_be_read_is_refused(ca: str) -> None:
     with pytest.raises(Invalid) as caught:
         client_context(Tls(ca=ca))
     assert caught.value.problems[0].pointer == "/tls/ca"
+
+
+def agreed(server: ssl.SSLContext, name: str, *offered: str) -> str | None:
+    """Return the protocol that a handshake agrees on (ALPN)."""
+    client = client_context(Tls(verify=False))
+    client.set_alpn_protocols(offered)
+    return shake(server, client, name).selected_alpn_protocol()
+
+
+def test_http_2_is_offered_with_every_certificate_and_after_a_reload(tmp_path: Path) -> None:
+    pairs = [issue(tmp_path, "first", "a.test"), issue(tmp_path, "other", "b.test")]
+    tls, without = ServerTls(pairs, http2=True), ServerTls(pairs)
+    for name in ("a.test", "b.test", "none.test"):
+        assert agreed(tls.context, name, "h2", "http/1.1") == "h2"
+        assert agreed(tls.context, name, "http/1.1") == "http/1.1"
+        assert agreed(without.context, name, "h2", "http/1.1") == "http/1.1"
+    issue(tmp_path, "other", "b.test")
+    assert tls.reload()
+    assert agreed(tls.context, "b.test", "http/1.1", "h2") == "h2"

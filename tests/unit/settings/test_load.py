@@ -43,6 +43,18 @@ def test_an_empty_file_is_the_defaults() -> None:
     assert load(None, {}) == settings
 
 
+def test_http_2_is_on_with_tls_unless_the_file_says_otherwise() -> None:
+    pair = 'tls = { certificate = "c", key = "k" }'
+    for lines, speaks in (
+        ([], False),
+        ([pair], True),
+        ([pair, "http2 = false"], False),
+        (["http2 = true"], True),
+    ):
+        (listener,) = parse("\n".join(["[[listeners]]", *lines]), {}).listeners
+        assert listener.speaks_http2 is speaks
+
+
 def test_a_whole_file_is_typed() -> None:
     settings = parse(GOOD, {})
     assert settings.workers == 2

@@ -133,7 +133,7 @@ class Http2Connection(Lasting):
             self.reset(stream, ErrorCodes.PROTOCOL_ERROR)
         except Refused as error:
             plane.stats.refused += 1
-            stream.refuse(error)
+            stream.refuse(error, bodiless=(b":method", b"HEAD") in event.headers)
         else:
             self._begin(stream, head)
 

@@ -42,6 +42,8 @@ class Sending(asyncio.Protocol):
         self._blocked: dict[ClientStream, None] = {}
         self._writable = True
         self._consumed = 0
+        self._progress = plane.ticker.now
+        """When the client has taken any body last."""
         self._feeding = self._woken = self._closing = False
 
     # --- for streams
@@ -64,10 +66,10 @@ class Sending(asyncio.Protocol):
             self.machine.increment_flow_control_window(size, id)
             self.wake(None)
 
-    def interim(self, stream: ClientStream, head: list[tuple[bytes, bytes]]) -> None:
+    def interim(self, id: int, head: list[tuple[bytes, bytes]]) -> None:
         """Send a head before the response's own."""
         if not self._closing:
-            self.machine.send_headers(stream.id, head)
+            self.machine.send_headers(id, head)
             self.wake(None)
 
     def reset(self, stream: ClientStream, code: ErrorCodes) -> None:
@@ -79,6 +81,13 @@ class Sending(asyncio.Protocol):
             stream.gone()
             self.wake(None)
             self._emptied()
+
+    def is_stalled(self, stream: ClientStream) -> bool:
+        """Whether it is the client who does not take a response, and not the turn of others."""
+        if stream in self._blocked and self.machine.outbound_flow_control_window > 0:
+            return True
+        limits = self.plane.limits
+        return self._progress + limits.body_timeout <= self.plane.ticker.now
 
     def stalled(self, stream: ClientStream) -> None:
         """The client has taken nothing of a response for too long."""
@@ -138,6 +147,7 @@ class Sending(asyncio.Protocol):
                 return 0
             data = stream.take(room)
             size, last = len(data), stream.whole
+            self._progress = self.plane.ticker.now
             machine.send_data(stream.id, data, end_stream=last)
             if size >= USEFUL or last:
                 self._vigil.data()

@@ -195,6 +195,41 @@ def test_trailers_of_a_request_go_on() -> None:
     asyncio.run(main())
 
 
+def test_malformed_trailers_end_their_stream() -> None:
+    async def main() -> None:
+        up = RawUpstream()
+        async with up.running(), spoken(up.address) as (_, client):
+            id = client.request(head(b"POST"), b"abc", end=False)
+            client.machine.send_headers(id, [(b"x", b"1\r\ny: 2")], end_stream=True)
+            client.flush()
+            assert (await client.answer(id)).reset == ErrorCodes.PROTOCOL_ERROR
+            assert (await client.get()).status == 200
+            assert len(up.bodies) == 1
+
+    asyncio.run(main())
+
+
+def test_a_client_that_reads_again_gets_all() -> None:
+    async def main() -> None:
+        async with RawUpstream(large).running() as up, spoken(up.address) as (gate, client):
+            assert (await client.get()).status == 200
+            client.machine.increment_flow_control_window(2**30)
+            client.writer.transport.pause_reading()
+            ids = [client.request(head(b"GET", b"/large")) for _ in range(5)]
+            for id in ids:
+                client.machine.increment_flow_control_window(2**30, id)
+            client.flush()
+            await until(lambda: not only(gate)._writable)
+            client.reading = False  # its windows are open already
+            client.writer.transport.resume_reading()
+            for id in ids:
+                answer = await client.answer(id)
+                assert (answer.ended, len(answer.body)) == (True, SIZE)
+            assert (await client.get()).status == 200
+
+    asyncio.run(main())
+
+
 def test_connections_of_a_listener_do_not_share_windows() -> None:
     async def main() -> None:
         async with RawUpstream(large).running() as up, spoken(up.address) as (gate, client):

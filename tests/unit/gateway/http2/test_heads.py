@@ -192,11 +192,13 @@ def test_one_bad_request_is_no_other_ones_end() -> None:
             assert bad.reset == ErrorCodes.PROTOCOL_ERROR
             refused = await client.get(b"/a b")
             assert (refused.status, refused.ended) == (400, True)
+            no_body = await client.answer(client.request(head(b"HEAD", b"/a b")))
+            assert (no_body.status, no_body.body, no_body.ended) == (400, b"", True)
             open_ended = client.request(head(b"POST", b"/x y"), end=False)
             assert (await client.answer(open_ended)).status == 400
             client.send(other, b"ok", end=True)
             assert (await client.answer(other)).status == 200
-            assert gate.plane.stats.refused == 3
+            assert gate.plane.stats.refused == 4
             assert len(up.heads) == 1
             assert not client.goaways
 
