@@ -36,14 +36,18 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> list[bytes | TooLong]:
         """Take bytes and return the lines that they complete."""
-        *complete, last = data.split(b"\n")
+        complete = data.split(b"\n")
+        last = complete.pop()
         lines: list[bytes | TooLong] = []
         if self._size and complete:
             self._add(complete.pop(0))
-            lines.append(self._take())
-        lines += map(self._capped, complete) if len(data) > self._limit else complete
+            line = self._take()
+            if isinstance(line, TooLong) or line.strip():
+                lines.append(line)
+        filled = filter(bytes.strip, complete)
+        lines += map(self._capped, filled) if len(data) > self._limit else filled
         self._add(last)
-        return [line for line in lines if isinstance(line, TooLong) or line.strip()]
+        return lines
 
     @property
     def rest(self) -> int:

@@ -145,7 +145,7 @@ class Pump:
             self._write(self._back, (sent.back, b"\n"))
 
     def _write(self, writer: Writer, parts: Sequence[bytes]) -> None:
-        if any(len(part) > LARGE for part in parts):
+        if max(map(len, parts)) > LARGE:
             for part in parts:
                 writer.write(part)
         else:
