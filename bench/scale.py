@@ -153,12 +153,11 @@ def print_loads(title: str, loads: Sequence[Load]) -> None:
     print(f"## {title}\n")
     cores = os.cpu_count() or 1
     table(
-        ("workers", "requests/s", "to 1", "CPU µs/request", "shares", "load, upstream", "wrong"),
+        ("workers", "requests/s", "CPU µs/request", "shares", "load and upstream", "wrong"),
         [
             (
                 workers,
                 f"{one.rate:,.0f}",
-                f"{one.rate / loads[0].rate:.2f}",
                 f"{one.micros:.0f}",
                 " ".join(f"{share:.0%}" for share in one.shares),
                 f"{one.others / one.seconds / cores:.0%} of the machine",
@@ -179,6 +178,7 @@ def main() -> int:
     describe("Scale", f"{os.cpu_count()} cores for everything: workers, wrk and the upstream")
     loads = [dear(workers, options.seconds) for workers in COUNTS]
     print_loads(f"A plugin that checks a secret by {ROUNDS:,} rounds of PBKDF2", loads)
+    print(f"2 workers: {loads[1].rate / loads[0].rate:.2f} times the requests of 1\n")
     more = [cheap(workers, options.seconds) for workers in COUNTS]
     print_loads(f"No plugin, all workers on one core, {EACH} connections each", more)
     size, idle = weigh(options.idle)
