@@ -162,3 +162,37 @@ def test_options_for_the_server_itself(gateway: Gateway, upstream: Upstream) -> 
         assert first.status in (200, 204, 404)
         assert second is not None
         assert json.loads(second.body)["target"] == "/next"
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "told"),
+    [
+        (b"OPTIONS", b"3", "2"),
+        (b"TRACE", b"1", "0"),
+        (b"OPTIONS", b"9" * 5000, "999999999"),
+        (b"OPTIONS", b"many", "many"),
+        (b"GET", b"0", "0"),
+    ],
+)
+def test_hops_are_counted(
+    gateway: Gateway, upstream: Upstream, method: bytes, asked: bytes, told: str
+) -> None:
+    with connected(gateway.port) as client:
+        client.send(request(method, b"/hops", b"max-forwards: " + asked))
+        answer = client.answer()
+    assert answer is not None
+    assert answer.status == 200
+    assert ["max-forwards", told] in json.loads(answer.body)["headers"]
+
+
+@pytest.mark.parametrize(("method", "status"), [(b"OPTIONS", 204), (b"TRACE", 501)])
+def test_who_has_no_hop_left_gets_an_answer_here(
+    gateway: Gateway, upstream: Upstream, method: bytes, status: int
+) -> None:
+    with connected(gateway.port) as client:
+        client.send(request(method, b"/hops", b"max-forwards: 0") + get(b"/next"))
+        first, second = client.answer(), client.answer()
+    assert first is not None
+    assert second is not None
+    assert (first.status, first.number) == (status, None)
+    assert json.loads(second.body)["target"] == "/next"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from plugbay.gateway._last_answer import last_answer
 from plugbay.gateway._receiving import Receiving
 from plugbay.gateway._request_head import AMBIGUOUS
 from plugbay.gateway._tap import LATER, LONGEST
@@ -101,6 +102,8 @@ class Exchange(Receiving):
             return
         if table is None:
             self.fail(503, "the gateway has no routes yet")
+        elif self.head.last:
+            self.answer(last_answer(table, self.head))
         elif table.pre is None or self.pre is not None:
             self._match(table)
         elif table.pre.enter(self):

@@ -32,6 +32,7 @@ _SPECIAL = frozenset(
         b"host",
         b"http2-settings",
         b"keep-alive",
+        b"max-forwards",
         b"proxy-authenticate",
         b"proxy-authorization",
         b"proxy-connection",
@@ -47,6 +48,8 @@ _SPECIAL = frozenset(
 )
 _TRACE = frozenset((b"plugbay-trace", b"traceparent", b"tracestate"))
 _OWN_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings", b""))
+_HOPS = 9
+"""How many digits of a number of hops are read."""
 _KEPT = frozenset((b"host", b"content-length"))
 AMBIGUOUS = "the request target is ambiguous or malformed"
 USUAL_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
@@ -74,6 +77,7 @@ class RequestHead:
         "host",
         "http10",
         "keep",
+        "last",
         "length",
         "method",
         "request_id",
@@ -93,6 +97,8 @@ class RequestHead:
         self.spelled = b""
         """The target as the route wants it, then."""
         self.http10 = self.keep = False
+        self.last = False
+        """Whether it must go no further."""
         self.fields = fields
         self.forwarding: Fields | None = None
         """What it says about hops before; not among the other fields."""
@@ -176,6 +182,17 @@ def _special(head: RequestHead, name: bytes, value: bytes) -> None:
         head.trace = [*(head.trace or ()), (name, value)]
     elif name == b"trailer":
         head.fields.append((name, value))
+    elif name == b"max-forwards":
+        head.fields.append((name, _hops(head, value)))
+
+
+def _hops(head: RequestHead, value: bytes) -> bytes:
+    """Count one hop down, for the two methods that have the field (RFC 9110, 7.6.2)."""
+    if head.method not in (b"OPTIONS", b"TRACE") or not value.isdigit():
+        return value
+    left = int(value) if len(value) <= _HOPS else 10**_HOPS
+    head.last = not left
+    return b"%d" % max(0, left - 1)
 
 
 def _drop_nominated(head: RequestHead, options: list[bytes]) -> None:
