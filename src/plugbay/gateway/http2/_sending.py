@@ -21,7 +21,8 @@ FRAME = 16 * 1024
 BATCH = 64 * 1024
 """How much is framed before it is written."""
 USEFUL = 1024
-"""A frame of data of this size, or the last one, is worth the window updates that it brings."""
+"""A frame of data of this size is worth the window updates that it brings; so is a smaller one,
+if there was no more to send."""
 
 
 class Sending(asyncio.Protocol):
@@ -149,7 +150,7 @@ class Sending(asyncio.Protocol):
             size, last = len(data), stream.whole
             self._progress = self.plane.ticker.now
             machine.send_data(stream.id, data, end_stream=last)
-            if size >= USEFUL or last:
+            if size >= USEFUL or not stream.pending:
                 self._vigil.data()
             stream.sent()
         if last:

@@ -119,11 +119,14 @@ class ClientStream(Outgoing):
     def received(self, data: bytes, size: int) -> None:
         """Take bytes of the request's body, which count `size` in the windows."""
         exchange = self.exchange
-        if exchange is None:
-            self.connection.consumed(size)  # not of the stream: it is to send no more
+        bodiless = exchange is None or not (exchange.head.length or self.tunnelling)
+        if exchange is None or (bodiless and not exchange.head.upgrade):
+            # What its route does not take for a tunnel must not stand behind the request, where
+            # the upstream would read another one. The stream's window stays: it is to send no more.
+            self.connection.consumed(size)
             return
         self._unacknowledged += size
-        if exchange.head.upgrade and not self.tunnelling:
+        if bodiless:
             self._early.append(data)
             return
         if self.tunnelling:

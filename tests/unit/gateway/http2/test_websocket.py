@@ -9,7 +9,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, TextMessage
 
 from plugbay.gateway import ListenerLimits
-from unit.gateway.core.rig import RawUpstream, generation, member, until
+from unit.gateway.core.rig import GET, RawUpstream, generation, member, until
 from unit.gateway.core.test_apps import chat
 from unit.gateway.http2.client import ErrorCodes, Fields, Http2Client, head, spoken
 
@@ -121,6 +121,24 @@ def test_a_tunnel_ends_with_either_side_and_when_it_is_idle() -> None:
             answer = await client.answer(ids[1])
             assert answer.reset == ErrorCodes.INTERNAL_ERROR
             await until(lambda: not any(c.in_flight() for c in gate.plane.connections))
+
+    asyncio.run(main())
+
+
+def test_what_comes_for_a_tunnel_that_is_none_is_no_request() -> None:
+    async def main() -> None:
+        up = RawUpstream()
+        route = {"websocket": False}
+        async with up.running(), spoken(up.address, route=route) as (_, client):
+            id = client.request(handshake(), end=False)
+            client.send(id, GET + GET)
+            assert (await client.answer(id)).status == 200
+            late = client.request(handshake(), end=False)
+            await client.until(lambda: client.answers[late].fields)
+            assert len(up.heads) == 2
+            assert not any(b"upgrade" in found for found in up.heads)
+            assert (await client.get()).status == 200
+            assert len(up.heads) == 3
 
     asyncio.run(main())
 
