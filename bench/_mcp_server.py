@@ -36,6 +36,8 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     body, more = b"", True
     while more:
         part = await receive()
+        if part["type"] == "http.disconnect":
+            return
         body, more = body + part.get("body", b""), part.get("more_body", False)
     message = json.loads(body)
     headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]

@@ -26,6 +26,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from bench._go import ROOT, build_go
 from bench._mcp_kill_http import VICTIMS as OVER_HTTP
@@ -39,6 +40,8 @@ from bench.mcp import MONITOR, SERVER
 IN_FLIGHT = 64
 LONGEST = 5.0
 PATIENCE = 60.0
+LOG = 4096
+"""Bytes of what the wrapper has said that are shown of a run that was wrong."""
 OVER_STDIO = (SERVER_PROCESS, "client", GO, PYTHON, "wrapper")
 VICTIMS = (*OVER_STDIO, *OVER_HTTP)
 PYTHON_PLUGIN = ROOT / "tests" / "unit" / "km" / "program.py.txt"
@@ -88,8 +91,8 @@ def make_home(folder: Path) -> dict[str, str]:
         f"[limits]\nreadable = {json.dumps([str(ROOT / 'src')])}\n"
         f"writable = {json.dumps([str(records)])}\n"
     )
-    state = str(folder / "state")
-    return {**os.environ, "HOME": str(folder), "PLUGBAY_STATE_DIR": state, "KM_API_KEY": KEY}
+    own = {"HOME": str(folder), "PLUGBAY_STATE_DIR": str(folder / "state")}
+    return {**os.environ, **own, "KM_API_KEY": KEY, "KM_DEBUG": "1"}
 
 
 class Client:
@@ -149,18 +152,24 @@ class Client:
             self._stdin.close()
 
 
-def start(env: dict[str, str]) -> subprocess.Popen[bytes]:
+def start(env: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start a wrapped server."""
-    pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    return subprocess.Popen(
-        [*MONITOR, "--", *SERVER], stdin=pipe, stdout=pipe, stderr=null, env=env
-    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*MONITOR, "--", *SERVER], stdin=pipe, stdout=pipe, stderr=log, env=env)
 
 
 def run(victim: str, delay: float, env: dict[str, str]) -> Outcome:
     """Kill something `delay` seconds after the first answers have come."""
+    with tempfile.TemporaryFile() as log:
+        outcome = _run(victim, delay, start(env, log))
+        if outcome.problems:
+            log.seek(0)
+            outcome.problems.append(f"it said {log.read()[-LOG:].decode(errors='replace')}")
+    return outcome
+
+
+def _run(victim: str, delay: float, process: subprocess.Popen[bytes]) -> Outcome:
     outcome = Outcome()
-    process = start(env)
     client = Client(process)
     client.ask(IN_FLIGHT)
     first = time.monotonic() + PATIENCE
