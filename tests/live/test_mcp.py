@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
 import sys
 import time
 from http.client import HTTPConnection
-from pathlib import Path
 
 import pytest
-from bench._gateway import Gateway, wait_for, write_plugin
+from bench._gateway import Gateway, write_plugin
+from tests.live._mcp import FIXTURE, MARKS, PLUGINS, disable, enable, fixture_over_http, text_of
 
 from mcp import Client, StdioServerParameters, stdio_client
 
-pytestmark = [
-    pytest.mark.live,
-    # A gateway and the SDK's imports come on top of the first test.
-    pytest.mark.timeout(240),
-    # The SDK's own, when a stream is closed while it reads.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
-FIXTURE = Path(__file__).with_name("mcp_fixture.py")
-PLUGINS = Path(__file__).parents[2] / "plugins" / "mcp"
+pytestmark = MARKS
 STAMP = '''
 from plugbay.sdk import McpFilter, Plugin
 
@@ -40,28 +29,11 @@ class Main(Plugin[None], McpFilter):
 '''
 
 
-def text_of(result):
-    return result.content[0].text
-
-
 @pytest.fixture(scope="module")
 def server():
     """The fixture server on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, str(FIXTURE), str(port)])
-
-    def answers():
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    try:
-        wait_for("the MCP server listens", answers)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+    with fixture_over_http() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -78,17 +50,6 @@ def gateway(server):
 @pytest.fixture
 def url(gateway):
     return f"http://{gateway.address}/mcp"
-
-
-def enable(gateway, project, **content):
-    artifact = gateway.push(project)
-    assert artifact["state"] == "validated", artifact
-    operation = gateway.put(str(artifact["plugin"]), digest=artifact["digest"], **content)
-    assert operation["state"] in ("succeeded", "draining"), operation
-
-
-def disable(gateway, plugin):
-    gateway.change("POST", f"/plugins/{plugin}/disable")
 
 
 def stamp(folder, version):

@@ -6,62 +6,36 @@ import asyncio
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 from bench._gateway import Gateway, wait_for, write_plugin
+from tests.live._mcp import (
+    BY_HAND,
+    FIXTURE,
+    MARKS,
+    PLUGINS,
+    Raw,
+    disable,
+    enable,
+    fixture_over_http,
+    message,
+    route,
+    server,
+    text_of,
+)
 
 from mcp import Client
 
-pytestmark = [
-    pytest.mark.live,
-    # A gateway and the SDK's imports come on top of the first test.
-    pytest.mark.timeout(240),
-    # The SDK's own, when a stream is closed while it reads.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
-FIXTURE = Path(__file__).with_name("mcp_fixture.py")
-BY_HAND = Path(__file__).parents[1] / "unit" / "mcp" / "server.py"
-
-
-def text_of(result):
-    return result.content[0].text
-
-
-def server(name, path, *arguments, **settings):
-    args = json.dumps([str(path), *arguments])
-    more = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
-    return f'[[mcp.servers]]\nname = "{name}"\ncommand = "{sys.executable}"\nargs = {args}\n{more}'
-
-
-def route(name):
-    return f'[[routes]]\nname = "{name}"\npath = "/{name}"\nmcp = "{name}"\n'
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def remote():
     """The fixture over HTTP, as a member of a federation."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, str(FIXTURE), str(port)])
-
-    def answers():
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    try:
-        wait_for("the MCP server listens", answers)
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        process.terminate()
-        process.wait()
+    with fixture_over_http() as address:
+        yield f"http://{address}/mcp"
 
 
 @pytest.fixture(scope="module")
@@ -134,53 +108,6 @@ def test_a_federation_is_one_server(url, mode):
                 await client.call_tool("nobody__x", {})
 
     asyncio.run(main())
-
-
-class Raw:
-    """A session spoken by hand."""
-
-    def __init__(self, gateway, path):
-        host, _, port = gateway.address.rpartition(":")
-        self.connection = HTTPConnection(host, int(port), timeout=30)
-        self.path, self.session = path, ""
-
-    def post(self, body, **fields):
-        headers = {
-            "content-type": "application/json",
-            "accept": "application/json, text/event-stream",
-            **({"mcp-session-id": self.session} if self.session else {}),
-            **{name.replace("_", "-"): value for name, value in fields.items()},
-        }
-        self.connection.request("POST", self.path, json.dumps(body), headers)
-        response = self.connection.getresponse()
-        return response, response.read()
-
-    def initialize(self):
-        params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x"}}
-        response, body = self.post(message(1, "initialize", **params))
-        self.session = response.headers["mcp-session-id"]
-        assert response.status == 200, body
-        self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        return self
-
-    def call(self, id, tool, **arguments):
-        response, body = self.post(message(id, "tools/call", name=tool, arguments=arguments))
-        if response.headers["content-type"] == "text/event-stream":
-            body = body.rpartition(b"data: ")[2]
-        return json.loads(body)
-
-    def delete(self):
-        self.connection.request("DELETE", self.path, headers={"mcp-session-id": self.session})
-        response = self.connection.getresponse()
-        response.read()
-        return response.status
-
-    def close(self):
-        self.connection.close()
-
-
-def message(id, method, **params):
-    return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
 
 
 @pytest.fixture
@@ -349,7 +276,6 @@ def test_nothing_is_left_when_the_host_is_killed_and_clients_begin_anew(gateway,
     assert "result" in talk("/hand").initialize().call(2, "echo")
 
 
-PLUGINS = Path(__file__).parents[2] / "plugins" / "mcp"
 MARK = '''
 from plugbay.sdk import McpFilter, Plugin
 
@@ -379,15 +305,6 @@ class Main(Plugin[None], RequestFilter):
 '''
 
 
-def enable(gateway, project, **content):
-    artifact = gateway.push(project)
-    assert artifact["state"] == "validated", artifact
-    plugin = str(artifact["plugin"])
-    operation = gateway.put(plugin, digest=artifact["digest"], **content)
-    assert operation["state"] in ("succeeded", "draining"), operation
-    return plugin
-
-
 def test_plugins_know_who_asks_and_hear_of_a_server_s_end(gateway, talk, tmp_path):
     made = [
         write_plugin(tmp_path / "a", "who", "1.0.0", WHO, 'provides = ["request-filter"]\n'),
@@ -403,7 +320,7 @@ def test_plugins_know_who_asks_and_hear_of_a_server_s_end(gateway, talk, tmp_pat
         wait_for("it was heard", lambda: "hand has ended with 5" in gateway.log.read_text())
     finally:
         for plugin in plugins:
-            gateway.change("POST", f"/plugins/{plugin}/disable")
+            disable(gateway, plugin)
 
 
 def test_pins_of_a_route_are_approved_by_the_admin_api(gateway, talk):
@@ -427,7 +344,7 @@ def test_pins_of_a_route_are_approved_by_the_admin_api(gateway, talk):
         assert "result" in session.call(4, "echo")
         operate("POST", "reset", {"server": "hand"})
     finally:
-        gateway.change("POST", f"/plugins/{plugin}/disable")
+        disable(gateway, plugin)
 
 
 def test_telemetry_is_taken_by_a_gateway(gateway, talk):
@@ -440,4 +357,4 @@ def test_telemetry_is_taken_by_a_gateway(gateway, talk):
         )
         assert answer[0].status == 200
     finally:
-        gateway.change("POST", f"/plugins/{plugin}/disable")
+        disable(gateway, plugin)

@@ -1,0 +1,249 @@
+"""MCP servers that come, change and go while the gateway runs; clients that lose connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+import threading
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from bench._gateway import Gateway, wait_for, write_plugin
+from tests.live._mcp import (
+    BY_HAND,
+    FIXTURE,
+    MARKS,
+    Raw,
+    disable,
+    enable,
+    message,
+    route,
+    server,
+    text_of,
+)
+
+from mcp import Client
+from plugbay.cli._client import ApiError
+
+pytestmark = MARKS
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    """A gateway that runs two servers and a federation, as its file says."""
+    union = '[[mcp.federations]]\nname = "union"\nmembers = [{server = "hand"}]\n'
+    settings = server("hand", BY_HAND, "first") + server("full", FIXTURE, "stdio") + union
+    routes = "".join(route(name) for name in ("hand", "full", "union"))
+    with Gateway(settings=settings + routes) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def talk(gateway):
+    """Begin sessions that end with the test."""
+    made = []
+
+    def begin(path):
+        made.append(Raw(gateway, path).initialize())
+        return made[-1]
+
+    yield begin
+    for one in made:
+        if one.session:
+            one.delete()
+        one.close()
+
+
+def running(argument):
+    """The server's processes that were started with this argument."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if str(BY_HAND).encode() in words and argument.encode() in words:
+                found.append(int(folder.name))
+    return found
+
+
+def status(gateway, kind, name):
+    return gateway.client.call("GET", f"/mcp/{kind}/{name}").json
+
+
+def settings_problem(gateway):
+    host, _, port = gateway.facts["metrics"].rpartition(":")
+    connection = HTTPConnection(host, int(port), timeout=10)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def test_servers_follow_the_file_while_sessions_go_on(gateway, talk):
+    before = gateway.config.read_text()
+    old, joined = talk("/hand"), talk("/union")
+    assert len(running("first")) == 2
+    more = server("more", BY_HAND, "more") + route("more")
+    # Tables of servers and routes stand at the end of the file as well as anywhere.
+    changed = before.replace('"first"', '"second"') + more
+    gateway.config.write_text(changed)
+    wait_for("it is applied", lambda: status_of_former(gateway) == 1)
+    assert "result" in talk("/more").call(1, "echo")
+    assert "result" in old.call(2, "echo")
+    assert "result" in joined.call(2, "hand__echo")
+    assert running("second") == []
+    fresh, both = talk("/hand"), talk("/union")
+    assert "result" in fresh.call(1, "echo")
+    assert "result" in both.call(1, "hand__echo")
+    assert len(running("second")) == 2
+    assert status(gateway, "federations", "union")["status"]["former"] == 1
+
+    gateway.config.write_text(changed.replace(f'"{sys.executable}"', '"no-such-command"', 1))
+    wait_for("it is refused", lambda: "no-such-command" in settings_problem(gateway))
+    assert "result" in fresh.call(2, "echo")
+    assert status(gateway, "servers", "hand")["spec"]["command"] == sys.executable
+
+    gateway.config.write_text(changed.replace(more, ""))
+    wait_for("its process has ended", lambda: running("more") == [])
+    assert "result" in old.call(3, "echo")
+    for session in (old, joined):
+        assert session.delete() == 200
+        session.session = ""
+    wait_for("what was first has ended", lambda: running("first") == [])
+    assert "result" in fresh.call(3, "echo")
+    gateway.config.write_text(before)
+    wait_for("it is as before", lambda: status_of_former(gateway) == 1)
+
+
+def status_of_former(gateway):
+    found = status(gateway, "servers", "hand")["status"]
+    return found and found["former"]
+
+
+def test_servers_are_managed_by_the_api(gateway, talk):
+    spec = {"name": "own", "command": sys.executable, "args": [str(BY_HAND), "own"]}
+    made = gateway.change("PUT", "/mcp/servers/own", spec)
+    assert made["state"] in ("succeeded", "draining"), made
+    gateway.change("PUT", "/routes/own", {"name": "own", "path": "/own", "mcp": "own"})
+    session = talk("/own")
+    assert "result" in session.call(1, "echo")
+    wait_for("it is told", lambda: status(gateway, "servers", "own")["status"]["sessions"] == 1)
+    found = gateway.change("PUT", "/mcp/servers/own", {**spec, "env": {"X": "${secret:none}"}})
+    assert found["state"] == "failed"
+    assert "/mcp/servers/own/env: it refers to what is not there" in found["error"]
+    with pytest.raises(ApiError, match=r"managed by gateway\.toml"):
+        gateway.change("PUT", "/mcp/servers/hand", {**spec, "name": "hand"})
+    for path in ("/routes/own", "/mcp/servers/own"):
+        tag = gateway.client.call("GET", path).headers["etag"]
+        gateway.client.call("DELETE", f"{path}?wait=converged", headers={"if-match": tag})
+    wait_for("its process has ended", lambda: running("own") == [])
+    session.session = ""
+
+
+class Cutter:
+    """Forwards connections, and cuts the one on which the server has said a word, once."""
+
+    def __init__(self, address, word):
+        host, _, port = address.rpartition(":")
+        self._to, self._word, self.cuts = (host, int(port)), word, 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.seen, self._sockets = b"", []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._to)
+            self._sockets += (client, server)
+            for pair in ((client, server), (server, client)):
+                thread = threading.Thread(target=self._copy, args=(*pair, pair[0] is server))
+                self._threads.append(thread)
+                thread.start()
+
+    def _copy(self, source, sink, listens):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self.seen += b"" if listens else data
+                sink.sendall(data)
+                if listens and not self.cuts and self._word in data:
+                    self.cuts = 1
+                    break
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join(10)
+        for one in self._sockets:
+            one.close()
+
+
+def test_the_official_client_comes_back_for_what_it_has_missed(gateway):
+    cutter = Cutter(gateway.address, b"processing data")
+    logged = []
+
+    async def log(params):
+        logged.append(params.data)
+
+    async def main():
+        url = f"http://{cutter.address}/full"
+        async with Client(url, mode="legacy", logging_callback=log) as client:
+            said = await asyncio.wait_for(client.call_tool("test_tool_with_logging", {}), 30)
+            assert text_of(said) == "logged"
+
+    try:
+        asyncio.run(main())
+    finally:
+        cutter.close()
+    assert (cutter.cuts, b"last-event-id" in cutter.seen.lower()) == (1, True)
+    assert [str(one).rpartition(" ")[2] for one in logged] == ["started", "data", "completed"]
+
+
+def test_answers_that_are_fetched_pass_the_plugins(gateway, talk, tmp_path):
+    source = (
+        "from plugbay.sdk import McpFilter, Plugin\n\n\n"
+        'class Main(Plugin[None], McpFilter):\n    """Hides results."""\n\n'
+        '    def on_tool_result(self, message):\n        """Hide it."""\n'
+        '        return message.replace(result={"content": [], "hidden": True})\n'
+    )
+    project = write_plugin(tmp_path, "hide", "1.0.0", source, 'provides = ["mcp-filter"]\n')
+    plugin = enable(gateway, project)
+    try:
+        session = talk("/hand")
+        host, _, port = gateway.address.rpartition(":")
+        connection = HTTPConnection(host, int(port), timeout=20)
+        fields = {
+            "accept": "application/json, text/event-stream",
+            "mcp-session-id": session.session,
+            "mcp-protocol-version": "2025-11-25",
+        }
+        body = message(7, "tools/call", name="ask", arguments={"id": "q"})
+        connection.request("POST", "/hand", json.dumps(body), fields)
+        response = connection.getresponse()
+        last = response.readline().decode().partition(": ")[2].strip()
+        while b"roots/list" not in response.readline():
+            pass
+        connection.close()
+        session.post({"jsonrpc": "2.0", "id": "q", "result": {"roots": []}})
+        connection.request("GET", "/hand", headers={**fields, "last-event-id": last})
+        replayed = connection.getresponse().read().decode()
+        connection.close()
+        events = [line for line in replayed.splitlines() if line.startswith("data: {")]
+        assert json.loads(events[-1][6:])["result"] == {"content": [], "hidden": True}
+    finally:
+        disable(gateway, plugin)
