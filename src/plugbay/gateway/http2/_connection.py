@@ -118,6 +118,7 @@ class Http2Connection(Lasting):
         id, ended = event.stream_id, event.stream_ended is not None
         if id > self._last:
             self.machine.reset_stream(id, ErrorCodes.REFUSED_STREAM)
+            self._vigil_reset()
             return
         plane = self.plane
         self.streams[id] = stream = ClientStream(self, id, receiving=not ended)
@@ -179,6 +180,7 @@ class Http2Connection(Lasting):
         if stream is not None:
             self._blocked.pop(stream, None)
             stream.gone()
+            self._emptied()
 
     def _window(self, event: WindowUpdated) -> None:
         self._idle_frame()

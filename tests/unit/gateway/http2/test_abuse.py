@@ -215,7 +215,7 @@ def garbage(source: random.Random) -> bytes:
     return b"".join(parts)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_garbage_is_nobodys_trouble(seed: int, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         source = random.Random(seed)  # noqa: S311 - it must be the same garbage again
@@ -224,7 +224,7 @@ def test_garbage_is_nobodys_trouble(seed: int, caplog: pytest.LogCaptureFixture)
         loop.set_exception_handler(lambda _, context: failures.append(context))
         up = RawUpstream()
         async with up.running(), spoken(up.address) as (gate, client):
-            for _ in range(150):
+            for _ in range(100):
                 raw = await gate.connect()
                 data = garbage(source)
                 cut = source.randrange(len(data))

@@ -55,6 +55,22 @@ def test_what_comes_after_the_goodbye_was_never_begun() -> None:
     asyncio.run(main())
 
 
+def test_the_last_stream_may_end_by_a_reset() -> None:
+    async def main() -> None:
+        up = Held()
+        async with up.running(), spoken(up.address) as (gate, client):
+            id = client.request(head())
+            await up.got.wait()
+            drained = asyncio.create_task(gate.plane.drain(20))
+            await client.until(lambda: len(client.goaways) == 2)
+            client.machine.reset_stream(id, ErrorCodes.CANCEL)
+            client.flush()
+            await client.until(lambda: client.closed)
+            assert await drained == 0
+
+    asyncio.run(main())
+
+
 def test_a_drain_cancels_at_its_deadline() -> None:
     async def main() -> None:
         up = Held()

@@ -44,7 +44,8 @@ def test_the_head_that_the_upstream_gets() -> None:
                 (b"cookie", b"b=2"),
                 (b"te", b"trailers"),
             ]
-            answer = await client.get(b"/x?q", *fields)
+            trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            answer = await client.get(b"/x?q", *fields, (b"traceparent", trace))
             assert answer.status == 200
             lines = up.heads[0].split(b"\r\n")
             assert lines[0] == b"GET /x?q HTTP/1.1"
@@ -53,6 +54,7 @@ def test_the_head_that_the_upstream_gets() -> None:
             assert b"via: 2 plugbay" in lines
             assert b"te: trailers" in lines
             assert lines.count(b"x-a: 1") == 1
+            assert any(line.startswith(b"traceparent: " + trace[:35]) for line in lines)
             assert not any(line.startswith(b":") for line in lines)
 
     asyncio.run(main())
