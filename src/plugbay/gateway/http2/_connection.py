@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from plugbay.gateway._server import HttpDataPlane
     from plugbay.observability import Abuse
 
+TOO_LARGE = 431
 SLICE = 16 * 1024
 """How much is parsed before its frames are looked at: a read may hold thousands of them."""
 
@@ -134,6 +135,8 @@ class Http2Connection(Lasting):
             self.reset(stream, ErrorCodes.PROTOCOL_ERROR)
         except Refused as error:
             plane.stats.refused += 1
+            if error.status == TOO_LARGE:
+                self._vigil_reset()  # to unpack it was work, and it may come again and again
             stream.refuse(error, bodiless=(b":method", b"HEAD") in event.headers)
         else:
             self._begin(stream, head)
