@@ -82,8 +82,8 @@ class FastExchange(FastResponse):
         line, _, block = head.partition(_LINE_END)
         size = len(body)
         if section.block != block:
-            connection = self.connection
-            read = plane.sections.read(data, block, size, connection.peer, connection.scheme)
+            peer, scheme = self.connection.peer, self.connection.scheme
+            read = plane.sections.read(data, block, size, peer, scheme, section)
             if read is None:
                 return False
             self.section = section = read  # the next request has it probably too

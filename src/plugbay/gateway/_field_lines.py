@@ -6,7 +6,6 @@ judges: llhttp has to accept the whole message before what was read from its lin
 
 from __future__ import annotations
 
-from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from plugbay.gateway._field_names import FieldNames
@@ -36,55 +35,55 @@ class FieldLines(dict[bytes, "Field | None"]):
     but changes nothing. Credentials are not kept. A look-up raises `OddLine`.
     """
 
-    __slots__ = ("_field", "_is_special", "_names", "_once", "special")
+    __slots__ = ("_once", "names", "special")
 
     def __init__(self, is_special: Callable[[bytes], bool]) -> None:
         super().__init__()
-        self._names = FieldNames(is_special)
+        self.names = FieldNames(is_special)
         self._once = Once()
         self.special: dict[bytes, Field] = {}
-        self._field = self.__getitem__
-        self._is_special = self.special.__contains__
 
-    def take(self, block: bytes, most: int) -> tuple[Fields, Fields, bytes]:
-        """Return the fields of a block, the special ones, and the lines of the others.
+    def read(self, lines: list[bytes]) -> tuple[Fields, list[bytes], Fields]:
+        """Return the fields of `lines`, their lines, and the special fields. Raises `OddLine`."""
+        fields: Fields = []
+        kept: list[bytes] = []
+        special: Fields = []
+        for line in lines:
+            field = self[line]
+            if field is None:
+                special.append(self.special[line])
+            else:
+                fields.append(field)
+                kept.append(line)
+        return fields, kept, special
 
-        Raises `OddLine`, also if there are more than `most`. A line end stands behind each line,
-        and a bare CR or LF is for the parser to refuse.
+    def fresh(self, line: bytes) -> Field | None:
+        """Take a line apart that is not worth remembering; None if it is special.
+
+        The lines were cut at CR LF; a bare one of the two is for the parser to refuse: `OddLine`.
         """
-        lines = block.split(b"\r\n")
-        count = len(lines)
-        if block.count(b"\n") >= count or block.count(b"\r") >= count or count > most:
+        said, colon, value = line.partition(b":")
+        # (`in` would first try its operand as a number, by way of an exception.)
+        bare = line.find(b"\n") >= 0 or line.find(b"\r") >= 0
+        if bare or not said or not colon or line[-1] <= _SPACE:
             raise OddLine
-        fields: Fields = list(filter(None, map(self._field, lines)))
-        ending = list(filter(self._is_special, lines))
-        if len(fields) + len(ending) != count:
-            raise OddLine  # there was no room for all of them
-        kept = b"\r\n".join((*filterfalse(self._is_special, lines), b""))
-        return fields, list(map(self.special.__getitem__, ending)), kept
+        name = self.names[said]
+        return None if name is None else (name, value.lstrip(b" \t"))
 
     def __missing__(self, line: bytes) -> Field | None:
-        """Take apart a line that has no CR or LF in it."""
-        said, colon, value = line.partition(b":")
-        if not colon or line[-1] <= _SPACE:
-            raise OddLine
-        name = self._names[said]
-        if not name:
-            self._keep_special(line, said, value)
-            return None
-        field = name, value.lstrip(b" \t")
-        if len(line) <= _LENGTH and name not in SECRET and self._once.again(line):
+        field = self.fresh(line)
+        if field is None:
+            said, _, value = line.partition(b":")
+            name = said.lower()
+            if len(line) > _LENGTH or name in SECRET:
+                raise OddLine
+            self._make_room()
+            self.special[line] = name, value.lstrip(b" \t")
+            self[line] = None
+        elif len(line) <= _LENGTH and field[0] not in SECRET and self._once.again(line):
             self._make_room()
             self[line] = field
         return field
-
-    def _keep_special(self, line: bytes, said: bytes, value: bytes) -> None:
-        name = said.lower()
-        if not name or len(line) > _LENGTH or name in SECRET:
-            raise OddLine
-        self._make_room()
-        self.special[line] = name, value.lstrip(b" \t")
-        self[line] = None
 
     def _make_room(self) -> None:
         if len(self) >= _ENTRIES:

@@ -8,6 +8,7 @@ import httptools
 import msgspec
 
 from plugbay.gateway._field_lines import FieldLines, OddLine
+from plugbay.gateway._head_shapes import Shape, find_shape
 from plugbay.gateway._response_head import CHUNKED_BODY, USUAL_CONNECTION, is_special
 from plugbay.gateway._wire import CHUNKED, status_line
 
@@ -18,8 +19,6 @@ _VERSION = b"HTTP/1.1 "
 _EMPTY = b"\r\n\r\n0\r\n\r\n"
 """The end of a head, and of a chunked body without anything in it."""
 _ENTRIES = _LENGTH = 64
-_MOST = 1024
-"""With so many fields a response is no usual one."""
 
 
 class ResponseSection(msgspec.Struct, frozen=True, eq=False):
@@ -51,13 +50,16 @@ class ResponseReader:
     As in `SectionReader`, the parser is fed whole messages only.
     """
 
-    __slots__ = ("_lines", "_parser", "_statuses")
+    __slots__ = ("_before", "_lines", "_parser", "_shape", "_statuses")
 
     def __init__(self) -> None:
         self._lines = FieldLines(is_special)
         self._parser: Any = httptools.HttpResponseParser(self)
         self._statuses: dict[bytes, tuple[int, bytes]] = {}
         """Status lines that the parser has accepted: the status, and the line for clients."""
+        self._shape: Shape | None = None
+        self._before: tuple[bytes, Field, bool] = b"", CHUNKED, True
+        """The last one whose lines had to be read, and what they said of framing and keeping."""
 
     def read(self, head: bytes, data: bytes, size: int) -> ResponseSection | None:
         """Return what the `head` of the response `data` says, of whose body `size` bytes are there.
@@ -67,8 +69,7 @@ class ResponseReader:
         """
         line, _, block = head.partition(b"\r\n")
         try:
-            fields, special, forward = self._lines.take(block, _MOST)
-            framing, keep = _framing(special)
+            fields, parts, framing, keep = self._read(block)
             length = CHUNKED_BODY if framing == CHUNKED else int(framing[1])
         except ValueError:
             return None
@@ -86,8 +87,25 @@ class ResponseReader:
             self._parser = httptools.HttpResponseParser(self)
             if not own:
                 return None
+        forward = b"\r\n".join(parts)
         sized = b"%b: %b\r\n" % framing
         return ResponseSection(head, status, own, fields, forward, sized, length, keep)
+
+    def _read(self, block: bytes) -> tuple[Fields, list[bytes], Field, bool]:
+        """Return the fields and their lines, what frames the body, and whether the connection is
+        kept. Raises `ValueError`."""
+        before, framing, keep = self._before
+        found = None if self._shape is None else self._shape.fit(block)
+        if found is not None:
+            fields, parts, length = found
+            return fields, parts, length or framing, keep
+        known = self._lines
+        fields, parts, special = known.read(block.split(b"\r\n"))
+        parts.append(b"")
+        framing, keep = _framing(special)
+        self._shape = find_shape(block, before, known, fields, parts, 0)
+        self._before = block, framing, keep
+        return fields.copy(), parts, framing, keep
 
     def _status(self, line: bytes) -> tuple[int, bytes]:
         """Return the status of the response that the parser has got, and its line for clients.

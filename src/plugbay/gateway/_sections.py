@@ -9,6 +9,7 @@ import msgspec
 
 from plugbay.gateway._field_lines import FieldLines
 from plugbay.gateway._forwarded import is_forwarding
+from plugbay.gateway._head_shapes import Shape, find_shape
 from plugbay.gateway._request_head import USUAL_CONNECTION, is_host, is_special
 
 if TYPE_CHECKING:
@@ -38,9 +39,15 @@ class Section(msgspec.Struct, frozen=True, eq=False):
     sized: bytes
     """The line of its Content-Length, if it has one."""
     keep: bool
+    own: tuple[Field, ...]
+    """What the gateway says of the client."""
+    said: bytes
+    """The same as lines."""
+    shape: Shape | None
+    """What it has in common with the one before on the connection."""
 
 
-NO_REQUEST = Section(b"", [], b"", b"", "", "", -1, b"", True)
+NO_REQUEST = Section(b"", [], b"", b"", "", "", -1, b"", True, (), b"", None)
 """What no request says: none is so long."""
 
 
@@ -65,15 +72,16 @@ class SectionReader:
         """What the gateway says of clients that say nothing of others."""
 
     def read(
-        self, data: bytes, block: bytes, size: int, peer: str, scheme: bytes
+        self, data: bytes, block: bytes, size: int, peer: str, scheme: bytes, last: Section
     ) -> Section | None:
         """Return the section `block` of the request `data`, whose body has `size` bytes.
 
+        `last` is the section of the request before, from the same `peer`.
         None if the request is not a usual one: malformed, with fields that end here but for the
         commonest, too large, or without the whole of its body.
         """
         try:
-            section = self._section(block, peer, scheme)
+            section = self._alike(block, last) or self._section(block, peer, scheme, last)
         except (Unusual, ValueError):
             return None
         if section.length != size or len(data) - size > self._limits.max_head:
@@ -87,9 +95,42 @@ class SectionReader:
             self._parser = httptools.HttpRequestParser(self)
         return section
 
-    def _section(self, block: bytes, peer: str, scheme: bytes) -> Section:
-        """Raises `Unusual`, or `ValueError` for what the lines cannot be."""
-        fields, special, kept = self._lines.take(block, self._limits.max_headers)
+    def _alike(self, block: bytes, last: Section) -> Section | None:
+        """Return the section if it is of the same shape as the last. Raises `ValueError`."""
+        found = None if last.shape is None else last.shape.fit(block)
+        if found is None:
+            return None
+        fields, parts, length = found
+        size, sized = last.length, last.sized
+        if length is not None:
+            size, sized = int(length[1]), b"content-length: %b\r\n" % length[1]
+            fields.append(length)
+        elif sized:
+            fields.append((b"content-length", sized[len(b"content-length: ") : -2]))
+        fields += last.own
+        forward = b"".join((b"\r\n".join(parts), sized, last.said))
+        return Section(
+            block,
+            fields,
+            forward,
+            last.host,
+            last.authority,
+            last.client,
+            size,
+            sized,
+            last.keep,
+            last.own,
+            last.said,
+            last.shape,
+        )
+
+    def _section(self, block: bytes, peer: str, scheme: bytes, last: Section) -> Section:
+        """Read all lines. Raises `Unusual`, or `ValueError` for what the lines cannot be."""
+        known = self._lines
+        lines = block.split(b"\r\n")
+        if len(lines) > self._limits.max_headers:
+            raise Unusual
+        fields, parts, special = known.read(lines)
         host = b""
         length: Field | None = None
         forwarding: Fields = []
@@ -98,7 +139,6 @@ class SectionReader:
             name, value = field
             if name == b"host" and not host:
                 host = value
-                fields.insert(0, field)
             elif name == b"connection" and value in USUAL_CONNECTION:
                 keep = keep and value.lower() != b"close"
             elif name == b"content-length" and length is None:
@@ -111,13 +151,30 @@ class SectionReader:
                 raise Unusual
         told = None if forwarding else self._told.get((peer, scheme, host))
         client, own, said, authority = told or self._tell(peer, scheme, host, forwarding)
+        fields.insert(0, (b"host", host))
+        parts.insert(0, b"host: " + host)
+        parts.append(b"")
+        shape = find_shape(block, last.block, known, fields.copy(), parts, 1)
         size, sized = 0, b""
         if length is not None:
-            fields.append(length)
             size, sized = int(length[1]), b"content-length: %b\r\n" % length[1]
+            fields.append(length)
         fields += own
-        forward = b"".join((b"host: ", host, b"\r\n", kept, sized, said))
-        return Section(block, fields, forward, host, authority, client, size, sized, keep)
+        forward = b"".join((b"\r\n".join(parts), sized, said))
+        return Section(
+            block,
+            fields,
+            forward,
+            host,
+            authority,
+            client,
+            size,
+            sized,
+            keep,
+            own,
+            said,
+            shape,
+        )
 
     def _tell(self, peer: str, scheme: bytes, host: bytes, forwarding: Fields) -> _Told:
         """Return what the gateway says of the client. Raises `Unusual` if it names no host."""

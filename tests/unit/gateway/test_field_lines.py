@@ -8,10 +8,12 @@ from plugbay.gateway._field_lines import FieldLines, OddLine
 from plugbay.gateway._request_head import is_special
 
 
-def test_a_line_is_taken_apart_and_remembered() -> None:
+def test_a_line_is_taken_apart_and_remembered_when_it_comes_again() -> None:
     lines = FieldLines(is_special)
     assert lines[b"X-A: 1"] == (b"x-a", b"1")
     assert lines[b"Host:\ta.test"] is None
+    assert dict(lines) == {b"Host:\ta.test": None}
+    assert lines[b"X-A: 1"] == (b"x-a", b"1")
     assert lines.special[b"Host:\ta.test"] == (b"host", b"a.test")
     assert dict(lines) == {b"X-A: 1": (b"x-a", b"1"), b"Host:\ta.test": None}
 
@@ -21,7 +23,7 @@ def test_a_line_is_taken_apart_and_remembered() -> None:
 )
 def test_credentials_and_long_lines_are_not_kept(line: bytes) -> None:
     lines = FieldLines(is_special)
-    assert lines[line] is not None
+    assert lines[line] == lines[line] is not None
     assert not lines
 
 
