@@ -23,6 +23,7 @@ from plugbay.app._backing import open_backing
 from plugbay.app._clock import SystemClock
 from plugbay.app._condition import Condition
 from plugbay.app._data_directory import WorkersNotice, hold, prepare
+from plugbay.app._discovered import Discovery
 from plugbay.app._environments import make_environments, tidy
 from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import Hearing
@@ -210,6 +211,9 @@ class Supervisor:
         self._spawn(self.trail.run(), "audit trail")
         self._spawn(self.hearing.collect(), "metrics")
         self._spawn(self.validator.recover(), "recover")
+        found = self.settings.discovery
+        look = Discovery(found, self.uploads, self.validator, self.journal.publish)
+        self._spawn(look.follow(), "discovery")
         self._spawn(tidy(self.environments, self.artifacts), "environments")
         roster = self.coordinator.roster
         await roster.until(lambda: len(roster.ready()) >= size, READY_SECONDS)

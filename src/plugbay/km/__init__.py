@@ -21,6 +21,7 @@ from plugbay.km._status import State as State
 from plugbay.km._status import Status as Status
 from plugbay.km._status import ago as ago
 from plugbay.km._system import KmSystem as KmSystem
+from plugbay.km._validation import check_file as check_file
 from plugbay.km._validation import read_trust as read_trust
 from plugbay.km._validation import validate as validate
 from plugbay.km._voice import Voice as Voice

@@ -34,7 +34,7 @@ def validate(found: Found, config: KmConfig) -> Verdict:
     if found.problem:
         raise Invalid(found.problem)
     try:
-        _check_file(found.path)
+        check_file(found.path)
         with found.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -92,7 +92,7 @@ def read_trust(config: KmConfig) -> Trust:
     return Trust(policy=config.signatures, publishers=publishers, revoked=revoked)
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
     """What others can change is not ours to run. Raises `OSError`, `Invalid`."""
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):

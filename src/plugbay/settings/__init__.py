@@ -4,6 +4,7 @@ from plugbay.settings._load import load as load
 from plugbay.settings._load import parse as parse
 from plugbay.settings._model import AdminSettings as AdminSettings
 from plugbay.settings._model import ArtifactSettings as ArtifactSettings
+from plugbay.settings._model import DiscoverySettings as DiscoverySettings
 from plugbay.settings._model import EnvironmentSettings as EnvironmentSettings
 from plugbay.settings._model import GridFsSettings as GridFsSettings
 from plugbay.settings._model import ListenerSettings as ListenerSettings

@@ -124,6 +124,9 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         yield Problem("/tracing/endpoint", "not a URL", "http://… or https://…", tracing.endpoint)
     if not 0 <= tracing.ratio <= 1:
         yield Problem("/tracing/ratio", "not a share", "0 to 1", str(tracing.ratio))
+    if settings.discovery.interval <= 0:
+        found = str(settings.discovery.interval)
+        yield Problem("/discovery/interval", "not an interval", "more than 0 seconds", found)
     if settings.workers < 0:
         yield Problem("/workers", "0 (one for each core) or more", found=str(settings.workers))
 

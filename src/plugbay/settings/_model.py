@@ -215,6 +215,17 @@ class TraceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverySettings:
+    """Programs named `km-plugin-*` that the gateway takes in by itself, as if they were uploaded:
+    they pass the same layers, signatures among them, and run only when they are enabled. Off by
+    default, for a trial starts what somebody has put there. `interval` is in seconds."""
+
+    enabled: bool = False
+    directories: tuple[str, ...] = ("~/.km/plugins", "~/.plugbay/plugins")
+    interval: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSettings:
     """Where the dependencies of wheels in processes of their own come from. Their environments
     are built when such a wheel is uploaded, or is to run so; never when the gateway starts."""
@@ -246,8 +257,8 @@ class PluginEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All of `gateway.toml`. Routes, upstreams and plugins are desired state: a change of the
-    file is applied while traffic flows. The rest is read at start."""
+    """All of `gateway.toml`. Routes, upstreams, plugins and MCP servers are desired state: a
+    change of the file is applied while traffic flows. The rest is read at start."""
 
     data_dir: str = ".plugbay"
     workers: int = 1
@@ -261,6 +272,7 @@ class Settings:
     signing: SigningSettings = field(default_factory=SigningSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     processes: ProcessPolicy = field(default_factory=ProcessPolicy)
+    discovery: DiscoverySettings = field(default_factory=DiscoverySettings)
     environments: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     log: LogSettings = field(default_factory=LogSettings)
     tracing: TraceSettings = field(default_factory=TraceSettings)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 VARIABLE = "PLUGBAY_ENV"
 NAMED = {"upstreams": "name", "routes": "name", "plugins": "id"}
 """Lists whose entries have a name of their own, by which they are merged too."""
+NAMED_MCP = {"servers": "name", "federations": "name"}
+"""The same, of the table `mcp`."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 Table = dict[str, Any]
@@ -35,10 +37,19 @@ def settings_files(path: Path, environment: Mapping[str, str]) -> tuple[Path, ..
 def merged(base: Table, over: Table) -> Table:
     """Return `base` with what `over` says: tables key by key, anything else as a whole.
 
-    Upstreams, routes and plugins are merged by their name; those that `base` has not come behind.
+    Upstreams, routes, plugins and MCP servers are merged by their name; those that `base` has not
+    come behind.
     """
+    result = _merged(base, over, NAMED)
+    mcp, more = base.get("mcp"), over.get("mcp")
+    if isinstance(mcp, dict) and isinstance(more, dict):
+        result["mcp"] = _merged(cast("Table", mcp), cast("Table", more), NAMED_MCP)
+    return result
+
+
+def _merged(base: Table, over: Table, named: Mapping[str, str]) -> Table:
     result = _tables(base, over)
-    for key, name in NAMED.items():
+    for key, name in named.items():
         if key in base and key in over:
             result[key] = _named(base[key], over[key], name)
     return result

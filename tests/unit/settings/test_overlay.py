@@ -9,6 +9,7 @@ import pytest
 
 from plugbay.kernel import Invalid, NotFound
 from plugbay.settings import load, settings_files, watch
+from plugbay.settings._overlay import merged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,3 +113,15 @@ def test_both_files_are_watched(path: Path) -> None:
         return seen
 
     assert asyncio.run(changes()) == 2
+
+
+def test_mcp_servers_are_merged_by_their_names() -> None:
+    servers = [{"name": "files", "command": "npx", "args": ["files"]}, {"name": "time"}]
+    over = {"servers": [{"name": "files", "command": "node"}, {"name": "more"}]}
+    found = merged({"mcp": {"servers": servers, "federations": []}}, {"mcp": over})["mcp"]
+    assert found["servers"] == [
+        {"name": "files", "command": "node", "args": ["files"]},
+        {"name": "time"},
+        {"name": "more"},
+    ]
+    assert found["federations"] == []
