@@ -38,7 +38,8 @@ class EventSplitter:
         events: list[bytes] = []
         begin = 0
         while (end := _END.search(buffer, max(begin, self._seen))) is not None:
-            events.append(bytes(buffer[begin : end.end()]))
+            with memoryview(buffer) as view:  # a slice of the buffer would be one more copy
+                events.append(bytes(view[begin : end.end()]))
             begin = self._seen = end.end()
         if begin:
             del buffer[:begin]
