@@ -27,7 +27,7 @@ from bench._mcp_victims import below
 from bench._mcp_ways import HELLO, VERSION, call, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 AT_ONCE = 16
 LONGEST = 5.0
@@ -150,7 +150,7 @@ class Caller:
 
 
 @contextlib.contextmanager
-def flood(address: str, path: str) -> Iterator[Calls]:
+def flood(address: str, path: str) -> Generator[Calls]:
     """Call without a pause until the end; all calls have ended then."""
     calls, ids, over = Calls(), itertools.count(1), threading.Event()
     first = Caller(address, path, calls, ids)
@@ -239,7 +239,7 @@ def half_closed(port: int) -> int:
 
 
 @contextlib.contextmanager
-def scene() -> Iterator[Scene]:
+def scene() -> Generator[Scene]:
     """Start the gateway and the servers."""
     with Gateway(settings=SETTINGS, upstream=(server := HttpServer())) as gateway:
         try:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 SERVER, GO, PYTHON = "server", "Go plugin", "Python plugin"
-ROLES = frozenset((SERVER, GO, PYTHON))
+ROLES = (SERVER, GO, PYTHON)
 STARTING = "starting"
 """What is to become one of those: a copy of the wrapper, or what limits a plugin and then is it."""
 
@@ -37,12 +37,17 @@ def role(command: str) -> str:
     return PYTHON if "python" in command.partition(" ")[0] else GO
 
 
+def is_whole(family: dict[int, str]) -> bool:
+    """Whether all of them run, and nothing else."""
+    return {*map(role, family.values())} == {*ROLES}
+
+
 def await_family(pid: int, patience: float) -> dict[int, str]:
     """Wait until the server and both plugins run below the wrapper; return what runs then."""
     until = time.monotonic() + patience
     while True:
         family = below(pid)
-        if {*map(role, family.values())} == ROLES or time.monotonic() > until:
+        if is_whole(family) or time.monotonic() > until:
             return family
         time.sleep(0.005)
 

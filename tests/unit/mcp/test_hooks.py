@@ -297,6 +297,55 @@ def test_a_plugin_that_does_not_run_is_not_passed_over():
     run(main)
 
 
+def test_what_hooks_did_is_counted_when_somebody_looks():
+    asked = 300  # more than are noted at once
+
+    def fail_once(message):
+        if message.id == 7:
+            raise ValueError("seven")
+
+    def change_one(message):
+        return message.with_arguments({"changed": True}) if message.id == 9 else None
+
+    async def main():
+        names, hooks = ("first", "frail", "change", "last"), (None, fail_once, change_one, None)
+        members = [
+            member(name, priority=n, closed=False, on_tool_call=hook or (lambda m: None))
+            for n, (name, hook) in enumerate(zip(names, hooks, strict=True))
+        ]
+        talk = Talk(*members)
+        changed = [id for id in range(asked) if b"changed" in (await talk.call(id=id)).forward]
+        assert changed == [9]
+        for link in talk.chain.links:
+            link.vitals.settle()
+            failed = int(link.id == "frail")
+            assert (link.vitals.calls, link.vitals.failures) == (asked, failed)
+            assert (link.series.passed, link.series.failed) == (asked - failed, failed)
+            assert link.series.duration.count == asked - failed
+        talk.conversation.close()
+        talk.current.install(Chain((), Registry(), time.perf_counter))
+        assert not any(link.vitals.behind or link.series.behind for link in talk.chain.links)
+
+    run(main)
+
+
+def test_a_large_request_without_room_for_its_file_stays_in_memory(monkeypatch, tmp_path):
+    looked = []
+
+    def look(message):
+        looked.append(len(message.request.arguments["text"]))
+
+    async def main():
+        talk = Talk(member("look", on_tool_result=look))
+        for id, folder in enumerate((tmp_path, tmp_path / "missing")):
+            monkeypatch.setattr("tempfile.tempdir", str(folder))
+            await talk.call(id=id, text="x" * 2_000_000)
+            await talk.down(id, content=[])
+
+    run(main)
+    assert looked == [2_000_000, 2_000_000]
+
+
 def test_checks_run_at_once_and_the_first_block_wins():
     async def main():
         async def wait(message):
