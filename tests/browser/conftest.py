@@ -87,7 +87,7 @@ class Rig:
             viewport = {"width": width, "height": 800}
             base = self.gateway.admin_url
             context = self.browser.new_context(viewport=viewport, base_url=base, **options)
-            context.set_default_timeout(10_000)
+            context.set_default_timeout(60_000)
             self._contexts[key] = context
             if user:
                 wish = {"username": user, "password": PASSWORDS.get(user, self.password)}
@@ -144,7 +144,7 @@ class Rig:
 def chromium() -> Iterator[Browser]:
     """For one module and no longer: meanwhile the thread has an event loop that runs, and the
     tests of others could not start theirs."""
-    expect.set_options(timeout=15_000)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

@@ -5,6 +5,7 @@ A wheel is extracted there; a binary is the one file in it, which may be execute
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -88,8 +89,9 @@ class Unpacked:
         if path.is_dir():
             # Out of its place first: half a directory must never look like a whole one.
             grave = Path(tempfile.mkdtemp(dir=self._blobs.tmp, prefix=PREFIX))
-            path.chmod(0o700)
-            path.rename(grave / digest)
+            with contextlib.suppress(FileNotFoundError):  # somebody else was quicker
+                path.chmod(0o700)
+                path.rename(grave / digest)
             remove_tree(grave)
 
     def digests(self) -> Iterator[str]:

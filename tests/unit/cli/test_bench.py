@@ -49,7 +49,7 @@ def server(*answers: bytes):
 
 
 def bench(cli, url: str, *more: str):
-    return cli("bench", f"{url}/a?b=c", "-c", "2", "-d", "0.2", "-o", "json", *more)
+    return cli("bench", f"{url}/a?b=c", "-c", "2", "-d", "0.5", "-o", "json", *more)
 
 
 def test_all_is_well(cli):

@@ -236,7 +236,7 @@ def test_standard_streams_may_be_files(monitor, tmp_path):
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            timeout=30,
+            timeout=120,
             check=False,
         )
     assert done.returncode == 0, done.stderr

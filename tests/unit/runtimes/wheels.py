@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from plugbay.kernel import LoadRequest
-from plugbay.sdk import Manifest
+from plugbay.sdk import Limits, Manifest
 from plugbay.sdk.testing import FakeHost
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def manifest(**changes: Any) -> Manifest:
         "runtime": "python",
         "entry": "plugbay_hello:Hello",
         "provides": ("request-filter",),
+        "limits": Limits(start_ms=60_000),
     }
     return Manifest(**{**facts, **changes})
 
