@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from bench._gateway import Gateway, Upstream, write_plugin
+from bench._mcp_measure import measure, show
 from bench._mcp_peers import context_forge, fastmcp, free_port, mcp_proxy, node, serving
-from bench._mcp_ways import Http, Stdio, measure, show
+from bench._mcp_ways import Http, Stdio
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
