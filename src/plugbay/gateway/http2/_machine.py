@@ -64,6 +64,9 @@ class Machine(H2Connection):
     are checked by `read_stream_head`, per request: to h2 one bad field is the end of all streams.
     """
 
+    MAX_CLOSED_STREAMS = 2048
+    """How many streams it remembers that are over: frames for them may still be on their way."""
+
     def __init__(self, limits: ListenerLimits) -> None:
         super().__init__(
             H2Configuration(

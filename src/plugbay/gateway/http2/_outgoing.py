@@ -47,6 +47,7 @@ class Outgoing(asyncio.Transport):
         "head",
         "id",
         "mode",
+        "over",
         "pending",
         "plane",
         "queued",
@@ -65,7 +66,8 @@ class Outgoing(asyncio.Transport):
         self.chunks: deque[bytes | memoryview] = deque()
         self.pending = 0
         self.trailers: Fields = []
-        self.ended = self.queued = False
+        self.ended = self.over = self.queued = False
+        """Whether the response is complete, has gone whole, and waits for its turn."""
         self.writable = True
         self._stuck = NEVER
 

@@ -26,7 +26,7 @@ if there was no more to send."""
 
 
 class Sending(asyncio.Protocol):
-    """What a connection sends of its streams. `Leaving` adds how it ends."""
+    """What a connection sends of its streams. `Lasting` adds how it begins and ends."""
 
     _transport: asyncio.Transport
     _loop: asyncio.AbstractEventLoop
@@ -136,6 +136,9 @@ class Sending(asyncio.Protocol):
 
     def _send(self, stream: ClientStream) -> int:
         """Send the head and the next frame of a stream; return how much of its body went."""
+        if stream.over:
+            self._settle(stream)
+            return 0
         machine, size, last = self.machine, 0, False
         head, stream.head = stream.head, None
         if head is not None:
@@ -160,7 +163,6 @@ class Sending(asyncio.Protocol):
         elif stream.ended:
             if stream.trailers:
                 machine.send_headers(stream.id, stream.trailers, end_stream=True)
-                stream.trailers = []
             else:
                 machine.end_stream(stream.id)
             self._sent_all(stream)
@@ -168,6 +170,7 @@ class Sending(asyncio.Protocol):
 
     def _sent_all(self, stream: ClientStream) -> None:
         """The response has gone whole: a client that still sends is told that it need not."""
+        stream.over = True
         self._vigil.answered()
         if stream.receiving:
             self.reset(stream, ErrorCodes.NO_ERROR)
@@ -176,7 +179,7 @@ class Sending(asyncio.Protocol):
 
     def _settle(self, stream: ClientStream) -> None:
         """Forget a stream that both sides have ended."""
-        if stream.whole and stream.head is None and not (stream.receiving or stream.queued):
+        if stream.over and not (stream.receiving or stream.queued):
             del self.streams[stream.id]
             stream.gone()
             self._emptied()
