@@ -22,11 +22,15 @@ _CONTROL = frozenset(b"\r\n\0")
 
 def _encode(name: str, value: str) -> tuple[bytes, bytes]:
     raw = name.lower().encode("ascii"), value.encode("latin-1")
-    if name and name.isprintable() and value.isprintable():
-        return raw  # the usual text, at a fraction of the cost of looking at each byte
+    # The usual text is printable, at a fraction of the cost of looking at each byte.
+    if not (name and name.isprintable() and value.isprintable()):
+        _check(name, raw)
+    return raw
+
+
+def _check(name: str, raw: tuple[bytes, bytes]) -> None:
     if not raw[0] or not _CONTROL.isdisjoint(raw[0]) or not _CONTROL.isdisjoint(raw[1]):
         raise ValueError(f"header {name!r} is empty or has a line break or NUL in it")
-    return raw
 
 
 class Headers:
@@ -64,7 +68,10 @@ class Headers:
 
     def add(self, name: str, value: str) -> None:
         """Append a field; raises `ValueError` for a line break or NUL."""
-        self.raw.append(_encode(name, value))
+        raw = name.lower().encode("ascii"), value.encode("latin-1")
+        if not (name and name.isprintable() and value.isprintable()):
+            _check(name, raw)
+        self.raw.append(raw)
 
     def set(self, name: str, value: str) -> None:
         """Replace every field `name` by one; raises `ValueError` for a line break or NUL."""
