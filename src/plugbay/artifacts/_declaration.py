@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -63,21 +63,33 @@ class Declaration:
             raise ValueError("nested too deeply") from error
 
     def same(self, other: Declaration | None) -> bool:
-        """Whether both say the same, however they are written."""
+        """Whether both say the same of what the artifact is, however they are written."""
         if other is None:
-            return False
+            return self.suits_wheel and not self.runtime
         try:
+            if self.suits_wheel and other.suits_wheel:
+                return self.runtime == other.runtime
             return self == other or self.document() == other.document()
         except ValueError:
             return False
 
     @property
-    def chooses_runtime(self) -> bool:
-        """Whether it is no manifest, and only says where a wheel is to run."""
+    def suits_wheel(self) -> bool:
+        """Whether it is no manifest, and only says where a wheel is to run and what it is tried
+        with."""
         try:
-            return self.document().keys() == {"runtime"}
+            found = self.document()
         except ValueError:
             return False
+        return bool(found) and found.keys() <= {"runtime", "config"}
+
+    @property
+    def tried_with(self) -> dict[str, Any] | None:
+        """The configuration for the trial; None: the manifest's own."""
+        if self.config is not None or not self.suits_wheel:
+            return self.config
+        found: object = self.document().get("config")
+        return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
     @property
     def runtime(self) -> str:

@@ -49,7 +49,7 @@ def _inspect(subject: Subject) -> Sequence[Problem]:
     raw, unreadable = _document(subject, places[0])
     if raw is None:
         return unreadable
-    if subject.declaration is not None:
+    if subject.declaration is not None and subject.declaration.runtime:
         raw["runtime"] = subject.declaration.runtime  # chosen by whoever uploads it
     problems = list(shape_problems(raw, Manifest, ""))
     if problems:

@@ -107,9 +107,8 @@ class TrialLayer:
 def _configured(subject: Subject) -> Manifest:
     """Return the manifest; a configuration that came with the upload wins over its own."""
     manifest, came = subject.declared(), subject.declaration
-    if came is None or came.config is None:
-        return manifest
-    return replace(manifest, config=came.config)
+    config = None if came is None else came.tried_with
+    return manifest if config is None else replace(manifest, config=config)
 
 
 def _warning(problem: Problem) -> Finding:

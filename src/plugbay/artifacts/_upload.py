@@ -135,8 +135,8 @@ def _kind(spool: Spool, filename: str, declared: Declaration | None) -> Kind:
     """Tell the kind of what was spooled. Raises `Invalid`: a wheel has its manifest inside."""
     assert spool.path is not None, "the spool was finished"  # noqa: S101 - for type checkers
     kind = kind_of(spool.path, filename, declared.runtime if declared else "")
-    if kind == "wheel" and declared is not None and not declared.chooses_runtime:
-        remedy = "leave the manifest out, but for `runtime`"
+    if kind == "wheel" and declared is not None and not declared.suits_wheel:
+        remedy = "leave the manifest out, but for `runtime` and `config`"
         problem = Problem("/manifest", "a wheel carries its own", remedy=remedy)
         raise Invalid("a wheel has its plugbay.toml inside", problems=(problem,))
     return kind

@@ -23,7 +23,6 @@ from plugbay.cli._project import (
     wheel_of,
 )
 from plugbay.cli._session import Target
-from plugbay.kernel import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +37,11 @@ def push(
     runtime: ForWheel = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="TOML or JSON file with the configuration; needs --enable.", exists=True),
+        typer.Option(
+            help="TOML or JSON file with the configuration: a wheel is tried with it, and with "
+            "--enable it runs so.",
+            exists=True,
+        ),
     ] = None,
     reason: Reason = "",
     wait: Wait = 90.0,
@@ -47,12 +50,14 @@ def push(
     output: Output = Format.TABLE,
 ) -> None:
     """Upload a plugin; print what each validation layer says."""
-    if config is not None and not enable:
-        raise Invalid("--config is for the version that will run: add --enable")
-    wish = {} if config is None else {"config": read_document(config)}
+    tried_with = None if config is None else read_document(config)
+    wish = {} if tried_with is None else {"config": tried_with}
     client = Target(url, token).client()
     with tempfile.TemporaryDirectory(prefix="plugbay-push-") as scratch:
-        artifact = _upload(client, wheel_of(what, Path(scratch)), declared(manifest, runtime))
+        found = wheel_of(what, Path(scratch))
+        wheel = found.suffix == ".whl"
+        told = declared(manifest, runtime, config=tried_with if wheel else None)
+        artifact = _upload(client, found, told)
     if output is Format.TABLE:
         print_layers(artifact)
     operation = _run(client, artifact, wish, reason, wait) if enable else None

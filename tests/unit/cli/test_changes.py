@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from plugbay.artifacts import Declaration
+from plugbay.cli._project import WheelRuntime, declared
 from plugbay.cli._scaffold import scaffold
 
 REJECTED = {
@@ -92,10 +94,15 @@ def test_a_rejected_artifact_names_every_finding(api, cli, project):
     assert len(api.seen) == 1
 
 
-def test_a_config_without_enable_is_refused_before_anything_is_sent(api, cli, project):
-    config = project / "pyproject.toml"
-    assert "add --enable" in cli("plugin", "push", project, "--config", config).err
-    assert api.seen == []
+def test_a_wheel_is_tried_with_the_configuration_that_comes_along():
+    config = {"plugins": [{"name": "a", "on": True, "none": None}], "text": "x\n\x7f", "n": 1.5}
+    raw = declared(None, WheelRuntime.PROCESS, config)
+    told = Declaration.read(raw)
+    assert (told.suits_wheel, told.runtime) == (True, "process")
+    plain = {"plugins": [{"name": "a", "on": True}], "text": "x\n\x7f", "n": 1.5}
+    assert told.tried_with == plain
+    assert Declaration.read(declared(None, None, config)).same(None)
+    assert not Declaration.read(b'config = {}\nid = "a"\n').suits_wheel
 
 
 def test_the_receipt_is_drawn(api, cli, an_operation):
