@@ -142,7 +142,8 @@ class Http2Connection(Lasting):
             self._begin(stream, head)
 
     def _begin(self, stream: ClientStream, head: RequestHead) -> None:
-        stream.exchange = exchange = StreamExchange(stream, head)
+        exchange = StreamExchange(stream, head)
+        stream.serve(exchange)
         exchange.begin()
 
     def _data(self, event: DataReceived) -> None:

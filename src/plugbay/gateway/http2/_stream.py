@@ -19,6 +19,7 @@ from plugbay.gateway.http2._outgoing import Outgoing
 if TYPE_CHECKING:
     import asyncio
 
+    from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._wire import Fields
     from plugbay.gateway.http2._connection import Http2Connection
 
@@ -49,8 +50,11 @@ class ClientStream(Outgoing):
         """What came for a tunnel that is not open yet; not acknowledged, so it is little."""
         self._paused = self._unacknowledged = self._uncredited = 0
         self._late = self._total = NEVER
-        if receiving:
-            self._await_data()
+
+    def serve(self, exchange: Exchange) -> None:
+        """Be the client of this exchange."""
+        self.exchange = exchange
+        self._await_data()
 
     # --- as the client of its exchange
 
@@ -203,6 +207,7 @@ class ClientStream(Outgoing):
             self.exchange.late()
 
     def _await_data(self) -> None:
-        if self.receiving and not self.tunnelling:
+        exchange = self.exchange
+        if self.receiving and exchange is not None and exchange.head.length:
             self._late = self.plane.ticker.after(self.plane.limits.body_timeout)
             self.connection.note(self._late)

@@ -125,6 +125,25 @@ def test_a_tunnel_ends_with_either_side_and_when_it_is_idle() -> None:
     asyncio.run(main())
 
 
+def test_a_handshake_is_no_body_that_is_waited_for() -> None:
+    async def main() -> None:
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.3)  # longer than a client may rest in a body
+            await echo(reader, writer)
+
+        limits = ListenerLimits(body_timeout=0.05)
+        async with (
+            RawUpstream(slow).running() as up,
+            spoken(up.address, limits=limits) as (_, client),
+        ):
+            id = client.request(handshake(), end=False)
+            assert (await opened(client, id))[b":status"] == b"200"
+            client.send(id, b"hello")
+            await client.until(lambda: client.answers[id].body == b"hello")
+
+    asyncio.run(main())
+
+
 def test_what_comes_for_a_tunnel_that_is_none_is_no_request() -> None:
     async def main() -> None:
         up = RawUpstream()
