@@ -23,7 +23,7 @@ COLUMNS = ("name", "version", "tier", "state", "last_activity")
 
 def build() -> typer.Typer:
     """Return the commands that look at plugins."""
-    group = typer.Typer(no_args_is_help=True, help=__doc__)
+    group = typer.Typer(no_args_is_help=True, help="Look at the plugins of Kilometers, or add one.")
     group.command("list")(list_plugins)
     group.command("status")(status)
     group.command("info")(info)
@@ -96,12 +96,17 @@ def info(
     output: Output = Format.TABLE,
 ) -> None:
     """Show all that is known of one plugin."""
-    from plugbay.app.km import look
+    from plugbay.app.km import ago, look
 
     found = look(name)
     if not found:
         raise NotFound(f"there is no plugin {name!r}; km plugins list shows those there are")
-    print_facts(_plain(found[0]), output)
+    facts = _plain(found[0])
+    if output is Format.TABLE:
+        facts["features"] = ", ".join(facts["features"])
+        facts["warnings"] = "; ".join(facts["warnings"])
+        facts["last_activity"] = ago(facts["last_activity"], time.time())
+    print_facts(facts, output)
 
 
 def _plain(one: Status) -> dict[str, Any]:
