@@ -92,4 +92,4 @@ def _midway(
     exchange.responded = forwarding.heard = True
     exchange.status, exchange.bytes_out = passing.status, passing.size
     exchange.chunked, exchange.stream = passing.chunked, passing.stream
-    upstream.midway(passing.section, passing.left)
+    upstream.midway(passing.section, 0 if passing.over else passing.left)

@@ -316,6 +316,22 @@ def test_a_stream_goes_on_in_a_task_from_the_first_message_that_waits() -> None:
     asyncio.run(main())
 
 
+def test_a_connection_is_good_for_more_when_a_hook_has_waited_for_the_last_event() -> None:
+    async def main() -> None:
+        async with route(mcp_member("p", on_tool_result=waiting(nothing))) as made:
+            client = await made.connected()
+            for parts in (stream(event(RESULT)), [b"".join(stream(event(RESULT)))]):
+                made.up.parts = parts
+                for _ in range(3):
+                    client.send(b"".join(REQUEST))
+                    status, _, body = await client.response()
+                    assert (status, body) == (200, event(RESULT))
+                    await made.settled()
+            assert made.up.connections == 1
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("hook", ["on_tool_call", "on_tool_result"])
 @pytest.mark.parametrize("events", [False, True])
 def test_a_client_that_goes_while_a_hook_waits_leaves_nothing(hook: str, events: bool) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from plugbay.gateway._chunks import whole_chunks
 from plugbay.gateway._downstream import Downstream
+from unit.gateway.core.both_paths import counted, parsed, settled
 from unit.gateway.core.rig import GET, OK, RawUpstream, generation, member, rig, until
-from unit.gateway.core.test_fast_path import counted, parsed, settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
