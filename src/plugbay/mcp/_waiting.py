@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from plugbay.mcp._sent import Sent
 
 if TYPE_CHECKING:
-    from plugbay.mcp._conversation import Conversation
+    from plugbay.mcp._chain import Chain, Current
     from plugbay.mcp._pending import Exchange
+    from plugbay.mcp._plan import Plan
+    from plugbay.mcp._step import Outcome
     from plugbay.sdk import Message
 
 _DETACHABLE = frozenset(("tools/call", "prompts/get", "resources/read", "completion/complete"))
+
+
+class Passage(Protocol):
+    """What a message waits to pass through."""
+
+    @property
+    def current(self) -> Current:
+        """The chain that messages are bound to now."""
+        ...
+
+    def plan(self, chain: Chain, message: Message) -> Plan:
+        """Return the hooks that a message passes."""
+        ...
+
+    def give_up(self, message: Message, exchange: Exchange) -> None:
+        """A message will not pass."""
+        ...
+
+    async def conclude_waiting(
+        self, outcome: Message | Outcome, came: Message, exchange: Exchange, plan: Plan
+    ) -> Sent:
+        """Return what is sent once the hooks have said what becomes of a message."""
+        ...
 
 
 class Waiting:
@@ -20,28 +45,28 @@ class Waiting:
     `detachable`: the next message of the same direction need not wait for it.
     """
 
-    __slots__ = ("_conversation", "_message", "_received", "cancelled", "detachable")
+    __slots__ = ("_exchange", "_message", "_passage", "cancelled", "detachable")
 
-    def __init__(self, conversation: Conversation, message: Message, exchange: Exchange) -> None:
-        self._conversation, self._message, self._received = conversation, message, exchange
+    def __init__(self, passage: Passage, message: Message, exchange: Exchange) -> None:
+        self._passage, self._message, self._exchange = passage, message, exchange
         self.detachable = message.method in _DETACHABLE and (message.kind != "notification")
         self.cancelled = False
 
     async def run(self) -> Sent:
         """Pass the hooks."""
-        conversation, message, exchange = self._conversation, self._message, self._received
+        passage, message, exchange = self._passage, self._message, self._exchange
         try:
-            await exchange.admitted(conversation.current)
-            plan = conversation.plan(exchange.chain, message)
+            await exchange.admitted(passage.current)
+            plan = passage.plan(exchange.chain, message)
             outcome = await plan.run_waiting(message)
         except BaseException:
-            conversation.give_up(message, exchange)
+            passage.give_up(message, exchange)
             raise
         if self.cancelled:
-            conversation.give_up(message, exchange)
+            passage.give_up(message, exchange)
             return Sent()
-        return await conversation.conclude_waiting(outcome, message, exchange, plan)
+        return await passage.conclude_waiting(outcome, message, exchange, plan)
 
     def give_up(self) -> None:
         """It is not run, and never will be."""
-        self._conversation.give_up(self._message, self._received)
+        self._passage.give_up(self._message, self._exchange)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from plugbay.mcp.serving._stream import Stream
 
-RETRY = 1000
-"""Milliseconds after which a client may come back."""
 STREAMS = 1024
 """Streams of a session that are known."""
 _ID = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")

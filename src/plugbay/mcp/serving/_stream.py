@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
-
-from plugbay.mcp.serving._events import RETRY
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from plugbay.mcp._codec import Id
-    from plugbay.mcp.serving._events import Events
 
+RETRY = 1000
+"""Milliseconds after which a client may come back."""
 KEPT = 4 * 1024 * 1024
 """Bytes that wait for a client before its server does."""
+
+
+class Keeping(Protocol):
+    """Where the events of streams are kept for clients that come back."""
+
+    @property
+    def replays(self) -> bool:
+        """Whether events are kept at all."""
+        ...
+
+    def open(self, stream: Stream) -> int:
+        """Know a stream that is written as events; return its number."""
+        ...
+
+    def add(self, stream: int, place: int, raw: bytes) -> None:
+        """Keep an event."""
+        ...
 
 
 class Stream:
@@ -43,7 +59,7 @@ class Stream:
     )
 
     def __init__(
-        self, id: Id = None, events: Events | None = None, *, primes: bool = False
+        self, id: Id = None, events: Keeping | None = None, *, primes: bool = False
     ) -> None:
         self.id = id
         self.gone = False
