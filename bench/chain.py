@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bench._hooks import Nothing, NothingTwice, SystemClock, members
 from bench._rig import PROXY_CORE, describe, spread, table
-from plugbay.gateway._chain import Chain  # no part of the public face: only a table makes one
+from plugbay.gateway.chain._chain import Chain  # no part of the public face: only a table makes one
 from plugbay.observability import Registry
 from plugbay.sdk import Headers, Request, Response
 

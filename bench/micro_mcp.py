@@ -31,8 +31,8 @@ from plugbay.gateway import (
     UpstreamSpec,
     build_table,
 )
-from plugbay.gateway._downstream import Downstream  # no part of the public face
-from plugbay.gateway._upstream import Upstream
+from plugbay.gateway.downstream._downstream import Downstream  # no part of the public face
+from plugbay.gateway.upstream._upstream import Upstream
 from plugbay.kernel import CircuitBreaker, Generation, Hook
 from plugbay.mcp import Chain, Current, HttpBridge, Observers
 from plugbay.mcp import Member as McpMember

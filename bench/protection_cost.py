@@ -25,7 +25,7 @@ from bench._protected import PROTECTION, ROOT
 from bench._rig import describe, percentile, table
 from bench._seven import Seven, seven
 from bench.chain import Exchange
-from plugbay.gateway._chain import Chain  # no part of the public face: only a table makes one
+from plugbay.gateway.chain._chain import Chain  # no part of the public face: only a table makes one
 from plugbay.observability import Registry
 from plugbay.sdk import Headers, Request, Response
 

@@ -19,11 +19,11 @@ import uvloop
 
 from plugbay.app._clock import SystemClock
 from plugbay.gateway import ListenerLimits, RouteSpec, UpstreamSpec
-from plugbay.gateway._downstream import Downstream
-from plugbay.gateway._pools import UpstreamPools
 from plugbay.gateway._server import HttpDataPlane
-from plugbay.gateway._table import build_table
-from plugbay.gateway._tls import Certificate, ServerTls
+from plugbay.gateway.downstream._downstream import Downstream
+from plugbay.gateway.routing._table import build_table
+from plugbay.gateway.transport._tls import Certificate, ServerTls
+from plugbay.gateway.upstream._pools import UpstreamPools
 from plugbay.kernel import convert
 from plugbay.observability import Registry
 

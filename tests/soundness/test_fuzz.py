@@ -18,7 +18,7 @@ import h11
 import pytest
 from tests.soundness.client import ask, chunked, get, request
 
-from plugbay.gateway._paths import normal_target
+from plugbay.gateway.message._paths import normal_target
 
 if TYPE_CHECKING:
     from tests.soundness.gateway import Gateway

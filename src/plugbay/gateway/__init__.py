@@ -1,8 +1,5 @@
 """The data plane."""
 
-from plugbay.gateway._access import AccessLines as AccessLines
-from plugbay.gateway._member import Member as Member
-from plugbay.gateway._pools import UpstreamPools as UpstreamPools
 from plugbay.gateway._server import DataPlane as DataPlane
 from plugbay.gateway._server import HttpDataPlane as HttpDataPlane
 from plugbay.gateway._server import Stats as Stats
@@ -16,10 +13,13 @@ from plugbay.gateway._spec import RouteSpec as RouteSpec
 from plugbay.gateway._spec import Target as Target
 from plugbay.gateway._spec import Tls as Tls
 from plugbay.gateway._spec import UpstreamSpec as UpstreamSpec
-from plugbay.gateway._table import Meter as Meter
-from plugbay.gateway._table import Route as Route
-from plugbay.gateway._table import Table as Table
-from plugbay.gateway._table import build_table as build_table
-from plugbay.gateway._tls import Certificate as Certificate
-from plugbay.gateway._tls import ServerTls as ServerTls
-from plugbay.gateway._tracing import Tracing as Tracing
+from plugbay.gateway.chain._member import Member as Member
+from plugbay.gateway.chain._tracing import Tracing as Tracing
+from plugbay.gateway.downstream._access import AccessLines as AccessLines
+from plugbay.gateway.routing._table import Meter as Meter
+from plugbay.gateway.routing._table import Route as Route
+from plugbay.gateway.routing._table import Table as Table
+from plugbay.gateway.routing._table import build_table as build_table
+from plugbay.gateway.transport._tls import Certificate as Certificate
+from plugbay.gateway.transport._tls import ServerTls as ServerTls
+from plugbay.gateway.upstream._pools import UpstreamPools as UpstreamPools

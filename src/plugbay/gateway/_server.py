@@ -9,22 +9,22 @@ from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from plugbay.gateway._added_lines import AddedLines
-from plugbay.gateway._bulk import Scratch
-from plugbay.gateway._connection import LINGER
-from plugbay.gateway._downstream import Downstream
-from plugbay.gateway._fast_state import MOST
-from plugbay.gateway._field_names import FieldNames
-from plugbay.gateway._forwarded import ForwardedPolicy
-from plugbay.gateway._observers import Observers
-from plugbay.gateway._problem import problem
-from plugbay.gateway._request_head import is_special
-from plugbay.gateway._request_ids import request_ids
-from plugbay.gateway._sections import SectionReader
-from plugbay.gateway._ticker import Ticker
-from plugbay.gateway._tracing import Tracing
-from plugbay.gateway._trap import Trap
-from plugbay.gateway._ways import Ways
+from plugbay.gateway.chain._observers import Observers
+from plugbay.gateway.chain._tracing import Tracing
+from plugbay.gateway.downstream._downstream import Downstream
+from plugbay.gateway.downstream._request_ids import request_ids
+from plugbay.gateway.downstream._trap import Trap
+from plugbay.gateway.fast._state import MOST
+from plugbay.gateway.message._added_lines import AddedLines
+from plugbay.gateway.message._field_names import FieldNames
+from plugbay.gateway.message._forwarded import ForwardedPolicy
+from plugbay.gateway.message._problem import problem
+from plugbay.gateway.message._request_head import is_special
+from plugbay.gateway.message._sections import SectionReader
+from plugbay.gateway.routing._ways import Ways
+from plugbay.gateway.transport._bulk import Scratch
+from plugbay.gateway.transport._connection import LINGER
+from plugbay.gateway.transport._ticker import Ticker
 from plugbay.observability import Http2Metrics
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping, Sequence
 
-    from plugbay.gateway._access import AccessLines
-    from plugbay.gateway._client import ClientConnection
     from plugbay.gateway._spec import ListenerLimits
-    from plugbay.gateway._table import Meter, Table
+    from plugbay.gateway.downstream._access import AccessLines
+    from plugbay.gateway.routing._table import Meter, Table
+    from plugbay.gateway.transport._client import ClientConnection
     from plugbay.kernel import Clock
     from plugbay.sdk import Response
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from plugbay.gateway._balance import create_balancer
 from plugbay.gateway._spec import Balance
-from plugbay.gateway._targets import TargetState
+from plugbay.gateway.upstream._balance import create_balancer
+from plugbay.gateway.upstream._targets import TargetState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plugbay.gateway._balance import Balancer
+    from plugbay.gateway.upstream._balance import Balancer
 
 
 class StillClock:

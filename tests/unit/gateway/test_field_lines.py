@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plugbay.gateway._field_lines import FieldLines, OddLine
-from plugbay.gateway._request_head import is_special
+from plugbay.gateway.message._field_lines import FieldLines, OddLine
+from plugbay.gateway.message._request_head import is_special
 
 
 def test_a_line_is_taken_apart_and_remembered_when_it_comes_again() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugbay.gateway._forwarded import ForwardedPolicy
-from plugbay.gateway._forwarded_field import parse_forwarded, quote
+from plugbay.gateway.message._forwarded import ForwardedPolicy
+from plugbay.gateway.message._forwarded_field import parse_forwarded, quote
 from plugbay.kernel import Invalid
 
 TRUSTED = ("10.0.0.0/8", "2001:db8:1::/48")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from plugbay.gateway._field_lines import FieldLines, OddLine
-from plugbay.gateway._head_shapes import Shape, find_shape
-from plugbay.gateway._request_head import is_special
+from plugbay.gateway.message._field_lines import FieldLines, OddLine
+from plugbay.gateway.message._head_shapes import Shape, find_shape
+from plugbay.gateway.message._request_head import is_special
 
 FIRST = b"Host: a\r\nX-A: 1\r\nContent-Length: 2\r\nX-B: 1\r\nAccept: */*"
 SECOND = b"Host: a\r\nX-A: 2\r\nContent-Length: 3\r\nX-B: 1\r\nAccept: */*"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from plugbay.gateway import HealthCheck
-from plugbay.gateway._health import HealthChecks
-from plugbay.gateway._targets import TargetState, split_address
+from plugbay.gateway.upstream._health import HealthChecks
+from plugbay.gateway.upstream._targets import TargetState, split_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from plugbay.gateway import OutlierDetection
-from plugbay.gateway._outlier import OutlierDetector
-from plugbay.gateway._targets import TargetState
+from plugbay.gateway.upstream._outlier import OutlierDetector
+from plugbay.gateway.upstream._targets import TargetState
 
 
 class HandClock:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugbay.gateway._paths import is_plain, normal_target
+from plugbay.gateway.message._paths import is_plain, normal_target
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plugbay.gateway import Retries
-from plugbay.gateway._retry import IDEMPOTENT, RetryBudget
+from plugbay.gateway.upstream._retry import IDEMPOTENT, RetryBudget
 
 
 class HandClock:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from plugbay.gateway import RouteSpec
-from plugbay.gateway._routes import Router
+from plugbay.gateway.routing._routes import Router
 from plugbay.kernel import Invalid
 
 

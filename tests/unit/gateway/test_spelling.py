@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugbay.gateway import RouteSpec
-from plugbay.gateway._paths import normal_target
-from plugbay.gateway._spelling import spelling
+from plugbay.gateway.message._paths import normal_target
+from plugbay.gateway.message._spelling import spelling
 from plugbay.sdk import Order
 from unit.gateway.core.rig import RawUpstream, generation, member, rig
 

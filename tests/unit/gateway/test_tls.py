@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugbay.gateway import Tls
-from plugbay.gateway._tls import Certificate, ServerTls, client_context
+from plugbay.gateway.transport._tls import Certificate, ServerTls, client_context
 from plugbay.kernel import Invalid
 
 if TYPE_CHECKING:

@@ -25,20 +25,20 @@ from h2.events import (
 )
 from h2.exceptions import DenialOfServiceError, ProtocolError
 
-from plugbay.gateway._connection import DISCARDED
-from plugbay.gateway._problem import Refused
-from plugbay.gateway._request_head import AMBIGUOUS
-from plugbay.gateway._ticker import NEVER
 from plugbay.gateway.http2._exchange import StreamExchange
 from plugbay.gateway.http2._head import Malformed, read_stream_head, read_stream_trailers
 from plugbay.gateway.http2._lasting import FAREWELL, LEAVING, LEFT, Lasting
 from plugbay.gateway.http2._stream import ClientStream
+from plugbay.gateway.message._problem import Refused
+from plugbay.gateway.message._request_head import AMBIGUOUS
+from plugbay.gateway.transport._connection import DISCARDED
+from plugbay.gateway.transport._ticker import NEVER
 
 if TYPE_CHECKING:
     from h2.events import Event
 
-    from plugbay.gateway._request_head import RequestHead
     from plugbay.gateway._server import HttpDataPlane
+    from plugbay.gateway.message._request_head import RequestHead
     from plugbay.observability import Abuse
 
 TOO_LARGE = 431

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from plugbay.gateway._exchange import Exchange
-from plugbay.gateway._wire import FRAMING
+from plugbay.gateway.exchange._exchange import Exchange
+from plugbay.gateway.message._wire import FRAMING
 
 if TYPE_CHECKING:
     import asyncio
 
-    from plugbay.gateway._wire import Fields
     from plugbay.gateway.http2._stream import ClientStream
+    from plugbay.gateway.message._wire import Fields
     from plugbay.sdk import Drip
 
 _ID = b"x-request-id"

@@ -12,15 +12,15 @@ from base64 import b64encode
 from os import urandom
 from typing import TYPE_CHECKING
 
-from plugbay.gateway._problem import Refused
-from plugbay.gateway._request_head import RequestHead, read_request_head
+from plugbay.gateway.message._problem import Refused
+from plugbay.gateway.message._request_head import RequestHead, read_request_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from plugbay.gateway._field_names import FieldNames
     from plugbay.gateway._spec import ListenerLimits
-    from plugbay.gateway._wire import Fields
+    from plugbay.gateway.message._field_names import FieldNames
+    from plugbay.gateway.message._wire import Fields
 
     Pseudo = dict[bytes, bytes]
 

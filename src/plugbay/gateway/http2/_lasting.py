@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 from h2.errors import ErrorCodes
 
-from plugbay.gateway._connection import LINGER, WRITE_HIGH, WRITE_LOW
-from plugbay.gateway._ticker import NEVER
 from plugbay.gateway.http2._sending import Sending
+from plugbay.gateway.transport._connection import LINGER, WRITE_HIGH, WRITE_LOW
+from plugbay.gateway.transport._ticker import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plugbay.gateway._exchange import Exchange
     from plugbay.gateway._server import HttpDataPlane
+    from plugbay.gateway.exchange._exchange import Exchange
     from plugbay.gateway.http2._stream import ClientStream
 
 STAYING, LEAVING, LEFT = range(3)

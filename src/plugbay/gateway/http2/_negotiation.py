@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from plugbay.gateway._connection import IDLE
-from plugbay.gateway._downstream import Downstream
+from plugbay.gateway.downstream._downstream import Downstream
 from plugbay.gateway.http2._connection import Http2Connection
+from plugbay.gateway.transport._connection import IDLE
 
 if TYPE_CHECKING:
     import ssl

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, cast
 from h2.errors import ErrorCodes
 from hpack import NeverIndexedHeaderTuple
 
-from plugbay.gateway._connection import CLOSED, IDLE
-from plugbay.gateway._problem import problem
-from plugbay.gateway._ticker import NEVER
-from plugbay.gateway._wire import FRAMING
+from plugbay.gateway.message._problem import problem
+from plugbay.gateway.message._wire import FRAMING
+from plugbay.gateway.transport._connection import CLOSED, IDLE
+from plugbay.gateway.transport._ticker import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from plugbay.gateway._exchange import Exchange
-    from plugbay.gateway._problem import Refused
-    from plugbay.gateway._wire import Field, Fields
+    from plugbay.gateway.exchange._exchange import Exchange
     from plugbay.gateway.http2._connection import Http2Connection
     from plugbay.gateway.http2._stream import ClientStream
+    from plugbay.gateway.message._problem import Refused
+    from plugbay.gateway.message._wire import Field, Fields
 
 HIGH = 64 * 1024
 LOW = 16 * 1024

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from h2.errors import ErrorCodes
 
-from plugbay.gateway._ticker import NEVER
 from plugbay.gateway.http2._machine import CONNECTION_WINDOW, Machine
 from plugbay.gateway.http2._vigil import Vigil
+from plugbay.gateway.transport._ticker import NEVER
 
 if TYPE_CHECKING:
     from plugbay.gateway._server import HttpDataPlane

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 from h2.errors import ErrorCodes
 
-from plugbay.gateway._connection import CLOSED
-from plugbay.gateway._ticker import NEVER
-from plugbay.gateway._trailers import safe_trailers
 from plugbay.gateway.http2._machine import STREAM_WINDOW
 from plugbay.gateway.http2._outgoing import Outgoing
+from plugbay.gateway.message._trailers import safe_trailers
+from plugbay.gateway.transport._connection import CLOSED
+from plugbay.gateway.transport._ticker import NEVER
 
 if TYPE_CHECKING:
     import asyncio
 
-    from plugbay.gateway._exchange import Exchange
-    from plugbay.gateway._wire import Fields
+    from plugbay.gateway.exchange._exchange import Exchange
     from plugbay.gateway.http2._connection import Http2Connection
+    from plugbay.gateway.message._wire import Fields
 
 
 class ClientStream(Outgoing):

@@ -8,7 +8,7 @@ import pytest
 
 from plugbay.control.interchange import Imported, Options, import_openapi
 from plugbay.gateway import Tls
-from plugbay.gateway._routes import Router
+from plugbay.gateway.routing._routes import Router
 from plugbay.kernel import Invalid
 
 from .documents import petstore

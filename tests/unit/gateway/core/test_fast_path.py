@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from plugbay.gateway import ListenerLimits
-from plugbay.gateway._downstream import Downstream
+from plugbay.gateway.downstream._downstream import Downstream
 from unit.gateway.core.both_paths import REQUESTS, both, parsed, settled
 from unit.gateway.core.rig import GET, OK, RawUpstream, generation, member, rig, until
 

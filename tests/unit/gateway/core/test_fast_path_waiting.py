@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from plugbay.gateway._downstream import Downstream
+from plugbay.gateway.downstream._downstream import Downstream
 from plugbay.sdk import Order
 from unit.gateway.core.both_paths import EARLY, settled
 from unit.gateway.core.rig import GET, OK, RawUpstream, generation, member, rig, until

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from plugbay.gateway._chunks import whole_chunks
-from plugbay.gateway._downstream import Downstream
+from plugbay.gateway.downstream._downstream import Downstream
+from plugbay.gateway.message._chunks import whole_chunks
 from unit.gateway.core.both_paths import counted, parsed, settled
 from unit.gateway.core.rig import GET, OK, RawUpstream, generation, member, rig, until
 

@@ -156,7 +156,7 @@ def test_parking_nests() -> None:
 
 
 def test_the_queue_of_parked_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plugbay.gateway._chain.PARKED", 1)
+    monkeypatch.setattr("plugbay.gateway.chain._chain.PARKED", 1)
 
     async def main() -> None:
         old = generation("p", 1, on_request=lambda request: None)

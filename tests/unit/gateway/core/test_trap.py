@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from plugbay.gateway._trap import Trap
+from plugbay.gateway.downstream._trap import Trap
 from plugbay.sdk import Drip, Request, Response
 from unit.gateway.core.rig import GET, generation, member, rig, until
 

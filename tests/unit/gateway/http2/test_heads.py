@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from plugbay.gateway import ListenerLimits
-from plugbay.gateway._field_names import FieldNames
-from plugbay.gateway._problem import Refused
-from plugbay.gateway._request_head import is_special
 from plugbay.gateway.http2._head import Malformed, read_stream_head, read_stream_trailers
+from plugbay.gateway.message._field_names import FieldNames
+from plugbay.gateway.message._problem import Refused
+from plugbay.gateway.message._request_head import is_special
 from unit.gateway.core.rig import RawUpstream
 from unit.gateway.http2.client import ErrorCodes, head, spoken
 

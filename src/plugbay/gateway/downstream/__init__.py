@@ -1,0 +1,1 @@
+"""Connections of clients that speak HTTP/1.1."""

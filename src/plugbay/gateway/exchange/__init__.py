@@ -1,0 +1,1 @@
+"""One request and its response, from the head to the last byte."""

@@ -1,0 +1,176 @@
+"""Bodies between a sender that pushes and a reader that pulls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from plugbay.sdk import BodyTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from plugbay.gateway.message._wire import Fields
+
+HIGH = 256 * 1024
+LOW = 64 * 1024
+
+
+class Sink(Protocol):
+    """Takes a request's body as it arrives, and makes the response."""
+
+    def data(self, data: bytes) -> None:
+        """Take bytes of the body."""
+        ...
+
+    def outlet(self, size: int) -> asyncio.Transport | None:
+        """Return where so many of them are to be written at once; None if `data` takes them."""
+        ...
+
+    def end(self, trailers: Fields) -> None:
+        """The body is complete."""
+        ...
+
+    def cancel(self) -> None:
+        """Nobody waits for the response any more: stop, at once and for good."""
+        ...
+
+    def pause(self) -> None:
+        """The client does not keep up."""
+        ...
+
+    def resume(self) -> None:
+        """The client has caught up."""
+        ...
+
+
+class BodyBroken(Exception):
+    """The sender went away before the body was complete."""
+
+
+class BodyQueue:
+    """Buffers what is pushed, tells the sender to pause, and is an async iterator of chunks."""
+
+    __slots__ = (
+        "_pause",
+        "_paused",
+        "_resume",
+        "_waiter",
+        "broken",
+        "chunks",
+        "done",
+        "size",
+        "trailers",
+    )
+
+    def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self.chunks: deque[bytes] = deque()
+        self.size = 0
+        self.done = False
+        self.broken = False
+        self.trailers: Fields = []
+        self._pause, self._resume = pause, resume
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, data: bytes) -> None:
+        """Take bytes from the sender."""
+        self.chunks.append(data)
+        self.size += len(data)
+        if self.size > HIGH and not self._paused:
+            self._paused = True
+            self._pause()
+        self._wake()
+
+    def end(self, trailers: Fields) -> None:
+        """The sender is done."""
+        self.done, self.trailers = True, trailers
+        self._wake()
+
+    def fail(self) -> None:
+        """The sender went away: readers get `BodyBroken` after what is there."""
+        self.done = self.broken = True
+        self._wake()
+
+    def pour(self, sink: Sink) -> None:
+        """Hand everything on to `sink`, which takes the body from now on."""
+        while self.chunks:
+            sink.data(self.chunks.popleft())
+        self.size = 0
+        self._unpause()
+        if self.done and not self.broken:
+            sink.end(self.trailers)
+
+    async def read(self, limit: int) -> bytes:
+        """Wait for the whole body, keep it, and return it. Raises `BodyTooLarge`, `BodyBroken`."""
+        while not self.done:
+            if self.size > limit:
+                raise BodyTooLarge(limit)
+            self._unpause()
+            await self._more()
+        if self.size > limit:
+            raise BodyTooLarge(limit)
+        if self.broken:
+            raise BodyBroken("the body ended before it was complete")
+        whole = b"".join(self.chunks)
+        self.chunks = deque((whole,) if whole else ())
+        return whole
+
+    def __aiter__(self) -> BodyQueue:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self.chunks:
+            if self.broken:
+                raise BodyBroken("the body ended before it was complete")
+            if self.done:
+                raise StopAsyncIteration
+            await self._more()
+        data = self.chunks.popleft()
+        self.size -= len(data)
+        if self.size < LOW:
+            self._unpause()
+        return data
+
+    async def _more(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _unpause(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._resume()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Gate:
+    """Open while a writer may write; whoever must wait awaits it."""
+
+    __slots__ = ("_waiter", "open")
+
+    def __init__(self) -> None:
+        self.open = True
+        self._waiter: asyncio.Future[None] | None = None
+
+    def shut(self) -> None:
+        """Make writers wait."""
+        self.open = False
+
+    def lift(self) -> None:
+        """Let them go on."""
+        self.open = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Return when it is open."""
+        while not self.open:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter

@@ -1,0 +1,1 @@
+"""The parts of HTTP messages: heads, framing, fields, targets."""

@@ -1,0 +1,190 @@
+"""The header section of a usual request, read once and kept while a connection repeats it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httptools
+import msgspec
+
+from plugbay.gateway.message._field_lines import FieldLines
+from plugbay.gateway.message._forwarded import is_forwarding
+from plugbay.gateway.message._head_shapes import Shape, find_shape
+from plugbay.gateway.message._request_head import USUAL_CONNECTION, is_host, is_special
+
+if TYPE_CHECKING:
+    from plugbay.gateway._spec import ListenerLimits
+    from plugbay.gateway.message._forwarded import ForwardedPolicy
+    from plugbay.gateway.message._wire import Field, Fields
+
+    _Told = tuple[str, tuple[Field, ...], bytes, str]
+
+_ENTRIES = 1024
+_LENGTH = 256
+
+
+class Section(msgspec.Struct, frozen=True, eq=False):
+    """What a header section says. It is shared by requests."""
+
+    block: bytes
+    """The lines as received."""
+    fields: Fields
+    """What plugins see: end to end, with what the gateway says of the client."""
+    forward: bytes
+    """The same as lines."""
+    host: bytes
+    authority: str
+    client: str
+    length: int
+    sized: bytes
+    """The line of its Content-Length, if it has one."""
+    keep: bool
+    own: tuple[Field, ...]
+    """What the gateway says of the client."""
+    said: bytes
+    """The same as lines."""
+    shape: Shape | None
+    """What it has in common with the one before on the connection."""
+
+
+NO_REQUEST = Section(b"", [], b"", b"", "", "", -1, b"", True, (), b"", None)
+"""What no request says: none is so long."""
+
+
+class Unusual(Exception):
+    """The message takes the general path, which also knows what to refuse and how."""
+
+
+class SectionReader:
+    """Reads the sections of whole requests. All connections of a data plane share it.
+
+    Its parser is fed a request's bytes from the first to the last, so it stands between messages
+    again; where it may not, it is replaced.
+    """
+
+    __slots__ = ("_forwarded", "_limits", "_lines", "_parser", "_told")
+
+    def __init__(self, limits: ListenerLimits, forwarded: ForwardedPolicy) -> None:
+        self._limits, self._forwarded = limits, forwarded
+        self._lines = FieldLines(is_special)
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._told: dict[tuple[str, bytes, bytes], _Told] = {}
+        """What the gateway says of clients that say nothing of others."""
+
+    def read(
+        self, data: bytes, block: bytes, size: int, peer: str, scheme: bytes, last: Section
+    ) -> Section | None:
+        """Return the section `block` of the request `data`, whose body has `size` bytes.
+
+        `last` is the section of the request before, from the same `peer`.
+        None if the request is not a usual one: malformed, with fields that end here but for the
+        commonest, too large, or without the whole of its body.
+        """
+        try:
+            section = self._alike(block, last) or self._section(block, peer, scheme, last)
+        except (Unusual, ValueError):
+            return None
+        if section.length != size or len(data) - size > self._limits.max_head:
+            return None
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._parser = httptools.HttpRequestParser(self)
+            return None
+        if not section.keep:
+            self._parser = httptools.HttpRequestParser(self)
+        return section
+
+    def _alike(self, block: bytes, last: Section) -> Section | None:
+        """Return the section if it is of the same shape as the last. Raises `ValueError`."""
+        found = None if last.shape is None else last.shape.fit(block)
+        if found is None:
+            return None
+        fields, parts, length = found
+        size, sized = last.length, last.sized
+        if length is not None:
+            size, sized = int(length[1]), b"content-length: %b\r\n" % length[1]
+            fields.append(length)
+        elif sized:
+            fields.append((b"content-length", sized[len(b"content-length: ") : -2]))
+        fields += last.own
+        forward = b"".join((b"\r\n".join(parts), sized, last.said))
+        return Section(
+            block,
+            fields,
+            forward,
+            last.host,
+            last.authority,
+            last.client,
+            size,
+            sized,
+            last.keep,
+            last.own,
+            last.said,
+            last.shape,
+        )
+
+    def _section(self, block: bytes, peer: str, scheme: bytes, last: Section) -> Section:
+        """Read all lines. Raises `Unusual`, or `ValueError` for what the lines cannot be."""
+        known = self._lines
+        lines = block.split(b"\r\n")
+        if len(lines) > self._limits.max_headers:
+            raise Unusual
+        fields, parts, special = known.read(lines)
+        host = b""
+        length: Field | None = None
+        forwarding: Fields = []
+        keep = True
+        for field in special:
+            name, value = field
+            if name == b"host" and not host:
+                host = value
+            elif name == b"connection" and value in USUAL_CONNECTION:
+                keep = keep and value.lower() != b"close"
+            elif name == b"content-length" and length is None:
+                length = field
+            elif name == b"x-request-id" and not self._forwarded.trusts(peer):
+                pass  # it is replaced by ours
+            elif is_forwarding(name):
+                forwarding.append(field)
+            else:
+                raise Unusual
+        told = None if forwarding else self._told.get((peer, scheme, host))
+        client, own, said, authority = told or self._tell(peer, scheme, host, forwarding)
+        fields.insert(0, (b"host", host))
+        parts.insert(0, b"host: " + host)
+        parts.append(b"")
+        shape = find_shape(block, last.block, known, fields.copy(), parts, 1)
+        size, sized = 0, b""
+        if length is not None:
+            size, sized = int(length[1]), b"content-length: %b\r\n" % length[1]
+            fields.append(length)
+        fields += own
+        forward = b"".join((b"\r\n".join(parts), sized, said))
+        return Section(
+            block,
+            fields,
+            forward,
+            host,
+            authority,
+            client,
+            size,
+            sized,
+            keep,
+            own,
+            said,
+            shape,
+        )
+
+    def _tell(self, peer: str, scheme: bytes, host: bytes, forwarding: Fields) -> _Told:
+        """Return what the gateway says of the client. Raises `Unusual` if it names no host."""
+        if not is_host(host):
+            raise Unusual
+        client, own = self._forwarded.tell(peer, scheme, host, forwarding)
+        lines = b"".join([b"%b: %b\r\n" % field for field in own])
+        told = client, own, lines, host.decode("ascii")
+        if not forwarding and len(host) <= _LENGTH:
+            if len(self._told) >= _ENTRIES:
+                self._told.clear()
+            self._told[peer, scheme, host] = told
+        return told

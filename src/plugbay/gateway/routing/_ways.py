@@ -1,0 +1,103 @@
+"""Where usual requests go: request lines looked up whole, with the host that they name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from plugbay.gateway.message._once import Once
+from plugbay.gateway.message._paths import is_plain
+from plugbay.gateway.message._wire import METHODS
+
+if TYPE_CHECKING:
+    from plugbay.gateway.chain._chain import Chain
+    from plugbay.gateway.exchange._handlers import ProxyHandler
+    from plugbay.gateway.fast._state import FastState
+    from plugbay.gateway.routing._routes import Router
+    from plugbay.gateway.routing._table import Route
+
+_METHODS = {raw: name for name, raw in METHODS.items() if name not in ("HEAD", "TRACE")}
+_WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+_VERSION = b" HTTP/1.1"
+_ENTRIES = 2048
+_LENGTH = 256
+
+
+class Way:
+    """What the requests of one route and method have in common."""
+
+    __slots__ = (
+        "chain",
+        "handler",
+        "max_body",
+        "method",
+        "name",
+        "pool",
+        "route",
+        "series",
+        "total_timeout",
+        "wants_length",
+    )
+
+    def __init__(self, route: Route, handler: ProxyHandler, method: bytes, name: str) -> None:
+        self.route = route
+        self.chain = route.chain
+        self.series = route.series
+        self.max_body = route.max_body
+        self.total_timeout = route.total_timeout
+        self.handler = handler
+        self.pool = handler.pool
+        self.method = method
+        self.name = name
+        self.wants_length = method in _WITH_BODY
+
+
+class Ways(dict[tuple[bytes, bytes], "tuple[Way, bytes] | None"]):
+    """Maps a request line and a host to their way and the target; None means the general path.
+
+    A line is taken only in its one strict form: a usual method, a plain target, HTTP/1.1. It is
+    looked up after llhttp has accepted a head with such a line.
+    """
+
+    __slots__ = ("_made", "_max_target", "_once", "_router", "known_by", "pre")
+
+    def __init__(self, router: Router[Route], max_target: int, pre: Chain | None) -> None:
+        """`pre`: the chain that all requests pass before their line means anything."""
+        super().__init__()
+        self.pre = pre
+        self._router, self._max_target = router, max_target
+        self._made: dict[tuple[Route, bytes], Way] = {}
+        self._once = Once()
+        self.known_by: WeakSet[FastState] = WeakSet()
+        """Those who keep what they have found here."""
+
+    def close(self) -> None:
+        """Nobody asks here any more: an idle connection must not keep the table."""
+        for fast in self.known_by:
+            fast.forget()
+        self.known_by.clear()
+
+    def __missing__(self, key: tuple[bytes, bytes]) -> tuple[Way, bytes] | None:
+        line, host = key
+        found = self._find(line, host)
+        if len(line) + len(host) <= _LENGTH and self._once.again(key):
+            if len(self) >= _ENTRIES:
+                self.clear()
+            self[key] = found
+        return found
+
+    def _find(self, line: bytes, host: bytes) -> tuple[Way, bytes] | None:
+        method, _, rest = line.partition(b" ")
+        target = rest.removesuffix(_VERSION)
+        if len(target) == len(rest) or not is_plain(target) or len(target) > self._max_target:
+            return None
+        route = self._router.match(host, target.partition(b"?")[0], method)
+        if route is None or route.fast is None:
+            return None
+        way = self._made.get((route, method))
+        if way is None:
+            name = _METHODS.get(method)
+            if name is None:
+                return None
+            way = self._made[route, method] = Way(route, route.fast, method, name)
+        return way, target

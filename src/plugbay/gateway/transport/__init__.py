@@ -1,0 +1,1 @@
+"""What every connection is made of: its states, buffers, TLS and deadlines."""

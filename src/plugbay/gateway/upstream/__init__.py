@@ -1,0 +1,1 @@
+"""The way to upstreams: their targets, connections, balance, health and retries."""
