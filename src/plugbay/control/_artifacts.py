@@ -11,11 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from plugbay.control._change import Change
-    from plugbay.control._draft import Books
     from plugbay.control._messages import Facts
     from plugbay.control._model import Desired
     from plugbay.control._plan import Plan
-    from plugbay.control._ports import Catalog
+    from plugbay.control._ports import Books, Catalog
     from plugbay.kernel import Clock
 
 

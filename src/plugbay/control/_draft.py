@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from plugbay.control import _change as ask
 from plugbay.control._check import check
@@ -17,21 +17,9 @@ if TYPE_CHECKING:
 
     from plugbay.control._messages import Facts
     from plugbay.control._model import Origin
-    from plugbay.control._store import Revision
+    from plugbay.control._ports import Books
 
 _FILE: Origin = "file"
-
-
-class Books(Protocol):
-    """What was before: the planner's view of the store."""
-
-    def configs(self, plugin: str) -> list[ConfigVersion]:
-        """All versions of a plugin's configuration, oldest first."""
-        ...
-
-    def revision(self, number: int) -> Revision | None:
-        """A revision that was committed."""
-        ...
 
 
 def plan(

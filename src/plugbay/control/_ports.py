@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
     from plugbay.control._messages import Facts, Message
     from plugbay.control._model import Desired, PluginSpec
-    from plugbay.kernel import Generation
+    from plugbay.control._store import Revision
+    from plugbay.kernel import ConfigVersion, Generation
     from plugbay.sdk import Host, Manifest
 
 
@@ -133,4 +134,16 @@ class Catalog(Protocol):
 
         Raises `Invalid` if that cannot be made at all, `Unavailable` if it cannot be now.
         """
+        ...
+
+
+class Books(Protocol):
+    """What was before: the planner's view of the store."""
+
+    def configs(self, plugin: str) -> list[ConfigVersion]:
+        """All versions of a plugin's configuration, oldest first."""
+        ...
+
+    def revision(self, number: int) -> Revision | None:
+        """A revision that was committed."""
         ...

@@ -1,6 +1,7 @@
 """All that a plugin author imports. Standard library only; versioned by `API`."""
 
 from plugbay.sdk._drip import Drip as Drip
+from plugbay.sdk._headers import Headers as Headers
 from plugbay.sdk._host import Clock as Clock
 from plugbay.sdk._host import Counter as Counter
 from plugbay.sdk._host import Event as Event
@@ -12,10 +13,6 @@ from plugbay.sdk._host import HostUnavailable as HostUnavailable
 from plugbay.sdk._host import KeyValue as KeyValue
 from plugbay.sdk._host import Metrics as Metrics
 from plugbay.sdk._host import Secrets as Secrets
-from plugbay.sdk._http import BodyTooLarge as BodyTooLarge
-from plugbay.sdk._http import Headers as Headers
-from plugbay.sdk._http import Request as Request
-from plugbay.sdk._http import Response as Response
 from plugbay.sdk._manifest import PHASES as PHASES
 from plugbay.sdk._manifest import PROCESS_CAPABILITIES as PROCESS_CAPABILITIES
 from plugbay.sdk._manifest import Capability as Capability
@@ -44,6 +41,9 @@ from plugbay.sdk._plugin import RequestFilter as RequestFilter
 from plugbay.sdk._plugin import ResponseFilter as ResponseFilter
 from plugbay.sdk._plugin import Stateful as Stateful
 from plugbay.sdk._plugin import Timing as Timing
+from plugbay.sdk._request import BodyTooLarge as BodyTooLarge
+from plugbay.sdk._request import Request as Request
+from plugbay.sdk._response import Response as Response
 from plugbay.sdk._shared import SharedMemory as SharedMemory
 
 API = 1

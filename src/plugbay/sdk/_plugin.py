@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 
     from plugbay.sdk._host import Event, Host
-    from plugbay.sdk._http import Request, Response
+    from plugbay.sdk._request import Request
+    from plugbay.sdk._response import Response
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from plugbay.gateway.chain._compile import compile_request, compile_response
-from plugbay.gateway.chain._link import FAULTS, Link
+from plugbay.gateway.chain._link import Link
 from plugbay.gateway.chain._straight import StraightRequests, StraightResponses
 from plugbay.gateway.chain._tap import find_tap
 from plugbay.gateway.chain._traced_hooks import TracedHooks
@@ -14,13 +14,12 @@ from plugbay.gateway.message._problem import problem
 from plugbay.kernel import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from plugbay.gateway.chain._link import PluginMeter
     from plugbay.gateway.chain._member import Member
     from plugbay.gateway.chain._observed import Observed
     from plugbay.gateway.chain._tap import Tap
-    from plugbay.gateway.chain._tracing import ExchangeTrace
     from plugbay.gateway.exchange._exchange import Exchange
     from plugbay.gateway.exchange._writing import Writing
     from plugbay.gateway.fast._state import FastState
@@ -189,7 +188,7 @@ class Chain:
             if self._retired:
                 self._release()
             elif self._parked:
-                self._settle()
+                self._tell_settled()
 
     # --- swaps
 
@@ -198,7 +197,7 @@ class Chain:
         self._parked += 1
         self.fast, self.ending = False, True
         if not self.inside:
-            self._settle()
+            self._tell_settled()
 
     def unpark(self) -> None:
         """Let them go on, through whatever table is current in the next turn of the loop."""
@@ -245,7 +244,7 @@ class Chain:
             if loop is not None:
                 loop.call_soon(dispatch)
 
-    def _settle(self) -> None:
+    def _tell_settled(self) -> None:
         for generation in self._generations:
             generation.settled()
 
@@ -255,66 +254,6 @@ class Chain:
             self._close_notes()
             for generation in self._generations:
                 generation.release(self)
-
-    # --- bodies
-
-    def request_body(
-        self,
-        request: Request,
-        chunks: AsyncIterator[bytes],
-        entered: int,
-        trace: ExchangeTrace | None = None,
-    ) -> AsyncIterator[bytes]:
-        """Return what is to be sent to the upstream; `chunks` if no filter wants to see them."""
-        for link in self.links[:entered]:
-            hook = link.hook("request_body")
-            if hook is not None and _allowed(link):
-                filtered = hook.call(request, chunks)
-                if filtered is not chunks:
-                    chunks = link.guarded(filtered, request)
-                    if trace is not None:
-                        chunks = trace.through_body(link, "request body", chunks)
-        return chunks
-
-    def response_body(
-        self,
-        request: Request,
-        response: Response,
-        chunks: AsyncIterator[bytes],
-        entered: int,
-        trace: ExchangeTrace | None = None,
-    ) -> AsyncIterator[bytes]:
-        """Return what is to be sent to the client instead of `chunks`."""
-        for link in reversed(self.links[:entered]):
-            hook = link.hook("response_body")
-            if hook is not None and _allowed(link):
-                filtered = hook.call(request, response, chunks)
-                if filtered is not chunks:
-                    chunks = link.guarded(filtered, request)
-                    if trace is not None:
-                        chunks = trace.through_body(link, "response body", chunks)
-        return chunks
-
-    async def observe(self, exchange: Writing | Observed) -> None:
-        """Tell the observers."""
-        timing = exchange.timing()
-        for link, hook in self.observers:
-            if not _allowed(link):
-                link.skipped()
-                continue
-            try:
-                async with asyncio.timeout(link.limit):
-                    done = hook.call(exchange.request, exchange.response, timing)
-                    if hook.coroutine:
-                        await done
-            except FAULTS as error:
-                link.failed(error, exchange.request)
-            else:
-                link.succeeded()
-
-
-def _allowed(link: Link) -> bool:
-    return link.generation.instance is not None and (link.breaker is None or link.breaker.allow())
 
 
 def _as_coroutine(

@@ -48,6 +48,12 @@ class Link:
         instance = self.generation.instance
         return None if instance is None else instance.hooks.get(name)
 
+    @property
+    def allowed(self) -> bool:
+        """Whether its hooks may be called now: it runs, and its breaker lets a call through."""
+        breaker = self.breaker
+        return self.generation.instance is not None and (breaker is None or breaker.allow())
+
     def failed(self, error: BaseException, request: Request) -> Response | None:
         """A hook has raised or was late: count it and apply the policy."""
         vitals = self.vitals

@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from plugbay.gateway.chain._link import FAULTS
+
 if TYPE_CHECKING:
     from plugbay.gateway.chain._chain import Chain
     from plugbay.gateway.chain._observed import Observed
@@ -41,7 +43,7 @@ class Observers:
         while self._queue:
             chain, exchange = self._queue.popleft()
             try:
-                await chain.observe(exchange)
+                await _observe(chain, exchange)
             finally:
                 chain.leave(exchange)
             await asyncio.sleep(0)  # requests come first
@@ -51,3 +53,20 @@ class Observers:
         """Tell what is left, then stop."""
         if self._task is not None:
             await self._task
+
+
+async def _observe(chain: Chain, exchange: Writing | Observed) -> None:
+    timing = exchange.timing()
+    for link, hook in chain.observers:
+        if not link.allowed:
+            link.skipped()
+            continue
+        try:
+            async with asyncio.timeout(link.limit):
+                done = hook.call(exchange.request, exchange.response, timing)
+                if hook.coroutine:
+                    await done
+        except FAULTS as error:
+            link.failed(error, exchange.request)
+        else:
+            link.succeeded()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from plugbay.gateway.chain._bodies import filter_request_body
 from plugbay.gateway.exchange._body import BodyQueue, Gate
 from plugbay.gateway.message._framing import HANDLER
 
@@ -28,8 +29,8 @@ class FilteredRequest:
         self._queue = BodyQueue(
             lambda: connection.pause(HANDLER), lambda: connection.resume(HANDLER)
         )
-        self._chunks = chain.request_body(
-            exchange.request, self._queue, exchange.entered, exchange.trace
+        self._chunks = filter_request_body(
+            chain.links[: exchange.entered], exchange.request, self._queue, exchange.trace
         )
         self._forwarding: Forwarding
         self._task: asyncio.Task[None] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from plugbay.gateway.chain._bodies import filter_response_body
 from plugbay.gateway.exchange._body import BodyQueue, Gate
 from plugbay.gateway.exchange._writing import Writing
 from plugbay.gateway.message._problem import problem
@@ -154,7 +155,8 @@ class Responding(Writing):
             self._tapped(tap, response, fields, length)
             return
         queue = self.filtered = BodyQueue(sink.pause, sink.resume)
-        chunks = chain.response_body(self.request, response, queue, self.entered, self.trace)
+        links = chain.links[: self.entered]
+        chunks = filter_response_body(links, self.request, response, queue, self.trace)
         if chain.late_head:
             work = self._send_late(response, aiter(chunks))
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from plugbay.sdk._drip import Drip
-from plugbay.sdk._http import Response
+from plugbay.sdk._response import Response
 from plugbay.sdk.protection._timed import Timed
 from plugbay.sdk.protection._verdict import LIFT, VERDICT
 

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from plugbay.sdk._http import Request
+    from plugbay.sdk._request import Request
 
 STATE_KEY: Final = "protection.identity"
 _MEMO = 65_536

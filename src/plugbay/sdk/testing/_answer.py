@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from plugbay.sdk._http import Response
+from plugbay.sdk._response import Response
 
 if TYPE_CHECKING:
-    from plugbay.sdk._http import Headers, Request
+    from plugbay.sdk._headers import Headers
     from plugbay.sdk._plugin import Timing
+    from plugbay.sdk._request import Request
 
 
 class Answer(Response):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from plugbay.sdk._http import Headers, Response
+from plugbay.sdk._headers import Headers
+from plugbay.sdk._response import Response
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from plugbay.sdk._http import Request
     from plugbay.sdk._plugin import Asgi
+    from plugbay.sdk._request import Request
 
 
 async def ask(app: Asgi, request: Request, body: bytes) -> Response:

@@ -6,7 +6,6 @@ import inspect
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from plugbay.sdk._http import BodyTooLarge, Request, Response
 from plugbay.sdk._plugin import (
     AsgiApp,
     BodyFilter,
@@ -18,6 +17,8 @@ from plugbay.sdk._plugin import (
     Stateful,
     Timing,
 )
+from plugbay.sdk._request import BodyTooLarge, Request
+from plugbay.sdk._response import Response
 from plugbay.sdk.testing._answer import Answer
 from plugbay.sdk.testing._asgi import ask
 from plugbay.sdk.testing._events import FakeEvents
