@@ -138,8 +138,15 @@ def test_servers_are_managed_by_the_api(gateway, talk):
     found = gateway.change("PUT", "/mcp/servers/own", {**spec, "env": {"X": "${secret:none}"}})
     assert found["state"] == "failed"
     assert "/mcp/servers/own/env: it refers to what is not there" in found["error"]
+    tag = gateway.client.call("GET", "/mcp/servers/hand").headers["etag"]
     with pytest.raises(ApiError, match=r"managed by gateway\.toml"):
-        gateway.change("PUT", "/mcp/servers/hand", {**spec, "name": "hand"})
+        # Waited for: while another change is carried out, this one is taken first and refused then.
+        gateway.client.call(
+            "PUT",
+            "/mcp/servers/hand?wait=converged",
+            {**spec, "name": "hand"},
+            headers={"if-match": tag},
+        )
     for path in ("/routes/own", "/mcp/servers/own"):
         tag = gateway.client.call("GET", path).headers["etag"]
         gateway.client.call("DELETE", f"{path}?wait=converged", headers={"if-match": tag})
