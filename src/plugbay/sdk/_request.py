@@ -63,13 +63,7 @@ class Request:
         reader: BodyReader | None = None,
     ) -> None:
         self.method = method
-        self.headers = (
-            headers
-            if isinstance(headers, Headers)
-            else Headers.of(headers)
-            if headers
-            else Headers()
-        )
+        self.headers = headers if isinstance(headers, Headers) else Headers.of(headers or {})
         self.authority = authority
         self.scheme = scheme
         self.client = client

@@ -29,13 +29,7 @@ class Response:
         body: bytes | AsyncIterable[bytes] | None = b"",
     ) -> None:
         self.status = status
-        self.headers = (
-            headers
-            if isinstance(headers, Headers)
-            else Headers.of(headers)
-            if headers
-            else Headers()
-        )
+        self.headers = headers if isinstance(headers, Headers) else Headers.of(headers or {})
         self.body = body
 
     @classmethod
