@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
 from plugbay.control import Entry
 from plugbay.kernel import Unavailable
@@ -44,7 +45,7 @@ class PassingEvent:
     data: dict[str, Any]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class _Reader:
     """Who follows."""
 
@@ -72,7 +73,7 @@ class Journal:
         self._last = self._entries[-1].id if self._entries else 0
         self._unwritten: deque[Entry] = deque(maxlen=KEPT)
         self._written = asyncio.Event()
-        self._readers: set[_Reader] = set()
+        self._readers: WeakSet[_Reader] = WeakSet()  # some never begin to read
 
     def publish(self, topic: str, data: dict[str, Any]) -> None:
         """Append an event and wake whoever follows."""
@@ -111,17 +112,22 @@ class Journal:
             while self._unwritten and self._unwritten[0].id <= group[-1].id:
                 self._unwritten.popleft()
 
-    async def follow(
+    def follow(
         self, after: int | None, wanted: Callable[[str], bool] = lambda topic: True
     ) -> AsyncIterator[Entry | PassingEvent | None]:
-        """Yield the events behind `after`, or only new ones; then go on as they come.
+        """Yield the events behind `after`, or those from this call on; then go on as they come.
 
         Only those whose topic is `wanted`. None in between says that events were forgotten before
         they could be yielded.
         """
-        seen = self._last if after is None else after
         reader = _Reader(wanted)
         self._readers.add(reader)
+        return self._follow(reader, self._last if after is None else after)
+
+    async def _follow(
+        self, reader: _Reader, seen: int
+    ) -> AsyncIterator[Entry | PassingEvent | None]:
+        wanted = reader.wanted
         try:
             while True:
                 reader.news.clear()

@@ -61,6 +61,18 @@ def test_events_are_replayed_by_id_then_followed() -> None:
     asyncio.run(story())
 
 
+def test_who_follows_has_what_happens_before_the_first_is_read() -> None:
+    async def story() -> None:
+        journal = Journal(MemoryStore(), Clock())
+        journal.publish("before", {})
+        entries = journal.follow(None)
+        journal.tell("plugins", "waf", {})
+        journal.publish("own", {})
+        assert await take(entries, 2) == ["own", "plugins"]
+
+    asyncio.run(story())
+
+
 def test_a_reader_is_told_when_something_was_forgotten() -> None:
     async def story() -> None:
         journal = Journal(MemoryStore(), Clock())

@@ -10,9 +10,9 @@ from litestar.response import Stream
 
 from plugbay.admin._access import Permission
 from plugbay.admin._http import Ask, Use, rule
-from plugbay.admin._journal import Journal, PassingEvent
+from plugbay.admin._journal import PassingEvent
 from plugbay.admin._sse import MEDIA_TYPE, encode, with_heartbeat
-from plugbay.control import SlotReport
+from plugbay.control import Entry, SlotReport
 from plugbay.kernel import Malformed, NotFound
 
 GATEWAY = "gateway"
@@ -79,9 +79,13 @@ class EventRoutes(Controller):
         text = request.headers.get("last-event-id")
         if text is not None and not text.isdecimal():
             raise Malformed(f"Last-Event-ID is a number, found {text!r}")
-        wanted = tuple(topic.strip() for topic in topics.split(",") if topic.strip())
-        entries = _encoded(context.services.journal, int(text) if text else None, wanted)
-        stream = with_heartbeat(entries, context.options.heartbeat)
+        names = tuple(topic.strip() for topic in topics.split(",") if topic.strip())
+        # Before the client has the response's head: what happens from then on it is told.
+        entries = context.services.journal.follow(
+            int(text) if text else None,
+            lambda topic: not names or any(_matches(topic, name) for name in names),
+        )
+        stream = with_heartbeat(_encoded(entries), context.options.heartbeat)
         return cast(Response[bytes], Stream(stream, media_type=MEDIA_TYPE))
 
 
@@ -132,13 +136,8 @@ class WorkerRoutes(Controller):
         return NodeList([node])
 
 
-async def _encoded(
-    journal: Journal, after: int | None, topics: tuple[str, ...]
-) -> AsyncIterator[bytes]:
-    def wanted(topic: str) -> bool:
-        return not topics or any(_matches(topic, one) for one in topics)
-
-    async for entry in journal.follow(after, wanted):
+async def _encoded(entries: AsyncIterator[Entry | PassingEvent | None]) -> AsyncIterator[bytes]:
+    async for entry in entries:
         if entry is None:
             yield encode("reset", {"reason": "events were forgotten: read the state anew"})
             continue
