@@ -23,3 +23,10 @@ class Vitals:
         """Have all calls entered: before the figures are read, and before a failure is judged."""
         for enter in self.behind:
             enter()
+
+    def failed(self, error: BaseException) -> None:
+        """A call has failed; those that went well before are entered first."""
+        self.settle()
+        self.calls += 1
+        self.failures += 1
+        self.last_error = f"{type(error).__name__}: {error}"[:500]

@@ -56,11 +56,7 @@ class Link:
 
     def failed(self, error: BaseException, request: Request) -> Response | None:
         """A hook has raised or was late: count it and apply the policy."""
-        vitals = self.vitals
-        vitals.settle()  # the breaker judges by what went well before
-        vitals.calls += 1
-        vitals.failures += 1
-        vitals.last_error = f"{type(error).__name__}: {error}"[:500]
+        self.vitals.failed(error)  # first: the breaker judges by what went well before
         self.series.failed += 1
         if self.breaker is not None:
             self.breaker.failure()

@@ -40,7 +40,7 @@ class AppHandler:
     def start(self, exchange: Exchange) -> None:
         link = self.link
         hook = link.hook("app")
-        if hook is None or (link.breaker is not None and not link.breaker.allow()):
+        if hook is None or not link.allowed:
             link.series.skipped += 1
             exchange.answer(problem(503, f"plugin {link.id} does not run now", retry_after=1))
             return
