@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Protocol
 
+from plugbay.kernel import assemble
 from plugbay.mcp._member import FAULTS
 from plugbay.mcp._step import Outcome
 from plugbay.sdk import Block
@@ -76,16 +77,14 @@ def compile_steps(steps: Sequence[Step], now: Callable[[], float]) -> Run:
         "bisect_left": bisect_left,
         "now": now,
     }
-    lines = ["def run(message, but, start=0):"]
+    lines = ["def on_message(message, but, start=0):"]
     if steps:
         lines.append("    t = now()")
     for n, step in enumerate(steps):
         names |= _names(n, step)
         lines.append(_block(n, step))
-    # The source is built from constants and indices alone.
-    exec(compile("\n".join([*lines, "    return message"]), "<plan>", "exec"), names)  # noqa: S102
-    run: Run = names.pop("run")
-    return run
+    lines.append("    return message")
+    return assemble(__name__, [step.link.id for step in steps], lines, names)
 
 
 def _block(n: int, step: Step) -> str:

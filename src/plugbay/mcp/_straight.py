@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugbay.kernel import CallNotes
+from plugbay.kernel import CallNotes, assemble
 from plugbay.mcp._compile import compile_steps
 from plugbay.mcp._member import FAULTS
 from plugbay.mcp._step import Outcome
@@ -59,7 +59,7 @@ class StraightSteps:
             names[f"hook{n}"], names[f"breaker{n}"] = step.call, step.link.breaker
             names[f"generation{n}"] = step.link.generation
         source = [
-            "def run(message, but):",
+            "def on_message(message, but):",
             "    if but is not None:",
             "        return rest(message, but)",
             "    t0 = now()",
@@ -69,10 +69,7 @@ class StraightSteps:
             "        settle()",
             "    return message",
         ]
-        # The source is built from constants and indices alone.
-        exec(compile("\n".join(source), "<straight plan>", "exec"), names)  # noqa: S102
-        run: Run = names.pop("run")
-        return run
+        return assemble(__name__, [step.link.id for step in self._steps], source, names)
 
     def _skipped(self, message: Message, n: int, stamps: Stamps) -> Message | Outcome:
         """A plugin may not be called: go on where each one is asked."""

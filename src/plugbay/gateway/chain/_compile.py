@@ -11,6 +11,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from plugbay.gateway.chain._link import FAULTS
+from plugbay.kernel import assemble
 from plugbay.sdk import Response
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def compile_request(
         if hook is not None:
             body.append(_block(_REQUEST, n, link, hook, "request"))
     body += ["    exchange.plugin_seconds += t - began", f"    exchange.entered = {len(links)}"]
-    head = f"{'async ' if waits else ''}def run(request, exchange, start=0):"
+    head = f"{'async ' if waits else ''}def on_request(request, exchange, start=0):"
     return _make([head, *body, "    return None"], links, hooks, now)
 
 
@@ -115,7 +116,7 @@ def compile_response(
 ) -> Callable[..., Any]:
     """Return `on_response(request, response, entered)`; hooks run in reverse order."""
     waits = any(hook is not None and hook.coroutine for hook in hooks)
-    lines = [f"{'async ' if waits else ''}def run(request, response, entered):"]
+    lines = [f"{'async ' if waits else ''}def on_response(request, response, entered):"]
     for n, (link, hook) in reversed(list(enumerate(zip(links, hooks, strict=True)))):
         if hook is not None:
             lines.append(_block(_RESPONSE, n, link, hook, "request, response"))
@@ -170,7 +171,5 @@ def _make(
         names[f"counts{n}"], names[f"bounds{n}"] = duration.counts, duration.bounds
         names[f"failed{n}"], names[f"wrong{n}"] = link.failed, link.wrong
         names[f"skipped{n}"] = link.skipped
-    # The source is built above from constants and indices alone.
-    exec(compile("\n".join(lines), "<chain>", "exec"), names)  # noqa: S102
-    run: Callable[..., Any] = names.pop("run")
-    return run
+    called = [link.id for link, hook in zip(links, hooks, strict=True) if hook is not None]
+    return assemble(__name__, called, lines, names)

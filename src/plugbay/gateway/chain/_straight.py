@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.gateway.chain._compile import compile_request, compile_response, passes_alone
 from plugbay.gateway.chain._link import FAULTS
-from plugbay.kernel import CallNotes
+from plugbay.kernel import CallNotes, assemble
 from plugbay.sdk import Response
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class StraightRequests:
         self.notes = notes = CallNotes([(link, True) for _, link, _ in calls])
         end = f"    exchange.plugin_seconds += t{len(calls)} - t0\n" if calls else ""
         source = [
-            "def run(request, exchange):",
+            "def on_request(request, exchange):",
             "    t0 = now()" if calls else "",
             *_blocks(_REQUEST, calls),
             f"    note(({_stamps(len(calls))}))" if calls else "",
@@ -144,7 +144,7 @@ class StraightResponses:
         calls = _calls(links, hooks)[::-1]
         self.notes = notes = CallNotes([(link, passes_alone(link)) for _, link, _ in calls])
         source = [
-            "def run(request, response, entered):",
+            "def on_response(request, response, entered):",
             f"    if entered != {len(links)}:",
             "        return rest(request, response, entered)",
             "    t0 = now()" if calls else "",
@@ -215,7 +215,4 @@ def _made(
     for n, link, hook in calls:
         names[f"hook{n}"] = hook.call
         names[f"generation{n}"], names[f"breaker{n}"] = link.generation, link.breaker
-    # The source is built above from constants and indices alone.
-    exec(compile("\n".join(source), "<straight chain>", "exec"), names)  # noqa: S102
-    run: Callable[..., Any] = names.pop("run")
-    return run
+    return assemble(__name__, [link.id for _, link, _ in calls], source, names)

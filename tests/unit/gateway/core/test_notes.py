@@ -60,6 +60,7 @@ def test_every_call_is_counted_once(path: str) -> None:
                 await client.get(path)
             assert gate.plane.table is not None
             (chain,) = gate.plane.table.chains
+            assert chain.on_request.__qualname__ == "on_request(a, b)"
             chain.settle()
             figures = {link.id: link.series for link in chain.links}
             for series in figures.values():
