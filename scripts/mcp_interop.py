@@ -5,7 +5,9 @@
 Clients: the official Python and TypeScript SDKs. Servers: server-everything, server-filesystem and
 mcp-server-time. Each client goes through the same steps with each server, directly, through the
 stdio wrapper without and with plugins, and (where the server speaks HTTP) through a gateway's
-route without and with plugins. What is not the project's comes from npm and PyPI into build/.
+route without and with plugins. Before a server over stdio that the gateway runs, the client's
+connection is also cut in the middle of a call: it has to come back for the rest. What is not the
+project's comes from npm and PyPI into build/.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ import re
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
+
+    from bench._gateway import Gateway
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
@@ -120,76 +124,12 @@ def by_typescript(target: Target, steps: Steps) -> Any:
 
 def by_python(target: Target, steps: Steps) -> Any:
     """Go through the steps with the Python SDK."""
-    return asyncio.run(_by_python(target, steps))
+    from scripts.mcp_interop_client import go
+
+    return asyncio.run(go(target.url, target.command, steps))
 
 
-async def _by_python(target: Target, steps: Steps) -> Any:
-    from mcp import Client, StdioServerParameters, stdio_client, types
-
-    asked: list[object] = []
-
-    async def sample(
-        context: object, params: types.CreateMessageRequestParams
-    ) -> types.CreateMessageResult:
-        asked.append(len(params.messages))
-        content = types.TextContent(type="text", text="sampled")
-        return types.CreateMessageResult(role="assistant", model="none", content=content)
-
-    async def elicit(context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
-        asked.append(params.message)
-        return types.ElicitResult(action="decline")
-
-    async def roots(context: object) -> types.ListRootsResult:
-        root = {"uri": "file:///interop", "name": "interop"}
-        return types.ListRootsResult.model_validate({"roots": [root]})
-
-    server: Any = target.url
-    if not target.url:
-        program, *arguments = target.command
-        server = stdio_client(StdioServerParameters(command=program, args=arguments))
-    found: list[Any] = []
-    async with Client(
-        server,
-        mode="legacy",
-        sampling_callback=sample,
-        elicitation_callback=elicit,
-        list_roots_callback=roots,
-    ) as client:
-        found.append(["server", plain(client.server_info), plain(client.server_capabilities)])
-        for what, *values in steps:
-            try:
-                outcome = await _step(client, what, values)
-            except Exception as error:  # noqa: BLE001 -- what it raises is what is compared
-                outcome = {"error": type(error).__name__, "message": str(error)}
-            found.append([what, values[0] if values else None, outcome])
-    return [*found, ["asked", asked]]
-
-
-async def _step(client: Any, what: str, values: list[Any]) -> Any:
-    if what == "progress":
-        seen: list[Any] = []
-
-        async def progress(done: float, total: float | None, _: str | None) -> None:
-            seen.append([done, total])
-
-        result = await client.call_tool(*values, progress_callback=progress)
-        return {"seen": seen, "result": plain(result)}
-    does = {
-        "tools": client.list_tools,
-        "prompts": client.list_prompts,
-        "resources": client.list_resources,
-        "templates": client.list_resource_templates,
-        "ping": client.send_ping,
-        "read": client.read_resource,
-        "prompt": client.get_prompt,
-        "call": client.call_tool,
-    }
-    return plain(await does[what](*values))
-
-
-def plain(value: Any) -> Any:
-    """Return a result of the SDK as JSON."""
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+CLIENTS = {"python": by_python, "typescript": by_typescript}
 
 
 def same_text(found: Any) -> str:
@@ -206,19 +146,41 @@ def same_text(found: Any) -> str:
 def compare(title: str, steps: Steps, direct: Target, others: dict[str, Target]) -> bool:
     """Let both clients go all ways to a server, and say where a way differs."""
     good = True
-    for name, client in (("python", by_python), ("typescript", by_typescript)):
+    for name, client in CLIENTS.items():
         wanted = client(direct, steps)
         for way, target in others.items():
-            found = client(target, steps)
-            differs = [
-                one[:2]
-                for one, other in zip(wanted, found, strict=True)
-                if same_text(one) != same_text(other)
-            ]
-            good = good and not differs
-            word = f"DIFFERENT at {differs}" if differs else "the same as directly"
-            print(f"{title:12} {name:11} {way:24} {len(wanted):3} outcomes {word}", flush=True)
+            good &= same(f"{title:12} {name:11} {way}", wanted, client(target, steps))
     return good
+
+
+def compare_cut(title: str, steps: Steps, direct: Target, gateway: Gateway, way: str) -> bool:
+    """Let both clients go through a gateway by a wire that is cut in the middle of a call's events:
+    behind one of them, and within one, which the client has to be told again."""
+    from bench._cutter import Cutter
+
+    good = True
+    for name, client in CLIENTS.items():
+        wanted = client(direct, steps)
+        for where in ("behind", "within"):
+            with Cutter(gateway.address, b'"progress":2', whole=where == "behind") as cutter:
+                found = client(Target(url=f"http://{cutter.address}/mcp"), steps)
+            good &= same(f"{title:12} {name:11} {way}, cut {where} an event", wanted, found)
+            if (cutter.cuts, cutter.resumed) != (1, True):
+                print(f"  NOT resumed: {cutter.cuts} cuts", flush=True)
+                good = False
+    return good
+
+
+def same(title: str, wanted: Any, found: Any) -> bool:
+    """Say whether the outcomes of a way are those that are wanted."""
+    differs = [
+        one[:2]
+        for one, other in zip(wanted, found, strict=True)
+        if same_text(one) != same_text(other)
+    ]
+    word = f"DIFFERENT at {differs}" if differs else "the same as directly"
+    print(f"{title:70} {len(wanted):3} outcomes {word}", flush=True)
+    return not differs
 
 
 def wrapped(name: str, command: Sequence[str], scratch: Path) -> dict[str, Target]:
@@ -234,9 +196,30 @@ def wrapped(name: str, command: Sequence[str], scratch: Path) -> dict[str, Targe
     }
 
 
+def hosted(command: Sequence[str]) -> str:
+    """Return the settings of a gateway that runs a server over stdio."""
+    program, *arguments = command
+    return (
+        f'[[mcp.servers]]\nname = "everything"\ncommand = "{program}"\n'
+        f"args = {json.dumps(arguments)}\n"
+        '[[routes]]\nname = "mcp"\npath = "/mcp"\nmcp = "everything"\n'
+    )
+
+
+@contextmanager
+def serving_with(settings: str, plugins: int) -> Generator[Gateway]:
+    """Start a gateway with so many plugins before its MCP route."""
+    from bench._gateway import Gateway
+
+    with Gateway(settings=settings) as gateway:
+        for name, config in [*PLUGINS.items()][:plugins]:
+            artifact = gateway.push(ROOT / "plugins" / "mcp" / name)
+            gateway.put(name, digest=artifact["digest"], config=config)
+        yield gateway
+
+
 def main() -> None:
     """Run all, and exit with 1 if anything differs."""
-    from bench._gateway import Gateway
     from bench._mcp_peers import environment, free_port, node, serving
 
     clock = (str(environment("mcp-server-time") / "mcp-server-time"),)
@@ -263,12 +246,15 @@ def main() -> None:
         )
         direct = Target(url=f"http://127.0.0.1:{port}/mcp")
         for count in (0, len(PLUGINS)):
-            gateway = stack.enter_context(Gateway(settings=settings))
-            for name, config in [*PLUGINS.items()][:count]:
-                artifact = gateway.push(ROOT / "plugins" / "mcp" / name)
-                gateway.put(name, digest=artifact["digest"], config=config)
+            gateway = stack.enter_context(serving_with(settings, count))
             way = {f"HTTP, {count} plugins": Target(url=f"http://{gateway.address}/mcp")}
             good &= compare("everything", EVERYTHING, direct, way)
+        for count in (0, len(PLUGINS)):
+            gateway = stack.enter_context(serving_with(hosted(everything), count))
+            title = f"HTTP before stdio, {count} plugins"
+            way = {title: Target(url=f"http://{gateway.address}/mcp")}
+            good &= compare("everything", EVERYTHING, Target(everything), way)
+            good &= compare_cut("everything", EVERYTHING, Target(everything), gateway, title)
     sys.exit(not good)
 
 

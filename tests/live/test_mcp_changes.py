@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import socket
 import sys
-import threading
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from bench._cutter import Cutter
 from bench._gateway import Gateway, wait_for, write_plugin
 from tests.live._mcp import (
     BY_HAND,
@@ -154,70 +152,20 @@ def test_servers_are_managed_by_the_api(gateway, talk):
     session.session = ""
 
 
-class Cutter:
-    """Forwards connections, and cuts the one on which the server has said a word, once."""
-
-    def __init__(self, address, word):
-        host, _, port = address.rpartition(":")
-        self._to, self._word, self.cuts = (host, int(port)), word, 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.seen, self._sockets = b"", []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._to)
-            self._sockets += (client, server)
-            for pair in ((client, server), (server, client)):
-                thread = threading.Thread(target=self._copy, args=(*pair, pair[0] is server))
-                self._threads.append(thread)
-                thread.start()
-
-    def _copy(self, source, sink, listens):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                self.seen += b"" if listens else data
-                sink.sendall(data)
-                if listens and not self.cuts and self._word in data:
-                    self.cuts = 1
-                    break
-        for one in (source, sink):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    def close(self):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(10)
-        for one in self._sockets:
-            one.close()
-
-
 def test_the_official_client_comes_back_for_what_it_has_missed(gateway):
-    cutter = Cutter(gateway.address, b"processing data")
     logged = []
 
     async def log(params):
         logged.append(params.data)
 
-    async def main():
-        url = f"http://{cutter.address}/full"
+    async def main(url):
         async with Client(url, mode="legacy", logging_callback=log) as client:
             said = await asyncio.wait_for(client.call_tool("test_tool_with_logging", {}), 30)
             assert text_of(said) == "logged"
 
-    try:
-        asyncio.run(main())
-    finally:
-        cutter.close()
-    assert (cutter.cuts, b"last-event-id" in cutter.seen.lower()) == (1, True)
+    with Cutter(gateway.address, b"processing data") as cutter:
+        asyncio.run(main(f"http://{cutter.address}/full"))
+    assert (cutter.cuts, cutter.resumed) == (1, True)
     assert [str(one).rpartition(" ")[2] for one in logged] == ["started", "data", "completed"]
 
 
