@@ -1,6 +1,6 @@
 """A declarative document of desired state: what differs from it, and the changes that make it so.
 
-It has the shape of the routes, upstreams and plugins in `gateway.toml`.
+It has the shape of the routes, upstreams, plugins and MCP servers in `gateway.toml`.
 """
 
 # No postponed annotations here: msgspec reads them, so they must be real.
@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
+from plugbay.admin._document_mcp import mcp_problems
+from plugbay.admin._mcp_secrets import hide_federation, hide_server
 from plugbay.admin._schema import check_config
 from plugbay.control import (
+    DeleteMcpFederation,
+    DeleteMcpServer,
     DeleteRoute,
     DeleteUpstream,
     Disable,
     Enable,
+    PutMcpFederation,
+    PutMcpServer,
     PutRoute,
     PutUpstream,
     Remove,
@@ -23,16 +29,29 @@ from plugbay.control import (
 )
 from plugbay.gateway import RouteSpec, UpstreamSpec
 from plugbay.kernel import Difference, Invalid, PlugbayError, Problem, diff
+from plugbay.mcp.serving import FederationSpec, McpSpec, ServerSpec
 
 if TYPE_CHECKING:
     from plugbay.admin._services import Artifacts
     from plugbay.control import Desired
 
 Single: TypeAlias = (
-    PutUpstream | PutRoute | Enable | Disable | Remove | DeleteRoute | DeleteUpstream
+    PutUpstream
+    | PutMcpServer
+    | PutMcpFederation
+    | PutRoute
+    | Enable
+    | Disable
+    | Remove
+    | DeleteRoute
+    | DeleteMcpFederation
+    | DeleteMcpServer
+    | DeleteUpstream
 )
 OnError = Literal["open", "closed", "default"]
-Kind = Literal["plugins", "routes", "upstreams"]
+Kind = Literal["plugins", "routes", "mcp_federations", "mcp_servers", "upstreams"]
+_REMOVALS: tuple[Kind, ...] = ("plugins", "routes", "mcp_federations", "mcp_servers", "upstreams")
+"""Each before what it may name."""
 
 
 class PluginEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,11 +69,13 @@ class PluginEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """Desired state. With `prune`, what the API manages and is not named here is removed."""
+    """Desired state. With `prune`, what the API manages and is not named here is removed; MCP
+    servers and federations only if there is `mcp`."""
 
     plugins: tuple[PluginEntry, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     upstreams: tuple[UpstreamSpec, ...] = ()
+    mcp: McpSpec | None = None
     prune: bool = False
 
 
@@ -68,13 +89,27 @@ class PlanStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Planner:
-    """Compares a document with the desired state."""
+    """Compares a document with the desired state. `secrets`: whether the steps may tell what may
+    be secret in MCP servers; if not, these values are not compared either."""
 
-    def __init__(self, desired: "Desired", artifacts: "Artifacts", document: Document) -> None:
+    def __init__(
+        self,
+        desired: "Desired",
+        artifacts: "Artifacts",
+        document: Document,
+        *,
+        secrets: bool = True,
+    ) -> None:
         self._desired, self._artifacts, self._document = desired, artifacts, document
+        self._secrets = secrets
         self.steps: list[PlanStep] = []
         self.changes: list[Single] = []
         self._problems: list[Problem] = []
+
+    @property
+    def changes_mcp(self) -> bool:
+        """Whether it changes what MCP servers or federations there are."""
+        return any(step.kind in ("mcp_servers", "mcp_federations") for step in self.steps)
 
     def run(self) -> None:
         """Fill `steps` and `changes`. Raises `Invalid` with everything that is wrong."""
@@ -82,16 +117,32 @@ class Planner:
             old = self._desired.upstreams.get(upstream.name)
             if self._differs("upstreams", upstream.name, old, upstream):
                 self.changes.append(PutUpstream(upstream=upstream))
+        self._mcp()
         for route in self._document.routes:
             if self._differs("routes", route.name, self._desired.routes.get(route.name), route):
                 self.changes.append(PutRoute(route=route))
         for index, wish in enumerate(self._document.plugins):
             self._plugin(index, wish)
-        if self._document.prune:
-            self._prune()
+        for kind, name in self._unnamed() if self._document.prune else ():
+            self.steps.append(PlanStep(op="remove", kind=kind, name=name))
+            self.changes.append(_removal(kind, name))
+        if self._document.mcp is not None:
+            self._problems += mcp_problems(self._desired, self._document.mcp, self.changes)
         if self._problems:
             more = "; ".join(f"{one.pointer}: {one.detail}" for one in self._problems)
             raise Invalid(f"the document is not valid: {more}", problems=tuple(self._problems))
+
+    def _mcp(self) -> None:
+        """Servers before the federations that name them."""
+        wanted, desired = self._document.mcp or McpSpec(), self._desired
+        for server in wanted.servers:
+            known = desired.mcp_servers.get(server.name)
+            if self._differs("mcp_servers", server.name, known, server):
+                self.changes.append(PutMcpServer(server=server))
+        for federation in wanted.federations:
+            old = desired.mcp_federations.get(federation.name)
+            if self._differs("mcp_federations", federation.name, old, federation):
+                self.changes.append(PutMcpFederation(federation=federation))
 
     def _plugin(self, index: int, wish: PluginEntry) -> None:
         at = f"/plugins/{index}"
@@ -124,47 +175,52 @@ class Planner:
     def _differs(self, kind: Kind, name: str, old: object | None, new: object) -> bool:
         if old is None:
             self.steps.append(PlanStep(op="add", kind=kind, name=name))
-        elif found := diff(_plain(old), _plain(new)):
+        elif found := diff(self._plain(old), self._plain(new)):
             self.steps.append(PlanStep(op="replace", kind=kind, name=name, differences=found))
         else:
             return False
         if self._desired.origins.get(f"{kind}/{name}") == "file":
             remedy = "change it in gateway.toml"
-            self._problems.append(
-                Problem(f"/{kind}/{name}", "is managed by a file", "", "", remedy)
-            )
+            where = f"/{kind.replace('mcp_', 'mcp/')}/{name}"
+            self._problems.append(Problem(where, "is managed by a file", "", "", remedy))
         return True
 
-    def _prune(self) -> None:
-        for kind, name in self._unnamed():
-            self.steps.append(PlanStep(op="remove", kind=kind, name=name))
-            if kind == "plugins":
-                self.changes.append(Remove(plugin=name, force=True))
-            elif kind == "routes":
-                self.changes.append(DeleteRoute(name=name))
-            else:
-                self.changes.append(DeleteUpstream(name=name))
+    def _plain(self, value: object) -> Any:
+        """As JSON has it: with lists and no tuples, which `diff` would take for single values."""
+        if not self._secrets and isinstance(value, ServerSpec):
+            value = hide_server(value)
+        if not self._secrets and isinstance(value, FederationSpec):
+            value = hide_federation(value)
+        return msgspec.json.decode(msgspec.json.encode(value))
 
     def _unnamed(self) -> Iterator[tuple[Kind, str]]:
         document, desired = self._document, self._desired
-        named = {f"plugins/{wish.id}" for wish in document.plugins}
-        named |= {f"routes/{route.name}" for route in document.routes}
-        named |= {f"upstreams/{upstream.name}" for upstream in document.upstreams}
-        present: tuple[tuple[Kind, list[str]], ...] = (
-            ("plugins", sorted(desired.plugins)),
-            ("routes", sorted(desired.routes)),
-            ("upstreams", sorted(desired.upstreams)),
-        )
-        for kind, names in present:
-            for name in names:
-                key = f"{kind}/{name}"
-                if key not in named and desired.origins.get(key) != "file":
+        mcp = desired.mcp if document.mcp is None else document.mcp
+        named: dict[Kind, set[str]] = {
+            "plugins": {wish.id for wish in document.plugins},
+            "routes": {route.name for route in document.routes},
+            "mcp_federations": {federation.name for federation in mcp.federations},
+            "mcp_servers": {server.name for server in mcp.servers},
+            "upstreams": {upstream.name for upstream in document.upstreams},
+        }
+        for kind in _REMOVALS:
+            for name in sorted(getattr(desired, kind)):
+                if name not in named[kind] and desired.origins.get(f"{kind}/{name}") != "file":
                     yield kind, name
 
 
-def _plain(value: object) -> Any:
-    """As JSON has it: with lists and no tuples, which `diff` would take for single values."""
-    return msgspec.json.decode(msgspec.json.encode(value))
+def _removal(kind: Kind, name: str) -> Single:
+    match kind:
+        case "plugins":
+            return Remove(plugin=name, force=True)
+        case "routes":
+            return DeleteRoute(name=name)
+        case "mcp_federations":
+            return DeleteMcpFederation(name=name)
+        case "mcp_servers":
+            return DeleteMcpServer(name=name)
+        case "upstreams":
+            return DeleteUpstream(name=name)
 
 
 def _under(at: str, error: PlugbayError) -> list[Problem]:

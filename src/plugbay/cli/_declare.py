@@ -1,4 +1,4 @@
-"""`plugbay plan` and `plugbay apply`: routes, upstreams and plugins from one document."""
+"""`plugbay plan` and `plugbay apply`: all desired state from one document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Document = Annotated[
     Path,
     typer.Argument(
-        help="TOML or JSON with routes, upstreams, plugins.", exists=True, dir_okay=False
+        help="TOML or JSON with routes, upstreams, plugins, MCP servers.",
+        exists=True,
+        dir_okay=False,
     ),
 ]
 COLUMNS = ("op", "kind", "name", "changes")

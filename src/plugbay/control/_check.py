@@ -22,7 +22,7 @@ def check(desired: Desired, facts: Mapping[str, Facts]) -> None:
     problems = (
         *_routes(desired, facts),
         *_plugins(desired),
-        *problems_of(desired.mcp, tuple(desired.upstreams)),
+        *problems_of(desired.mcp, tuple(desired.upstreams), by_name=True),
     )
     if problems:
         raise Invalid(

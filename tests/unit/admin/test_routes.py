@@ -206,7 +206,7 @@ def test_mcp_servers_and_federations_are_made_changed_and_deleted(world: World) 
     found = world.ask("GET", "/mcp/servers").json()["items"][0]
     assert (found["managed_by"], found["spec"]["env"], found["status"]) == ("api", env, None)
     for path, pointer in (
-        ("/mcp/servers/files", "/mcp/federations/0/members/0/server"),
+        ("/mcp/servers/files", "/mcp/federations/union/members/0/server"),
         ("/mcp/federations/union", "/routes/all/mcp"),
     ):
         refused = world.ask("DELETE", path, headers=world.etag(path))

@@ -1,7 +1,5 @@
 """MCP servers that the gateway runs, and federations of several."""
 
-from dataclasses import replace
-
 import msgspec
 from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath
@@ -9,6 +7,7 @@ from litestar.params import FromPath
 from plugbay.admin._access import Permission
 from plugbay.admin._changes import make_change, same_name
 from plugbay.admin._http import Ask, Use, principal, read_body, rule
+from plugbay.admin._mcp_secrets import hide_federation, hide_server
 from plugbay.admin._views import OperationView
 from plugbay.control import (
     DeleteMcpFederation,
@@ -19,8 +18,6 @@ from plugbay.control import (
 )
 from plugbay.kernel import NotFound
 from plugbay.mcp.serving import EndpointStatus, FederationSpec, ServerSpec
-
-HIDDEN = "[redacted]"
 
 
 class McpServerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +160,7 @@ def _server(request: Ask, context: Use, name: str) -> McpServerView:
         name=name,
         managed_by=desired.origins.get(key, "api"),
         revision=desired.changed[key],
-        spec=spec if _writes(request) else replace(spec, env=_hidden(spec.env)),
+        spec=spec if _writes(request) else hide_server(spec),
         status=context.services.mcp().get(name),
     )
 
@@ -173,25 +170,14 @@ def _federation(request: Ask, context: Use, name: str) -> McpFederationView:
     if name not in desired.mcp_federations:
         raise NotFound(f"there is no federation {name}")
     spec, key = desired.mcp_federations[name], f"mcp_federations/{name}"
-    if not _writes(request):
-        members = (replace(one, headers=_hidden(one.headers)) for one in spec.members)
-        spec = replace(spec, members=tuple(members))
     return McpFederationView(
         name=name,
         managed_by=desired.origins.get(key, "api"),
         revision=desired.changed[key],
-        spec=spec,
+        spec=spec if _writes(request) else hide_federation(spec),
         status=context.services.mcp().get(name),
     )
 
 
 def _writes(request: Ask) -> bool:
     return Permission.MCP_WRITE in principal(request).permissions
-
-
-def _hidden(values: dict[str, str]) -> dict[str, str]:
-    """A value may be a secret, unless it is a reference to one."""
-    return {
-        name: value if value.startswith("${") and value.find("}") == len(value) - 1 else HIDDEN
-        for name, value in values.items()
-    }

@@ -6,7 +6,7 @@ from litestar import Controller, Response, post
 from plugbay.admin._access import Permission
 from plugbay.admin._changes import REVISION, make_change
 from plugbay.admin._document import Document, Planner, PlanStep
-from plugbay.admin._http import Ask, Use, read_body, rule
+from plugbay.admin._http import Ask, Use, principal, read_body, rule
 from plugbay.admin._views import OperationView
 from plugbay.control import Batch
 
@@ -31,8 +31,10 @@ class PlanRoutes(Controller):
         status_code=200,
     )
     async def plan(self, request: Ask, context: Use) -> Response[Plan]:
-        """What applying this document would change. Nothing is changed."""
-        planner = await _planned(request, context)
+        """What applying this document would change. Nothing is changed. Without `mcp:write`,
+        values of MCP servers that may be secrets are neither shown nor compared."""
+        secrets = Permission.MCP_WRITE in principal(request).permissions
+        planner = await _planned(request, context, secrets=secrets)
         revision = context.services.control.desired.revision
         plan = Plan(revision=revision, steps=planner.steps)
         return Response(plan, status_code=200, headers={"etag": f'"{revision}"'})
@@ -45,14 +47,18 @@ class PlanRoutes(Controller):
     )
     async def apply(self, request: Ask, context: Use) -> Response[OperationView]:
         """Make it so, as one change: all of it, or nothing. With the plan's ETag in If-Match
-        it is refused if anything has been changed since."""
-        planner = await _planned(request, context)
+        it is refused if anything has been changed since. What it changes of MCP servers and
+        federations also needs `mcp:write`."""
+        planner = await _planned(request, context, secrets=True)
+        if planner.changes_mcp:
+            principal(request).require(Permission.MCP_WRITE)
         change = Batch(changes=tuple(planner.changes))
         return await make_change(request, context, change, key=REVISION)
 
 
-async def _planned(request: Ask, context: Use) -> Planner:
+async def _planned(request: Ask, context: Use, *, secrets: bool) -> Planner:
     document = await read_body(request, Document, limit=context.options.max_body, what="document")
-    planner = Planner(context.services.control.desired, context.services.artifacts, document)
+    desired, artifacts = context.services.control.desired, context.services.artifacts
+    planner = Planner(desired, artifacts, document, secrets=secrets)
     planner.run()
     return planner

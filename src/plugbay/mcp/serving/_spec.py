@@ -115,8 +115,11 @@ class McpSpec:
         return tuple(one.name for one in self.endpoints)
 
 
-def problems_of(spec: McpSpec, upstreams: Sequence[str]) -> Iterator[Problem]:
-    """Yield what is wrong; `upstreams` are the names that are taken already."""
+def problems_of(
+    spec: McpSpec, upstreams: Sequence[str], *, by_name: bool = False
+) -> Iterator[Problem]:
+    """Yield what is wrong; `upstreams` are the names that are taken already. Pointers have the
+    places of servers and federations in `spec`, or their names where only these are known."""
     taken = set(upstreams)
     servers = {server.name for server in spec.servers}
     kinds: tuple[tuple[str, Sequence[ServerSpec | FederationSpec]], ...] = (
@@ -125,7 +128,7 @@ def problems_of(spec: McpSpec, upstreams: Sequence[str]) -> Iterator[Problem]:
     )
     for kind, found in kinds:
         for index, one in enumerate(found):
-            at = f"/mcp/{kind}/{index}"
+            at = _at(kind, index, one.name, by_name)
             if not NAME.fullmatch(one.name):
                 yield Problem(f"{at}/name", "no name", NAME.pattern, one.name)
             if one.name in taken:
@@ -134,12 +137,20 @@ def problems_of(spec: McpSpec, upstreams: Sequence[str]) -> Iterator[Problem]:
             if min(one.max_sessions, one.max_requests, one.max_message) < 1 or one.idle <= 0:
                 yield Problem(at, "limits are more than 0")
     for index, server in enumerate(spec.servers):
+        at = _at("servers", index, server.name, by_name)
         if not server.command:
-            yield Problem(f"/mcp/servers/{index}/command", "there is no command")
+            yield Problem(f"{at}/command", "there is no command")
         if server.crashes < 1 or min(server.crash_window, server.crash_rest) <= 0:
-            yield Problem(f"/mcp/servers/{index}", "bounds of the breaker are more than 0")
+            yield Problem(at, "bounds of the breaker are more than 0")
     for index, federation in enumerate(spec.federations):
-        yield from _members(f"/mcp/federations/{index}/members", federation, servers)
+        at = _at("federations", index, federation.name, by_name)
+        yield from _members(f"{at}/members", federation, servers)
+
+
+def _at(kind: str, index: int, name: str, by_name: bool) -> str:
+    """Return a JSON Pointer (RFC 6901)."""
+    escaped = name.replace("~", "~0").replace("/", "~1")
+    return f"/mcp/{kind}/{escaped if by_name else index}"
 
 
 def _members(at: str, federation: FederationSpec, servers: set[str]) -> Iterator[Problem]:

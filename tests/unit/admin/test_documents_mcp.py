@@ -1,0 +1,100 @@
+"""MCP servers and federations in documents: their order, what is hidden, and who may apply them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugbay.control import FileSet
+from plugbay.mcp.serving import McpSpec, ServerSpec
+
+from .conftest import V1
+
+if TYPE_CHECKING:
+    from .conftest import World
+
+FILES = {"name": "files", "command": "server", "env": {"KEY": "precious", "REF": "${secret:x}"}}
+WORK = {"name": "work", "members": [{"server": "files"}]}
+MCP = {"servers": [FILES], "federations": [WORK]}
+ROUTE = {"name": "work", "path": "/work", "mcp": "work"}
+
+
+def steps(world: World, document: dict[str, Any]) -> list[tuple[str, str, str]]:
+    answer = world.ask("POST", "/plan", json=document)
+    assert answer.status_code == 200, answer.text
+    return [(one["op"], one["kind"], one["name"]) for one in answer.json()["steps"]]
+
+
+def pointers(world: World, path: str, document: dict[str, Any]) -> list[str]:
+    answer = world.ask("POST", path, json=document)
+    assert answer.status_code == 422, answer.text
+    return [one["pointer"] for one in answer.json()["errors"]]
+
+
+def test_servers_come_before_what_names_them_and_go_after(world: World) -> None:
+    document = {"mcp": MCP, "routes": [ROUTE]}
+    assert steps(world, document) == [
+        ("add", "mcp_servers", "files"),
+        ("add", "mcp_federations", "work"),
+        ("add", "routes", "work"),
+    ]
+    world.change("POST", "/apply", json=document)
+    assert steps(world, document) == []
+    assert world.ask("GET", "/mcp/federations/work").json()["spec"]["members"][0]["prefix"] == ""
+    assert steps(world, {"mcp": {}, "prune": True}) == [
+        ("remove", "routes", "work"),
+        ("remove", "mcp_federations", "work"),
+        ("remove", "mcp_servers", "files"),
+    ]
+    # A document from before there were MCP servers in any takes none away.
+    assert steps(world, {"prune": True}) == [("remove", "routes", "work")]
+    world.change("POST", "/apply", json={"mcp": {}, "prune": True})
+    assert world.ask("GET", "/mcp/servers").json()["items"] == []
+
+
+def test_a_refusal_points_into_the_document(world: World) -> None:
+    other = {"name": "other", "command": "server"}
+    wrong = {"name": "work", "members": [{"server": "files"}, {"server": "nowhere"}]}
+    mcp = {"servers": [other, {**FILES, "command": ""}], "federations": [wrong]}
+    assert pointers(world, "/plan", {"mcp": mcp}) == [
+        "/mcp/servers/1/command",
+        "/mcp/federations/0/members/1/server",
+    ]
+    assert pointers(world, "/apply", {"mcp": {"servers": [other, other]}}) == ["/mcp/servers"]
+    assert pointers(world, "/plan", {"mcp": {"servers": [{**FILES, "env": {"A": 1}}]}})
+    world.change("POST", "/apply", json={"mcp": MCP})
+    gone = {"mcp": {"federations": [WORK]}, "prune": True}
+    assert pointers(world, "/plan", gone) == ["/mcp/federations/0/members/0/server"]
+
+
+def test_a_file_keeps_what_it_manages(world: World) -> None:
+    change = FileSet(mcp=McpSpec(servers=(ServerSpec(name="fixed", command="server"),)))
+
+    async def take_file() -> None:
+        control = world.cluster.coordinator
+        operation = await control.submit(change, actor="file")
+        await control.wait(operation.id, timeout=10)
+
+    world.client.blocking_portal.call(take_file)
+    assert steps(world, {"mcp": {}, "prune": True}) == []
+    fixed = {"name": "fixed", "command": "another"}
+    assert pointers(world, "/plan", {"mcp": {"servers": [fixed]}}) == ["/mcp/servers/fixed"]
+
+
+def test_only_who_may_change_servers_applies_them_or_sees_secrets(world: World) -> None:
+    world.change("POST", "/apply", json={"mcp": MCP})
+    drifted = {**FILES, "env": {"KEY": "other", "REF": "${secret:y}"}, "idle": 60.0}
+    document = {"mcp": {"servers": [drifted]}}
+    seen = world.ask("POST", "/plan", json=document).json()["steps"]
+    told = {one["pointer"]: one["old"] for one in seen[0]["differences"]}
+    assert told == {"/env/KEY": "precious", "/env/REF": "${secret:x}", "/idle": 1800.0}
+    operator = world.token("read", "apply")
+    answer = world.client.post(f"{V1}/plan", headers=operator, json=document)
+    assert "precious" not in answer.text
+    told = {one["pointer"] for one in answer.json()["steps"][0]["differences"]}
+    assert told == {"/env/REF", "/idle"}
+    answer = world.client.post(f"{V1}/apply", headers=operator, json=document)
+    assert (answer.status_code, "mcp:write" in answer.json()["detail"]) == (403, True)
+    same = {"mcp": MCP}
+    assert world.client.post(f"{V1}/apply", headers=operator, json=same).status_code == 202
+    world.change("POST", "/apply", json=document)
+    assert world.ask("GET", "/mcp/servers/files").json()["spec"]["idle"] == 60.0
