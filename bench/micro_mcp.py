@@ -14,10 +14,11 @@ import itertools
 import random
 import sys
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from bench._cachegrind import instructions
 from bench._hooks import SystemClock
+from bench._mcp_looking import built, looking
 from bench._mcp_ways import encode, request
 from bench._rig import describe, need, spread, table
 from bench.micro import Wire
@@ -33,17 +34,12 @@ from plugbay.gateway import (
 )
 from plugbay.gateway.downstream._downstream import Downstream  # no part of the public face
 from plugbay.gateway.upstream._upstream import Upstream
-from plugbay.kernel import CircuitBreaker, Generation, Hook
-from plugbay.mcp import Chain, Current, HttpBridge, Observers
-from plugbay.mcp import Member as McpMember
+from plugbay.mcp import Current, HttpBridge, Observers
 from plugbay.observability import Registry
-from plugbay.sdk import API, Manifest, Mcp, Order
+from plugbay.sdk import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-
-    from plugbay.kernel import Instance
-    from plugbay.sdk import Message
 
     Run = Callable[[int], Coroutine[Any, Any, None]]
 
@@ -72,42 +68,12 @@ class Quiet(Wire):
         """It stays."""
 
 
-class Loaded:
-    """A `kernel.Instance` with one hook that looks at a message."""
-
-    def __init__(self) -> None:
-        self.hooks = {"on_message": Hook(_look, coroutine=False)}
-
-
-def _look(message: Message) -> None:
-    message.method  # noqa: B018 -- this is the look
-
-
-async def _never(_: int) -> Instance:
-    raise RuntimeError("it is built by hand")
-
-
-def _generation(id: str, instance: object) -> Generation:
-    manifest = Manifest(id=id, version="1", api=API, runtime="python", entry="", mcp=Mcp())
-    made = Generation(id, 1, "", 1, manifest, _never)
-    made.instance = cast("Instance", instance)
-    return made
-
-
 def bridge(plugins: int, registry: Registry) -> list[Member]:
     """Return what a route has before its server: nothing without plugins."""
     if not plugins:
         return []
-    members: list[McpMember] = []
-    for number in range(plugins):
-        generation = _generation(f"look{number}", Loaded())
-        generation.breaker = CircuitBreaker(SystemClock())
-        members.append(
-            McpMember(id=generation.plugin, generation=generation, order=Order(), closed=True)
-        )
-    chain = Chain(members, registry, time.perf_counter)
-    made = HttpBridge("mcp", Current(chain), Observers())
-    own = _generation("mcp:mcp", made)
+    made = HttpBridge("mcp", Current(looking(plugins, registry)), Observers())
+    own = built("mcp:mcp", made)
     return [Member(id="mcp:mcp", generation=own, order=Order(), closed=True, limits_ms=0)]
 
 

@@ -1,0 +1,159 @@
+"""What one MCP call over stdio costs the wrapper in process: `python -m bench.micro_mcp_stdio`.
+
+As `bench.micro_mcp`: the real pumps and no pipes. The calls come one after the other, or 64 in
+one read; the plugins look at every message, or at what is in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import gc
+import itertools
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from bench._cachegrind import instructions
+from bench._mcp_looking import looking
+from bench._mcp_ways import call, encode
+from bench._rig import describe, need, spread, table
+from plugbay.mcp import Current, Observers
+from plugbay.mcp._conversation import Conversation  # no part of the public face
+from plugbay.mcp._inlet import Inlet
+from plugbay.mcp._outlet import Outlet
+from plugbay.mcp._pump import Pump
+from plugbay.observability import Registry
+from plugbay.sdk import McpSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    Run = Callable[[int], Coroutine[Any, Any, None]]
+
+BATCH = 1280
+AT_ONCE = 64
+
+
+class Pipe(asyncio.Transport):
+    """A pipe that takes everything; `last` is what was written."""
+
+    last = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take it."""
+        self.last = bytes(data)
+
+    def pause_reading(self) -> None:
+        """Nothing is read from it."""
+
+    def resume_reading(self) -> None:
+        """Nothing is read from it."""
+
+    def is_closing(self) -> bool:
+        """It stays."""
+        return False
+
+
+def wrapper(plugins: int, at_once: int) -> Run:
+    """Return what takes so many calls through a wrapper with so many plugins."""
+    session = McpSession(id="bench", server="bench", era="handshake")
+    current = Current(looking(plugins, Registry()))
+    conversation = Conversation(current, session, Observers(), strict=True)
+    pipes = Pipe(), Pipe()
+    inlets, outlets = (Inlet(), Inlet()), (Outlet(), Outlet())
+    for pipe, inlet, outlet in zip(pipes, inlets, outlets, strict=True):
+        inlet.connection_made(pipe)
+        outlet.connection_made(pipe)
+    rounds = exchanges(at_once)
+
+    async def run(count: int) -> None:
+        up = Pump(conversation, "to-server", outlets[1], outlets[0])
+        down = Pump(conversation, "to-client", outlets[0], outlets[1])
+        tasks = (
+            asyncio.create_task(up.run(inlets[0])),
+            asyncio.create_task(down.run(inlets[1])),
+        )
+        await asyncio.sleep(0)
+        for asked, answered in itertools.islice(itertools.cycle(rounds), count // at_once):
+            inlets[0].data_received(asked)
+            inlets[1].data_received(answered)
+        if (pipes[1].last, pipes[0].last) != (asked, answered):
+            raise RuntimeError("the wrapper does not work")
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    return run
+
+
+def exchanges(at_once: int) -> list[tuple[bytes, bytes]]:
+    """Return calls as a client writes them, and their responses, so many in one piece."""
+    result = {"content": [{"type": "text", "text": '{"message": "hello"}'}], "isError": False}
+    asked = [call(id) + b"\n" for id in range(AT_ONCE)]
+    answered = [
+        encode({"jsonrpc": "2.0", "id": id, "result": result}) + b"\n" for id in range(AT_ONCE)
+    ]
+    return [
+        (b"".join(asked[n : n + at_once]), b"".join(answered[n : n + at_once]))
+        for n in range(0, AT_ONCE, at_once)
+    ]
+
+
+CASES = {
+    f"{plugins} plugins, {at_once} at once": functools.partial(wrapper, plugins, at_once)
+    for plugins, at_once in itertools.product((0, 1, 10), (1, AT_ONCE))
+}
+
+
+async def time_all(rounds: int) -> dict[str, list[float]]:
+    """Let the cases take turns and return the CPU µs of a call in each round."""
+    runs = {name: make() for name, make in CASES.items()}
+    figures: dict[str, list[float]] = {name: [] for name in CASES}
+    for run in runs.values():
+        await run(BATCH)
+    for _ in range(rounds):
+        for name, run in runs.items():
+            began = time.process_time_ns()
+            await run(BATCH)
+            figures[name].append((time.process_time_ns() - began) / BATCH / 1e3)
+    return figures
+
+
+async def loop(name: str, count: int) -> None:
+    """Run one case, for valgrind."""
+    gc.disable()  # when it runs depends on what was remembered before
+    await CASES[name]()(count)
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--instructions", action="store_true", help="count them under valgrind")
+    parser.add_argument("--only", default="", help="only cases whose name has this in it")
+    parser.add_argument("--case", choices=CASES, help="run only this, and measure nothing")
+    parser.add_argument("--count", type=int, default=BATCH, help="how many calls, with --case")
+    args = parser.parse_args()
+    if args.case:
+        asyncio.run(loop(args.case, args.count))
+        return 0
+    describe("Micro, MCP over stdio", f"One small call, in process; batches of {BATCH}.")
+    figures = asyncio.run(time_all(args.rounds))
+    header = ["case", "CPU µs per call"]
+    rows: list[list[object]] = [
+        [name, spread(values, 1)] for name, values in figures.items() if args.only in name
+    ]
+    if args.instructions:
+        need("valgrind")
+        header.append("instructions")
+        for row in rows:
+            row.append(f"{instructions('bench.micro_mcp_stdio', str(row[0]), BATCH):,.0f}")
+    table(header, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
