@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from unit.control.story import Quiet
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 
 @pytest.fixture
@@ -20,3 +22,13 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
             return await work
 
     return lambda work: asyncio.run(within(work))
+
+
+@pytest.fixture
+def quiet() -> Iterator[Quiet]:
+    """A world for a story; nothing may be amiss in it afterwards."""
+    quiet = Quiet()
+    yield quiet
+    assert not quiet.world.violations
+    assert not quiet.world.loop.failures
+    quiet.world.loop.close()
