@@ -115,13 +115,15 @@ async def measure_large(ways: Mapping[str, Stdio | Http]) -> None:
         way.figures.large_memory_kb = peak(way.pids)
 
 
-def show(title: str, ways: Mapping[str, Stdio | Http]) -> None:
+def show(title: str, ways: Mapping[str, Stdio | Http], floor: str) -> None:
     """Print a table. The CPU time of a call is that of what stands between, not of the server:
-    of calls one after the other, and of many at once, where a process is woken for several."""
+    of calls one after the other, and of many at once, where a process is woken for several.
+    Rates are compared with that of the first way, and of the way `floor`, if it is there."""
     columns = (
-        f"{'p50 ms':>8} {'p99 ms':>8} {'+p50':>8} {'calls/s':>9} {'share':>6} {'CPU µs':>7}"
-        f" {'at once':>7} {'MiB':>6}"
+        f"{'p50 ms':>8} {'p99 ms':>8} {'+p50':>8} {'calls/s':>9} {'share':>6} {'of relay':>8}"
+        f" {'CPU µs':>7} {'at once':>7} {'MiB':>6}"
     )
+    least = ways[floor].figures.rate() if floor in ways else math.nan
     large = any(way.figures.large for way in ways.values())
     print(f"\n{title:44} {columns}" + (f" {'10 MB ms':>9} {'MiB then':>9}" if large else ""))
     direct = next(iter(ways.values())).figures
@@ -130,8 +132,8 @@ def show(title: str, ways: Mapping[str, Stdio | Http]) -> None:
         added, share = one.p50() - direct.p50(), one.rate() / direct.rate()
         row = (
             f"{name:44} {one.p50():8.3f} {one.p99():8.3f} {added:8.3f} {one.rate():9.0f}"
-            f" {share:6.0%} {min(one.cpu) * 1e6:7.0f} {min(one.cpu_many) * 1e6:7.0f}"
-            f" {one.memory_kb / 1024:6.0f}"
+            f" {share:6.0%} {one.rate() / least:8.0%} {min(one.cpu) * 1e6:7.0f}"
+            f" {min(one.cpu_many) * 1e6:7.0f} {one.memory_kb / 1024:6.0f}"
         )
         if large:
             row += f" {one.large * 1000:9.0f} {one.large_memory_kb / 1024:9.0f}"

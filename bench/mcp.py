@@ -4,7 +4,9 @@ Over stdio a client speaks to a server directly, through the wrapper without plu
 hooks; over HTTP directly and through a gateway's route, likewise. Serial calls give the latency,
 64 (HTTP: 16) in flight the rate. Rounds alternate between the ways, so that a noisy machine is
 noisy for all; what is printed is each way's best round. Servers: one that does nothing, so that
-all that is seen is the way, and real ones on the official SDKs.
+all that is seen is the way, and real ones on the official SDKs. Before each of them also stands
+what does the least that a third process can do: over stdio a relay of bytes, over HTTP nginx. "of
+relay" is the share of its rate.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from bench._gateway import Gateway, Upstream, write_plugin
+from bench._mcp_floor import NGINX, RELAY, passed, relayed
 from bench._mcp_measure import measure, show
 from bench._mcp_peers import context_forge, fastmcp, free_port, mcp_proxy, node, serving
 from bench._mcp_ways import Http, Stdio
@@ -59,10 +62,11 @@ def projects(folder: Path, count: int = HOOKS) -> list[Path]:
 
 
 def wrapped(server: Sequence[str], plugins: Sequence[Path]) -> dict[str, Stdio]:
-    """Return a server directly, through the wrapper, and with plugins in it."""
+    """Return a server directly, through a relay and the wrapper, and with plugins in it."""
     options = [word for project in plugins for word in ("-p", str(project))]
     return {
         "direct": Stdio(server),
+        **relayed(server),
         "plugbay monitor": Stdio((*MONITOR, "--", *server)),
         f"plugbay monitor, {len(plugins)} plugins": Stdio((*MONITOR, *options, "--", *server)),
     }
@@ -75,15 +79,15 @@ def stdio(rounds: int) -> None:
         plugins = projects(Path(folder))
         ways = wrapped(SERVER, plugins)
         uvloop.run(measure(ways, rounds, 1000, 10_000, large=True, seconds=PATIENCE))
-        show("stdio, a server that does nothing", ways)
+        show("stdio, a server that does nothing", ways, RELAY)
         ways = wrapped(SDK_SERVER, plugins)
         uvloop.run(measure(ways, max(2, rounds // 2), 400, 1_500, seconds=PATIENCE))
-        show("stdio, official Python SDK", ways)
+        show("stdio, official Python SDK", ways, RELAY)
         peer = "fastmcp proxy"
         ways = {**wrapped(everything, plugins), peer: Stdio(fastmcp(everything))}
         turns = max(2, rounds // 2)
         uvloop.run(measure(ways, turns, 1000, 5_000, slow=[peer], seconds=PATIENCE))
-        show("stdio, server-everything (Node)", ways)
+        show("stdio, server-everything (Node)", ways, RELAY)
 
 
 class McpUpstream(Upstream):
@@ -152,7 +156,8 @@ def http(rounds: int) -> None:
         try:
             with contextlib.ExitStack() as stack:
                 own = stack.enter_context(gateways(upstream))
-                ways = {"direct": Http(upstream.address), **own}
+                floor = stack.enter_context(passed(upstream.address))
+                ways = {"direct": Http(upstream.address), **floor, **own}
                 theirs = stack.enter_context(peers(upstream.address)) if others else {}
                 ways |= theirs
                 serial, many = (100, 400) if others else (400, 3_000)
@@ -161,7 +166,7 @@ def http(rounds: int) -> None:
                     ways, turns, serial, many, slow=[*theirs], large=not others, seconds=PATIENCE
                 )
                 uvloop.run(work)
-            show(title, ways)
+            show(title, ways, NGINX)
         finally:
             upstream.close()
 
