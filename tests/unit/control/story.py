@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.world import Request, World
 
-from plugbay.control import (
-    Enable,
-    Operation,
-)
+from plugbay.control import Enable, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

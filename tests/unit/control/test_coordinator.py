@@ -6,22 +6,8 @@ import asyncio
 
 import pytest
 
-from plugbay.control import (
-    Batch,
-    Configure,
-    Disable,
-    Enable,
-    OperationState,
-    Reload,
-    Swap,
-)
-from plugbay.kernel import (
-    Conflict,
-    DependencyProblem,
-    Invalid,
-    NotFound,
-    PreconditionFailed,
-)
+from plugbay.control import Batch, Configure, Disable, Enable, OperationState, Reload, Swap
+from plugbay.kernel import Conflict, DependencyProblem, Invalid, NotFound, PreconditionFailed
 from unit.control.story import BASE, Quiet
 
 S = OperationState

@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plugbay.control import (
-    Disable,
-    Enable,
-    OperationState,
-    Swap,
-)
-from plugbay.kernel import (
-    Invalid,
-)
+from plugbay.control import Disable, Enable, OperationState, Swap
+from plugbay.kernel import Invalid
 
 if TYPE_CHECKING:
     from unit.control.story import Quiet

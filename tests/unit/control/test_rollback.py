@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from plugbay.control import (
-    Enable,
-    OperationState,
-    Pin,
-    PluginEvent,
-    Reload,
-    Swap,
-)
+from plugbay.control import Enable, OperationState, Pin, PluginEvent, Reload, Swap
 from unit.control.story import BASE, Quiet
 
 S = OperationState

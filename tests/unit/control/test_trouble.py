@@ -8,14 +8,8 @@ from dataclasses import replace
 import pytest
 from tests.simulation.loop import OUTSIDE
 
-from plugbay.control import (
-    OperationState,
-    Swap,
-)
-from plugbay.kernel import (
-    NotFound,
-    Unavailable,
-)
+from plugbay.control import OperationState, Swap
+from plugbay.kernel import NotFound, Unavailable
 from unit.control.story import BASE, Quiet
 
 S = OperationState

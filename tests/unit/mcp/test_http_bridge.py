@@ -11,7 +11,7 @@ import pytest
 from plugbay.mcp import Chain, Current, HttpBridge, Observers
 from plugbay.observability import Registry
 from plugbay.sdk import Block, BodyTooLarge, Headers, Request, Response
-from unit.mcp.test_hooks import member
+from unit.mcp.talk import member
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo"}}
 RESULT = {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}

@@ -19,7 +19,7 @@ from plugbay.mcp import Chain, Current, HttpBridge, Observers
 from plugbay.observability import Registry
 from plugbay.sdk import API, Block, Manifest, Order
 from unit.gateway.core.rig import GET, RawUpstream, generation, member, rig, until
-from unit.mcp.test_hooks import member as mcp_member
+from unit.mcp.talk import member as mcp_member
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 from plugbay.sdk import Response
-from unit.mcp.test_hooks import member
+from unit.mcp.talk import member
 from unit.mcp.test_http_bridge import JSON, RESULT, Route
 
 SCHEMA = {
