@@ -1,4 +1,4 @@
-"""A wire that breaks: connections to a server of which one is cut, in the middle of a response."""
+"""A wire that breaks: connections to a server that are cut in the middle of a response."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Self
 
 
 class Cutter:
-    """Forwards connections, and cuts the one on which the server says a word, once.
+    """Forwards connections, and cuts one on which the server says a word, so many times.
 
     What follows the word is lost; with `whole` only what follows what came with it.
     """
 
-    def __init__(self, address: str, word: bytes, *, whole: bool = False) -> None:
+    def __init__(self, address: str, word: bytes, *, whole: bool = False, times: int = 1) -> None:
         host, _, port = address.rpartition(":")
-        self._to, self._word, self._whole = (host, int(port)), word, whole
+        self._to, self._word, self._whole, self._most = (host, int(port)), word, whole, times
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.cuts = 0
@@ -62,11 +62,11 @@ class Cutter:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self.asked += b"" if listens else data
-                cut = listens and not self.cuts and self._word in data
+                cut = listens and self.cuts < self._most and self._word in data
                 end = data.find(self._word) + len(self._word) if cut and not self._whole else None
                 sink.sendall(data[:end])
                 if cut:
-                    self.cuts = 1
+                    self.cuts += 1
                     break
         for one in (source, sink):
             with contextlib.suppress(OSError):

@@ -52,6 +52,7 @@ EVERYTHING: Steps = [
     ["call", "get-structured-content", {"location": "Chicago"}],
     ["call", "get-resource-links", {"count": 3}],
     ["call", "get-annotated-message", {"messageType": "error", "includeImage": True}],
+    ["call", "trigger-long-running-operation", {"duration": 1.3, "steps": 1}],  # silent
     ["progress", "trigger-long-running-operation", {"duration": 0.4, "steps": 4}],
     ["call", "trigger-sampling-request", {"prompt": "say something", "maxTokens": 10}],
     ["call", "trigger-elicitation-request", {}],
@@ -131,6 +132,13 @@ def by_python(target: Target, steps: Steps) -> Any:
 
 CLIENTS = {"python": by_python, "typescript": by_typescript}
 
+CUTS = {
+    "behind an event": (b'"progress":2', True, 1),
+    "within an event": (b'"progress":2', False, 1),  # it has to be told again
+    "as each stream begins": (b"-0\nretry", True, 1000),
+}
+"""The words at which a connection is cut, whether behind what came with them, and how often."""
+
 
 def same_text(found: Any) -> str:
     """Return what is compared: everything but the time of day, and the last step of a progress.
@@ -154,18 +162,17 @@ def compare(title: str, steps: Steps, direct: Target, others: dict[str, Target])
 
 
 def compare_cut(title: str, steps: Steps, direct: Target, gateway: Gateway, way: str) -> bool:
-    """Let both clients go through a gateway by a wire that is cut in the middle of a call's events:
-    behind one of them, and within one, which the client has to be told again."""
+    """Let both clients go through a gateway by a wire that is cut in the middle of calls."""
     from bench._cutter import Cutter
 
     good = True
     for name, client in CLIENTS.items():
         wanted = client(direct, steps)
-        for where in ("behind", "within"):
-            with Cutter(gateway.address, b'"progress":2', whole=where == "behind") as cutter:
+        for where, (word, whole, times) in CUTS.items():
+            with Cutter(gateway.address, word, whole=whole, times=times) as cutter:
                 found = client(Target(url=f"http://{cutter.address}/mcp"), steps)
-            good &= same(f"{title:12} {name:11} {way}, cut {where} an event", wanted, found)
-            if (cutter.cuts, cutter.resumed) != (1, True):
+            good &= same(f"{title:12} {name:11} {way}, cut {where}", wanted, found)
+            if not (cutter.cuts and cutter.resumed):
                 print(f"  NOT resumed: {cutter.cuts} cuts", flush=True)
                 good = False
     return good
@@ -179,7 +186,7 @@ def same(title: str, wanted: Any, found: Any) -> bool:
         if same_text(one) != same_text(other)
     ]
     word = f"DIFFERENT at {differs}" if differs else "the same as directly"
-    print(f"{title:70} {len(wanted):3} outcomes {word}", flush=True)
+    print(f"{title:75} {len(wanted):3} outcomes {word}", flush=True)
     return not differs
 
 

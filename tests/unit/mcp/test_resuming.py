@@ -62,6 +62,21 @@ def test_an_answer_that_was_missed_is_fetched_and_only_that_stream_is_replayed()
     serve(work)
 
 
+def test_an_answer_that_takes_long_can_be_fetched_though_nothing_was_said_before_it():
+    async def work(endpoint):
+        session = await begin(endpoint)
+        async with asyncio.timeout(5):
+            held = await ask(endpoint, session, call(1, "wait", id="q"), **V)
+        assert held.headers["content-type"] == "text/event-stream"
+        last, message = await event(held)
+        assert message is None
+        await held.leave()
+        await ask(endpoint, session, {"jsonrpc": "2.0", "id": "q", "result": {}})
+        assert (await event(await back(endpoint, session, last)))[1]["id"] == 1
+
+    serve(work)
+
+
 def test_a_client_comes_back_before_its_old_connection_has_ended():
     async def work(endpoint):
         session = await begin(endpoint)

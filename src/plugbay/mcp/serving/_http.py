@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     Headers = list[tuple[bytes, bytes]]
 
+SOON = 1.0
+"""Seconds without a message after which a response becomes a stream of events, if its client can
+then come back for what it has missed: an answer as JSON is lost with its connection."""
 QUIET = 10.0
-"""Seconds without a message after which a response becomes a stream of events, and between two
-comments that keep one open."""
+"""The same for other clients, and between two comments that keep a stream open."""
 _EVENTS: Headers = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -99,7 +101,8 @@ class Call:
             await self._begin(headers, stream)
             begun = True
         while True:
-            found = await self._next(stream, gone, reader)
+            seconds = SOON if stream.resumable and not begun else QUIET
+            found = await self._next(stream, gone, reader, seconds)
             if stream.reader != reader:  # the client has come back by another request
                 if begun:
                     await self._part(b"", more=False)
@@ -128,9 +131,9 @@ class Call:
                 return True
 
     async def _next(
-        self, stream: Stream, gone: asyncio.Task[None], reader: int
+        self, stream: Stream, gone: asyncio.Task[None], reader: int, seconds: float
     ) -> tuple[bytes, bool] | None:
-        task = asyncio.create_task(stream.next(QUIET, reader))
+        task = asyncio.create_task(stream.next(seconds, reader))
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             task.cancel()

@@ -124,6 +124,11 @@ class Stream:
 
     # --- to the client
 
+    @property
+    def resumable(self) -> bool:
+        """Whether its client could come back for it, were it written as events."""
+        return self.primes and self._events is not None and self._events.replays
+
     def attach(self) -> int:
         """Read it from now on, and nobody else; return a number for `next`."""
         self.reader += 1
@@ -175,10 +180,8 @@ class Stream:
 
     def begin(self) -> bytes:
         """It is written as events from now on; return the first, which says where it begins."""
-        if self._events is None or not self._events.replays:
-            return b""
-        if self._number:
-            return b""  # it was begun before, and goes on
+        if self._number or self._events is None or not self._events.replays:
+            return b""  # it was begun before and goes on, or nothing is kept
         self._number = self._events.open(self)
         return b"id: %d-0\nretry: %d\ndata: \n\n" % (self._number, RETRY) if self.primes else b""
 
