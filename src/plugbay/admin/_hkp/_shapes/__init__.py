@@ -1,0 +1,30 @@
+"""The JSON of `/plugins`, field by field: HKP's own first, and then what it does not have."""
+
+from plugbay.admin._hkp._shapes._change import ConfigEntry as ConfigEntry
+from plugbay.admin._hkp._shapes._change import Done as Done
+from plugbay.admin._hkp._shapes._change import HkpConfig as HkpConfig
+from plugbay.admin._hkp._shapes._change import HkpError as HkpError
+from plugbay.admin._hkp._shapes._change import HkpFinding as HkpFinding
+from plugbay.admin._hkp._shapes._change import HkpRollback as HkpRollback
+from plugbay.admin._hkp._shapes._change import PluginConfig as PluginConfig
+from plugbay.admin._hkp._shapes._change import Validated as Validated
+from plugbay.admin._hkp._shapes._plugin import Checks as Checks
+from plugbay.admin._hkp._shapes._plugin import Handlers as Handlers
+from plugbay.admin._hkp._shapes._plugin import OneHealth as OneHealth
+from plugbay.admin._hkp._shapes._plugin import PluginHealth as PluginHealth
+from plugbay.admin._hkp._shapes._plugin import PluginMetrics as PluginMetrics
+from plugbay.admin._hkp._shapes._plugin import PluginStatus as PluginStatus
+from plugbay.admin._hkp._shapes._plugin import ResourceUse as ResourceUse
+from plugbay.admin._hkp._shapes._plugin import WorkerPart as WorkerPart
+from plugbay.admin._hkp._shapes._shape import HealthWord as HealthWord
+from plugbay.admin._hkp._shapes._shape import StateWord as StateWord
+from plugbay.admin._hkp._shapes._system import Dependencies as Dependencies
+from plugbay.admin._hkp._shapes._system import Draining as Draining
+from plugbay.admin._hkp._shapes._system import Edge as Edge
+from plugbay.admin._hkp._shapes._system import HealthCounts as HealthCounts
+from plugbay.admin._hkp._shapes._system import ListedPlugin as ListedPlugin
+from plugbay.admin._hkp._shapes._system import Node as Node
+from plugbay.admin._hkp._shapes._system import PluginList as PluginList
+from plugbay.admin._hkp._shapes._system import PluginSystem as PluginSystem
+from plugbay.admin._hkp._shapes._system import SystemHealth as SystemHealth
+from plugbay.admin._hkp._shapes._system import SystemStatus as SystemStatus
