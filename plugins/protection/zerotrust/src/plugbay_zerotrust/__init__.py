@@ -29,6 +29,7 @@ from ._config import Config as Config
 from ._config import Issuer as Issuer
 from ._config import Policy as Policy
 from ._desk import DENIED, Desk, step_up
+from ._journal import Journal
 from ._office import OPERATIONS, Office
 from ._passkeys import Passkeys
 from ._passwords import Passwords
@@ -46,12 +47,8 @@ if TYPE_CHECKING:
 
     from ._sessions import Held
 
-GRANTED: Final = "ztna.access.granted"
 ASSESSED: Final = "ztna.risk.score.updated"
 """A risk was weighed: for the first time, again after a while, or because something was heard."""
-ASKED: Final = "ztna.authentication.required"
-"""Somebody was asked to sign in, or for another proof; told once in a while."""
-_TOLD: Final = 60.0
 _MOST: Final = 16_384
 
 
@@ -100,10 +97,7 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         )
         self._office = Office(host, self._sessions, self._passwords, self._guard)
         self._risks: Timed[Risk] = Timed(_MOST)
-        self._told: Timed[bool] = Timed(_MOST)
-        self._decisions = host.metrics.counter(
-            "decisions_total", "Decisions, by outcome and reason.", ("outcome", "reason", "mode")
-        )
+        self._journal = Journal(host, config)
 
     # --- requests
 
@@ -115,7 +109,7 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         policy, token = self._policies.of(request.method, path), token_of(request, config.cookie)
         if policy is not None and policy.public and not token:
             strip(request, config.cookie, False)
-            self._decisions.inc(outcome="allow", reason="public", mode=config.mode)
+            self._journal.counted("allow", "public")
             return None
         try:
             principal = await self._principal(token, who)
@@ -131,7 +125,7 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
             bounds = {"most": config.max_risk, "step": config.step_risk}
             decision = decide(policy, principal, score, now, **bounds)
         strip(request, config.cookie, principal is not None and bool(principal.session))
-        self._audit(request, decision, principal, who, risk)
+        self._journal.decided(request, decision, principal, who, risk)
         if decision.outcome != "allow":
             return self._refuse(decision, principal, who)
         if principal is not None:
@@ -203,62 +197,13 @@ class ZeroTrust(Plugin[Config], RequestFilter, EventHandler, AdminOperations):
         answer = self._guard.judge(verdict, topic=DENIED, client=who.client)
         if answer is None or decision.outcome == "deny":
             return answer
-        if self._is_news(f"{ASKED} {who.address} {decision.outcome}"):
-            self.host.events.publish(
-                ASKED,
-                user=principal.user if principal else "",
-                identity=who.address,
-                outcome=decision.outcome,
-                policy=decision.policy,
-            )
+        self._journal.asked(decision, principal, who)
         if decision.outcome == "step-up":
             return step_up(self.config, decision.reason).response
         login = f"{self.config.prefix}/login"
         refused = Refused(401, "Unauthorized", detail="sign in first", login=login).response
         refused.headers.set("www-authenticate", "Bearer")
         return refused
-
-    def _audit(
-        self,
-        request: Request,
-        decision: Decision,
-        principal: Principal | None,
-        who: Identity,
-        risk: Risk | None,
-    ) -> None:
-        """Log a decision: each refusal, and what is granted anew or was not of late."""
-        self._decisions.inc(outcome=decision.outcome, reason=decision.reason, mode=self.config.mode)
-        user = principal.user if principal else ""
-        granted = decision.outcome == "allow"
-        if granted and not self._is_news(f"{user} {who.address} {decision.policy}"):
-            return
-        self.host.log.info(
-            "policy decision",
-            extra={
-                "event": "policy.decision",
-                "outcome": decision.outcome,
-                "policy": decision.policy,
-                "why": decision.reason,
-                "user": user,
-                "address": who.address,
-                "method": request.method,
-                "path": request.path[:256],
-                "risk": risk.score if risk else None,
-                "factors": risk.explanation(self.config.weights) if risk else [],
-                "mode": self.config.mode,
-            },
-        )
-        if granted and user:
-            self.host.events.publish(
-                GRANTED, user=user, identity=who.address, policy=decision.policy
-            )
-
-    def _is_news(self, key: str) -> bool:
-        now = self.host.now()
-        if self._told.get(key, now):
-            return False
-        self._told.put(key, True, now + _TOLD, now)
-        return True
 
     # --- what others say
 
