@@ -35,6 +35,7 @@ from plugbay.observability import (
 )
 from plugbay.observability import _collectors as collectors
 from plugbay.observability import _process as process
+from plugbay.observability._mcp_routes import MCP_MESSAGES
 from plugbay.observability._registry import REFUSED
 from plugbay.settings import Settings
 
@@ -302,7 +303,7 @@ def metrics_page() -> str:
     PluginUse(registry)
     McpMetrics(registry)
     Http2Metrics(registry)
-    families = [*registry._families, REFUSED]
+    families = [*registry._families, REFUSED, MCP_MESSAGES]
     families += [value for value in vars(process).values() if isinstance(value, type(REFUSED))]
     for collect in (
         collectors.collect_plugins,

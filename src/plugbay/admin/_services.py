@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.admin.access import Passwords
+from plugbay.kernel import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -205,6 +206,7 @@ class Validator(Protocol):
     async def validate(
         self, digest: str, on_event: Callable[[LayerEvent], None] | None = None
     ) -> Artifact: ...
+    async def try_with(self, digest: str, config: dict[str, Any]) -> None: ...
 
 
 class Upkeep(Protocol):
@@ -214,8 +216,28 @@ class Upkeep(Protocol):
     async def migrate(self) -> Migration: ...
 
 
-def _no_mcp() -> Mapping[str, EndpointStatus]:
-    return {}
+class McpHost(Protocol):
+    """What runs the MCP servers and federations."""
+
+    @property
+    def status(self) -> Mapping[str, EndpointStatus]:
+        """How each of them is, by name; those of which nothing was heard yet are not there."""
+        ...
+
+    async def restart(self, server: str) -> None:
+        """End the processes of a server, and start others. Raises `Unavailable`."""
+        ...
+
+
+class NoMcpHost:
+    """There is none."""
+
+    def __init__(self) -> None:
+        self.status: Mapping[str, EndpointStatus] = {}
+
+    async def restart(self, server: str) -> None:
+        """Raises `Unavailable`."""
+        raise Unavailable(f"nothing runs the MCP server {server}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,5 +260,4 @@ class Services:
     validator: Validator
     upkeep: Upkeep
     passwords: Passwords = field(default_factory=Passwords)
-    mcp: Callable[[], Mapping[str, EndpointStatus]] = _no_mcp
-    """How the MCP servers and federations are that the gateway runs, by name."""
+    mcp: McpHost = field(default_factory=NoMcpHost)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, cast
+from weakref import WeakSet
 
 from plugbay.app._references import References
 from plugbay.kernel import BreakerState, Problem, Unavailable
@@ -65,11 +66,13 @@ class Backends:
         self._clock, self._randomness = clock, randomness
         self._servers: dict[str, ServerSpec] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
+        self._kept: dict[str, WeakSet[KeptServer]] = {}
         self.change(spec)
 
     def change(self, spec: McpSpec) -> None:
         """Make backends of these servers from now on."""
-        kept = self._servers
+        names, kept = set(spec.names), self._servers
+        self._kept = {name: self._kept[name] for name in self._kept.keys() & names}
         self._servers = {server.name: server for server in spec.servers}
         self._breakers = {
             name: self._breakers[name]
@@ -83,6 +86,17 @@ class Backends:
         breaker = self._breakers.get(server)
         return breaker is not None and breaker.state is BreakerState.OPEN
 
+    def kept(self, server: str) -> tuple[KeptServer, ...]:
+        """Return what runs a server, for its own clients and in federations."""
+        return tuple(self._kept.get(server, ()))
+
+    def restart(self, server: str) -> None:
+        """End the processes of a server and start others, also while it rests."""
+        if server in self._breakers:
+            self._breakers[server].reset()
+        for one in self.kept(server):
+            one.restart()
+
     def maker(self, spec: ServerSpec | FederationSpec) -> MakeBackend:
         """Return what makes a backend for each session of an endpoint."""
         if isinstance(spec, ServerSpec):
@@ -92,7 +106,7 @@ class Backends:
         return lambda owner: Federation(spec, members, owner)
 
     def _server(self, spec: ServerSpec, breaker: CircuitBreaker, owner: Owner) -> KeptServer:
-        return KeptServer(
+        made = KeptServer(
             ServerCommand(
                 name=spec.name,
                 command=(spec.command, *spec.args),
@@ -108,6 +122,8 @@ class Backends:
             randomness=self._randomness,
             max_message=spec.max_message,
         )
+        self._kept.setdefault(spec.name, WeakSet()).add(made)
+        return made
 
     def _member(self, member: MemberSpec) -> MakeBackend:
         if member.server:

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,13 @@ from plugbay.app._asgi_server import AsgiServer
 from plugbay.app._clock import SystemClock
 from plugbay.app._mcp_backends import Backends
 from plugbay.app._mcp_orders import McpOrder, Orders
+from plugbay.app._mcp_records import Records
 from plugbay.mcp.serving import (
+    MODERN,
     Endpoint,
+    EndpointState,
     EndpointStatus,
+    Federation,
     FederationSpec,
     McpSpec,
     ServerSpec,
@@ -75,6 +80,7 @@ class McpHost:
         self.clock, self.registry = SystemClock(), Registry()
         self.registry.add(ProcessCollector("mcp", started=self.clock.time()))
         self.metrics = McpMetrics(self.registry)
+        self._records = Records(self.clock.time)
         self._backends = Backends(
             McpSpec(),
             Path(options.data_dir) / "secrets",
@@ -84,6 +90,8 @@ class McpHost:
         )
         self._places: dict[str, _Place] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._taken = 0
+        """The last order that was carried out."""
         self._stopping = asyncio.Event()
         self._lines = 0
 
@@ -108,8 +116,10 @@ class McpHost:
         with socket.socket(fileno=0) as connection:
             async for order, sockets in Orders(connection).follow():
                 await self._carry_out(order, sockets)
+                self._taken = order.number
                 self._say({"taken": order.number})
                 self._report_now()
+                self._say_if_idle()
 
     async def _carry_out(self, order: McpOrder, sockets: dict[str, socket.socket]) -> None:
         """Run what is new, change what is another, and let go of what is not to be any more."""
@@ -129,13 +139,26 @@ class McpHost:
             elif place.made != made:
                 place.made = made
                 place.endpoint.change(spec, maker)
+        self._records.keep(specs.keys())
+        for name in order.restart:
+            self._backends.restart(name)
 
     def _leave(self, place: _Place) -> None:
         task = asyncio.create_task(place.remove(DRAIN), name=f"leave {place.endpoint.spec.name}")
         self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._leaving.discard(task)
+        self._say_if_idle()
+
+    def _say_if_idle(self) -> None:
+        """There is nothing to run, and nobody is waited for: the supervisor may end this."""
+        if self._taken and not self._places and not self._leaving:
+            self._say({"idle": self._taken})
 
     def _notice(self, what: str, server: str, **facts: object) -> None:
+        self._records.notice(what, server, **facts)
         if what == "stderr" and not self._may_say():
             return
         self.metrics.notice(what, server)
@@ -156,21 +179,42 @@ class McpHost:
     def _report_now(self) -> None:
         status: dict[str, EndpointStatus] = {}
         for name, place in self._places.items():
-            endpoint = place.endpoint
-            sessions = len(endpoint.sessions)
-            self.metrics.sessions(name, sessions)
-            status[name] = EndpointStatus(
-                sessions=sessions,
-                former=sum(session.former for session in endpoint.sessions),
-                busy=endpoint.busy,
-                resting=self._backends.broken(name),
-            )
+            self.metrics.sessions(name, len(place.endpoint.sessions))
+            status[name] = self._status(name, place.endpoint)
         self._say({"metrics": self.registry.snapshot(), "status": status})
+
+    def _status(self, name: str, endpoint: Endpoint) -> EndpointStatus:
+        served, backends = served_by(endpoint), self._backends
+        if isinstance(endpoint.spec, ServerSpec):
+            resting = backends.broken(name)
+            return self._records.status(name, backends.kept(name), resting=resting, served=served)
+        there = served.sessions > 0 or served.stateless
+        state: EndpointState = "degraded" if served.down else "running" if there else "stopped"
+        return replace(served, state=state)
 
     @staticmethod
     def _say(message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # a supervisor that is gone hears nothing
             os.write(1, msgspec.json.encode(message) + b"\n")
+
+
+def served_by(endpoint: Endpoint) -> EndpointStatus:
+    """Return how the clients of an endpoint are served."""
+    versions = {session.protocol_version for session in endpoint.sessions} - {""}
+    if endpoint.shared.running:
+        versions.add(MODERN)
+    backends = [*(session.backend for session in endpoint.sessions), endpoint.shared.backend]
+    joined = [backend for backend in backends if isinstance(backend, Federation)]
+    members = [member for backend in joined for member in backend.members.values()]
+    return EndpointStatus(
+        sessions=len(endpoint.sessions),
+        former=sum(session.former for session in endpoint.sessions),
+        stateless=endpoint.shared.running,
+        versions=tuple(sorted(versions)),
+        busy=endpoint.busy,
+        requests=endpoint.asked,
+        down={member.name: member.down for member in members if member.down},
+    )
 
 
 def _made_of(spec: ServerSpec | FederationSpec, all_: McpSpec) -> object:

@@ -21,7 +21,7 @@ from plugbay.app._mcp_backends import problems_here
 from plugbay.app._mcp_host import McpHostOptions
 from plugbay.app._mcp_orders import SECONDS, McpOrder, send_order
 from plugbay.app._mcp_sockets import listen, socket_path
-from plugbay.kernel import Backoff, Invalid
+from plugbay.kernel import Backoff, Invalid, Unavailable
 from plugbay.mcp.serving import EndpointStatus, McpSpec
 from plugbay.storage import write_atomically
 
@@ -73,6 +73,9 @@ class McpKeeper:
         self._orders: socket.socket | None = None
         self._ordering = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        """One change at a time, or the end of a host that has nothing to run."""
+        self._ends: set[asyncio.Task[None]] = set()
         self.status: dict[str, EndpointStatus] = {}
         """How each server and each federation is, as the host has said last."""
 
@@ -99,14 +102,19 @@ class McpKeeper:
         """Let the host run this, and nothing else."""
         await self._run_this(desired.mcp)
 
+    async def restart(self, server: str) -> None:
+        """End the processes of a server and start others under their sessions. Raises
+        `Unavailable` if the host is not there."""
+        if self._orders is None:
+            raise Unavailable("the process that runs the MCP servers is not there now")
+        await self._order(restart=(server,))
+
     async def close(self) -> None:
         """End it with all that it runs."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        if self._ends:
+            await asyncio.wait(self._ends)
+        await self._end_host()
         self._shut(self._listeners.keys())
-        self._notice_file.unlink(missing_ok=True)
 
     def _open(self, spec: McpSpec) -> None:
         for name in spec.names:
@@ -120,23 +128,38 @@ class McpKeeper:
             socket_path(self._data, name).unlink(missing_ok=True)
 
     async def _run_this(self, spec: McpSpec) -> None:
-        if spec != self._spec:
-            self._spec, self._number = spec, self._number + 1
-            if self._task is None:
-                self._task = asyncio.create_task(self._keep(), name="mcp host")
-            else:
-                await self._order()
-            await self._taken_in(self._number)
-        self._shut(self._listeners.keys() - set(spec.names))
+        async with self._turn:
+            if spec != self._spec:
+                self._spec, self._number = spec, self._number + 1
+                if self._task is None:
+                    self._task = asyncio.create_task(self._keep(), name="mcp host")
+                else:
+                    await self._order()
+                await self._taken_in(self._number)
+            self._shut(self._listeners.keys() - set(spec.names))
 
-    async def _order(self) -> None:
+    async def _end_if_idle(self, number: int) -> None:
+        """The host has nothing to run since an order: end it, unless there was another order."""
+        async with self._turn:
+            if number == self._number and not self._spec.names:
+                await self._end_host()
+
+    async def _end_host(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            self._notice_file.unlink(missing_ok=True)
+
+    async def _order(self, restart: tuple[str, ...] = ()) -> None:
         """Tell the host what there is to be; one that has ended is told when it starts again."""
         async with self._ordering:
             if self._orders is None:
                 return
             fresh = tuple(name for name in self._spec.names if name not in self._told)
             fds = [self._listeners[name].fileno() for name in fresh]
-            order = McpOrder(number=self._number, spec=self._spec, fresh=fresh)
+            order = McpOrder(number=self._number, spec=self._spec, fresh=fresh, restart=restart)
             self._told |= set(fresh)
             try:
                 await asyncio.to_thread(send_order, self._orders, order, fds)
@@ -190,7 +213,7 @@ class McpKeeper:
             hearing.cancel()
             self._metrics.retire("mcp")
             self._orders.close()
-            self._orders, self.status = None, {}
+            self._orders, self._child, self.status = None, None, {}
             if child.stdout is not None:
                 child.stdout.close()
 
@@ -228,6 +251,10 @@ class McpKeeper:
         elif "taken" in message:
             self._taken = message["taken"]
             self._news.set()
+        elif "idle" in message:
+            end = asyncio.create_task(self._end_if_idle(message["idle"]), name="end mcp host")
+            self._ends.add(end)
+            end.add_done_callback(self._ends.discard)
         else:
             self._publish(message["topic"], message["data"])
 

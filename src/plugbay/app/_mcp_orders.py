@@ -25,11 +25,13 @@ CHUNK = 1 << 16
 
 class McpOrder(msgspec.Struct, frozen=True, kw_only=True):
     """All servers and federations that there are to be. `fresh` names those whose listening
-    sockets come with it; the others' came before."""
+    sockets come with it; the others' came before. The processes of those that are to `restart`
+    are ended, and started again."""
 
     number: int
     spec: McpSpec
     fresh: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
 
 
 def send_order(connection: socket.socket, order: McpOrder, fds: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from plugbay.app._mcp_policy import fails_closed
 from plugbay.gateway import Member
 from plugbay.kernel import Generation
-from plugbay.mcp import Chain, Current, HttpBridge, Observers, tell
+from plugbay.mcp import Chain, Counts, Current, HttpBridge, Observers, tell
 from plugbay.mcp import Member as McpMember
 from plugbay.sdk import API, Manifest, McpSession, Order
 
@@ -100,6 +100,10 @@ class McpRoutes:
             self._bridge(name).current.install(chain)
         for name in tuple(self._bridges.keys() - chains.keys()):
             self._bridges.pop(name).current.install(self._nothing())
+
+    def counts(self) -> Mapping[str, Counts]:
+        """Return what went through each bridge, by route."""
+        return {route: bridge.counts for route, bridge in self._bridges.items()}
 
     async def close(self) -> None:
         """Tell the observers what is left."""

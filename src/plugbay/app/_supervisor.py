@@ -239,7 +239,7 @@ class Supervisor:
                 uploads=self.uploads,
                 validator=self.validator,
                 upkeep=Upkeep(self.artifacts, self.uploads, self.validator),
-                mcp=lambda: self.mcp.status,
+                mcp=self.mcp,
             ),
             admin_options(self.settings, self._trace_key, RevokedTraces(self.data)),
         )

@@ -40,6 +40,7 @@ from plugbay.observability import (
     AccessLog,
     EventMetrics,
     Logs,
+    McpRouteCollector,
     OtelTraces,
     PluginUse,
     ProcessCollector,
@@ -91,6 +92,7 @@ class Worker:
         self.plane = WorkerPlane(
             self.data, self.registry, self.clock, self.serving, Path(options.data_dir)
         )
+        self.registry.add(McpRouteCollector(self.plane.mcp.counts))
         self.runtime = PythonRuntime()
         self.agent = self._make_agent()
         self.relay = LogRelay(self._report_from_thread)

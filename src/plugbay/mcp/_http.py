@@ -21,7 +21,7 @@ from plugbay.mcp._conversation import Conversation
 from plugbay.mcp._framing import MAX_MESSAGE
 from plugbay.mcp._http_bodies import Events, Whole
 from plugbay.mcp._mirroring import Mirroring
-from plugbay.mcp._sent import Sent
+from plugbay.mcp._sent import Counts, Sent
 from plugbay.mcp._told import session_opened, tell
 from plugbay.sdk import BodyTooLarge, McpSession, Response
 from plugbay.sdk.protection import address_identity
@@ -55,7 +55,7 @@ class HttpBridge:
         self.current = current
         self._route, self._observers, self._limit = route, observers, max_message
         self._sessions: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
-        self._mirroring = Mirroring()
+        self._mirroring, self.counts = Mirroring(), Counts()
         self._farewells: set[asyncio.Task[None]] = set()
         self.hooks: Mapping[str, Hook] = {
             "on_request": Hook(self.on_request, coroutine=True),
@@ -245,6 +245,7 @@ class HttpBridge:
             return known
         session = McpSession(id=id, server=self._route, transport="http", identity=identity)
         made = Conversation(self.current, session, self._observers, strict=False)
+        made.counts = self.counts
         if id:
             session.era = "handshake"
             self._keep(made)

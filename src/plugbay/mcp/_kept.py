@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 from plugbay.kernel import Backoff, BreakerState, PlugbayError, Unavailable
 from plugbay.mcp._child import GRACE, Child, exit_code
 from plugbay.mcp._framing import MAX_MESSAGE, LineSplitter
+from plugbay.mcp._handshake import shake_hands
 from plugbay.mcp._pipes import CHUNK
 from plugbay.mcp._replay import Replay, changed_lists, is_replayed
+from plugbay.mcp._stderr import LOGGED, lines_of
 
 if TYPE_CHECKING:
     from plugbay.kernel import CircuitBreaker, Clock, Randomness
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from plugbay.mcp._restarts import RestartPolicy, ServerCommand
 
 _log = logging.getLogger("plugbay.mcp")
-LOGGED = 2000
-"""Characters of a line of its standard error that are told."""
 HANDSHAKE_SECONDS = 30.0
 """Seconds that a fresh process has to answer the replayed `initialize`."""
 
@@ -57,7 +57,8 @@ class KeptServer:
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
         self._open = self._refused = self._stopping = False
-        self._until = 0.0
+        self._hurry, self._until = asyncio.Event(), 0.0
+        self._ending: asyncio.Task[int] | None = None
         self.code: int | None = None
         """How the last process ended."""
         self.restarts = 0
@@ -68,6 +69,11 @@ class KeptServer:
     def running(self) -> bool:
         """Whether what is written reaches a process."""
         return self._open
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is to be started again."""
+        return self._task is not None and not (self._task.done() or self._open or self._stopping)
 
     @property
     def retry_after(self) -> float:
@@ -85,15 +91,15 @@ class KeptServer:
         return self._breaker.state is BreakerState.OPEN
 
     async def start(self) -> None:
-        """Start it. Raises `NotFound` if there is no such command, `Unavailable` if it cannot be
-        run now."""
+        """Start it. Raises `NotFound` (no such command) or `Unavailable` (it cannot be run now)."""
         if not self._breaker.allow():
             text = f"the MCP server {self.command.name} has crashed too often and rests"
             raise Unavailable(text)
         try:
             self._child = await self._spawn()
-        except PlugbayError:
+        except PlugbayError as error:
             self._breaker.failure()
+            self._notice("not-started", self.command.name, reason=error.detail)
             raise
         self._open = True
         self._notice("started", self.command.name, pid=self._child.pid)
@@ -104,6 +110,13 @@ class KeptServer:
         if self._task is None and self._restarts(-1):
             name = f"mcp {self.command.name}"
             self._task = asyncio.create_task(self._begin_late(), name=name)
+
+    def restart(self) -> None:
+        """End the process and start another now, also one that waits for that. One that has ended
+        for good stays so."""
+        self._hurry.set()
+        if self._open and self._child is not None and self._ending is None:
+            self._ending = asyncio.create_task(self._child.shut_down(), name="end, start anew")
 
     def write(self, data: bytes) -> None:
         """Take lines for the server."""
@@ -166,21 +179,24 @@ class KeptServer:
         attempt = 0
         while True:
             began = self._clock.monotonic()
-            steady = asyncio.get_running_loop().call_later(self._policy.steady, self._made_good)
+            good = asyncio.get_running_loop().call_later(self._policy.steady, self._made_good)
             try:
                 self.code = await self._listen(child)
             finally:
-                steady.cancel()
+                good.cancel()
                 self._open, self._child = False, None
                 child.signal_group(signal.SIGKILL)  # what it has started and left behind
                 await child.wait()  # no zombie, also if we are cancelled
             if self._stopping:
                 return
-            lived = self._clock.monotonic() - began
-            attempt = 0 if lived >= self._policy.steady else attempt
-            self._failed(self.code)
+            if self._clock.monotonic() - began >= self._policy.steady:
+                attempt = 0
+            anew, self._ending = self._ending is not None, None
+            if not anew:
+                self._hurry.clear()
+                self._failed(self.code)
             await self._owner.gone(self.code)
-            if not self._restarts(self.code):
+            if not anew and not self._restarts(self.code):
                 return
             fresh, attempt = await self._again(attempt)
             if fresh is None:
@@ -207,10 +223,14 @@ class KeptServer:
         if found:
             await self._owner.hear(found)
 
-    def _failed(self, code: int) -> None:
+    def _failed(self, code: int | None, **why: str) -> None:
+        """It has ended by itself, or, without a code, could not be started."""
         was_open = self.broken
         self._breaker.failure()
-        self._notice("exited", self.command.name, code=exit_code(code))
+        what, facts = ("not-started", dict[str, object](why))
+        if code is not None:
+            what, facts = "exited", {"code": exit_code(code)}
+        self._notice(what, self.command.name, **facts)
         if self.broken and not was_open:
             self._notice("breaker-opened", self.command.name, seconds=self._breaker.rest)
 
@@ -232,21 +252,24 @@ class KeptServer:
             if not self._breaker.closed:
                 delay = max(delay, self._breaker.rest)
             self._until = self._clock.monotonic() + delay
-            await asyncio.sleep(delay)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._hurry.wait()
+            self._hurry.clear()
             if not self._breaker.allow():
                 continue
             try:
                 return await self._bring_up(), attempt
             except (PlugbayError, OSError, EOFError, TimeoutError) as error:
                 _log.warning("%s could not be started again: %s", self.command.name, error)
-                self._failed(-1)
+                self._failed(None, reason=str(error) or "it did not answer in time")
         return None, attempt
 
     async def _bring_up(self) -> Child:
         child = await self._spawn()
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
-                answer = await self._shake_hands(child)
+                answer = await shake_hands(child, self._replay, self._limit)
             if self._stopping:
                 raise Unavailable("nobody wants it any more")
         except BaseException:
@@ -261,23 +284,6 @@ class KeptServer:
             await self._owner.hear([*news])
         return child
 
-    async def _shake_hands(self, child: Child) -> bytes:
-        """Replay what the client has said. Raises `EOFError` if the process ends meanwhile."""
-        answer = b""
-        if self._replay.first:
-            child.stdin.write(self._replay.first + b"\n")
-            lines = LineSplitter(self._limit)
-            while not answer:
-                data = await child.stdout.read(CHUNK)
-                if not data:
-                    raise EOFError("it has ended during the handshake")
-                found = [one for one in lines.feed(data) if isinstance(one, bytes)]
-                answer = next((one for one in found if is_replayed(one)), b"")
-        for raw in self._replay.others if answer else ():
-            child.stdin.write(raw + b"\n")
-        await child.stdin.drain()
-        return answer
-
     async def _spawn(self) -> Child:
         command = self.command
         return await Child.start(
@@ -289,10 +295,6 @@ class KeptServer:
         )
 
     async def _pass_stderr(self, child: Child) -> None:
-        lines = LineSplitter(CHUNK)
-        while child.stderr is not None and (data := await child.stderr.read(CHUNK)):
-            for line in lines.feed(data):
-                if isinstance(line, bytes):
-                    text = line.decode("utf-8", "replace").rstrip("\r")
-                    self._notice("stderr", self.command.name, line=text[:LOGGED])
-                    await self._owner.stderr(text)
+        async for line in lines_of(child):
+            self._notice("stderr", self.command.name, line=line[:LOGGED])
+            await self._owner.stderr(line)

@@ -35,7 +35,7 @@ class Owner(Protocol):
 
 
 class Notice(Protocol):
-    """Is told what becomes of servers: `started`, `exited`, `restarted`, `breaker-opened`,
-    `breaker-closed`, `stderr`."""
+    """Is told what becomes of servers: `started`, `not-started`, `exited`, `restarted`,
+    `breaker-opened`, `breaker-closed`, `stderr`."""
 
     def __call__(self, what: str, server: str, **facts: object) -> None: ...

@@ -30,6 +30,8 @@ from plugbay.observability._logs import fields_of as fields_of
 from plugbay.observability._logs import request_id as request_id
 from plugbay.observability._logs import rfc3339 as rfc3339
 from plugbay.observability._mcp_metrics import McpMetrics as McpMetrics
+from plugbay.observability._mcp_routes import McpRouteCollector as McpRouteCollector
+from plugbay.observability._mcp_routes import McpTotals as McpTotals
 from plugbay.observability._merge import Merged as Merged
 from plugbay.observability._plugin_figures import OwnMetric as OwnMetric
 from plugbay.observability._plugin_figures import PluginFigures as PluginFigures

@@ -14,6 +14,7 @@ from plugbay.observability._collectors import PLUGIN_DURATION, PLUGIN_REQUESTS
 from plugbay.observability._event_metrics import EVENT_FAMILIES
 from plugbay.observability._family import Definition, FamilySnapshot, Kind, Sample
 from plugbay.observability._host_metrics import RESERVED, prefix_of
+from plugbay.observability._mcp_routes import McpTotals, mcp_totals
 from plugbay.observability._plugin_use import USE_FAMILIES
 from plugbay.observability._process import MEMORY
 
@@ -91,7 +92,8 @@ class Source(Protocol):
 
 
 class PluginFigures:
-    """Reads the metrics of one plugin out of those of all workers and of the supervisor."""
+    """Reads the metrics of one plugin, or of some routes, out of those of all workers and of the
+    supervisor."""
 
     def __init__(self, workers: Source, supervisor: "Registry") -> None:
         self._workers, self._supervisor = workers, supervisor
@@ -134,6 +136,10 @@ class PluginFigures:
             if family.definition.name.startswith(prefix) and family.definition.name not in RESERVED
         ]
         return tuple(sorted(found, key=lambda metric: metric.name))
+
+    def mcp(self, routes: "Iterable[str]") -> McpTotals:
+        """Add up the MCP messages of these routes."""
+        return mcp_totals(self._workers, routes)
 
     def _restarts(self, plugin: str) -> float:
         return sum(

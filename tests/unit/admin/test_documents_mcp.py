@@ -90,8 +90,8 @@ def test_only_who_may_change_servers_applies_them_or_sees_secrets(world: World) 
     operator = world.token("read", "apply")
     answer = world.client.post(f"{V1}/plan", headers=operator, json=document)
     assert "precious" not in answer.text
-    told = {one["pointer"] for one in answer.json()["steps"][0]["differences"]}
-    assert told == {"/env/REF", "/idle"}
+    shown = {one["pointer"] for one in answer.json()["steps"][0]["differences"]}
+    assert shown == {"/env/REF", "/idle"}
     answer = world.client.post(f"{V1}/apply", headers=operator, json=document)
     assert (answer.status_code, "mcp:write" in answer.json()["detail"]) == (403, True)
     same = {"mcp": MCP}

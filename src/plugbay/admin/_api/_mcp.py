@@ -1,7 +1,9 @@
 """MCP servers that the gateway runs, and federations of several."""
 
+from dataclasses import replace
+
 import msgspec
-from litestar import Controller, Response, delete, get, put
+from litestar import Controller, Response, delete, get, post, put
 from litestar.params import FromPath
 
 from plugbay.admin._access import Permission
@@ -22,8 +24,8 @@ from plugbay.mcp.serving import EndpointStatus, FederationSpec, ServerSpec
 
 class McpServerView(msgspec.Struct, frozen=True, kw_only=True):
     """An MCP server. `managed_by` is `file` if only gateway.toml can change it; `status` is null
-    while the process that runs it has not spoken. Values of `env` that are no references are
-    shown to those who may change them."""
+    while the process that runs it has not spoken. Values of `env` that are no references, and
+    what it wrote to standard error, are shown to those who may change it."""
 
     name: str
     managed_by: Origin
@@ -65,12 +67,12 @@ class McpServerRoutes(Controller):
     async def list(self, request: Ask, context: Use) -> McpServerList:
         """All MCP servers, by name, and how they are."""
         names = sorted(context.services.control.desired.mcp_servers)
-        return McpServerList([_server(request, context, name) for name in names])
+        return McpServerList([mcp_server(request, context, name) for name in names])
 
     @get("/{name:str}", opt=rule(Permission.READ), operation_id="getMcpServer")
     async def one(self, request: Ask, context: Use, name: FromPath[str]) -> Response[McpServerView]:
         """One MCP server."""
-        view = _server(request, context, name)
+        view = mcp_server(request, context, name)
         return Response(view, headers={"etag": f'"{view.revision}"'})
 
     @put(
@@ -102,6 +104,19 @@ class McpServerRoutes(Controller):
         change, key = DeleteMcpServer(name=name), f"mcp_servers/{name}"
         return await make_change(request, context, change, key=key, must_match=True)
 
+    @post(
+        "/{name:str}/restart",
+        opt=rule(Permission.MCP_WRITE),
+        operation_id="restartMcpServer",
+        status_code=202,
+    )
+    async def restart(self, request: Ask, context: Use, name: FromPath[str]) -> McpServerView:
+        """End the server's processes and start others under their sessions, also one that rests.
+        Requests in flight are answered by the error 50301."""
+        view = mcp_server(request, context, name)
+        await context.services.mcp.restart(name)
+        return view
+
 
 class McpFederationRoutes(Controller):
     """Several MCP servers as one."""
@@ -113,14 +128,14 @@ class McpFederationRoutes(Controller):
     async def list(self, request: Ask, context: Use) -> McpFederationList:
         """All federations, by name, and how they are."""
         names = sorted(context.services.control.desired.mcp_federations)
-        return McpFederationList([_federation(request, context, name) for name in names])
+        return McpFederationList([mcp_federation(request, context, name) for name in names])
 
     @get("/{name:str}", opt=rule(Permission.READ), operation_id="getMcpFederation")
     async def one(
         self, request: Ask, context: Use, name: FromPath[str]
     ) -> Response[McpFederationView]:
         """One federation."""
-        view = _federation(request, context, name)
+        view = mcp_federation(request, context, name)
         return Response(view, headers={"etag": f'"{view.revision}"'})
 
     @put(
@@ -151,21 +166,24 @@ class McpFederationRoutes(Controller):
         return await make_change(request, context, change, key=key, must_match=True)
 
 
-def _server(request: Ask, context: Use, name: str) -> McpServerView:
+def mcp_server(request: Ask, context: Use, name: str) -> McpServerView:
+    """What whoever asks may see of a server. Raises `NotFound`."""
     desired = context.services.control.desired
     if name not in desired.mcp_servers:
         raise NotFound(f"there is no MCP server {name}")
     spec, key = desired.mcp_servers[name], f"mcp_servers/{name}"
+    status, writes = context.services.mcp.status.get(name), _writes(request)
     return McpServerView(
         name=name,
         managed_by=desired.origins.get(key, "api"),
         revision=desired.changed[key],
-        spec=spec if _writes(request) else hide_server(spec),
-        status=context.services.mcp().get(name),
+        spec=spec if writes else hide_server(spec),
+        status=status if writes or status is None else replace(status, stderr=""),
     )
 
 
-def _federation(request: Ask, context: Use, name: str) -> McpFederationView:
+def mcp_federation(request: Ask, context: Use, name: str) -> McpFederationView:
+    """What whoever asks may see of a federation. Raises `NotFound`."""
     desired = context.services.control.desired
     if name not in desired.mcp_federations:
         raise NotFound(f"there is no federation {name}")
@@ -175,7 +193,7 @@ def _federation(request: Ask, context: Use, name: str) -> McpFederationView:
         managed_by=desired.origins.get(key, "api"),
         revision=desired.changed[key],
         spec=spec if _writes(request) else hide_federation(spec),
-        status=context.services.mcp().get(name),
+        status=context.services.mcp.status.get(name),
     )
 
 

@@ -2,6 +2,7 @@
 
 from plugbay.mcp.serving._backend import Backend as Backend
 from plugbay.mcp.serving._backend import MakeBackend as MakeBackend
+from plugbay.mcp.serving._checks import MODERN as MODERN
 from plugbay.mcp.serving._endpoint import Endpoint as Endpoint
 from plugbay.mcp.serving._federation import Federation as Federation
 from plugbay.mcp.serving._http_backend import HttpBackend as HttpBackend
@@ -16,4 +17,5 @@ from plugbay.mcp.serving._spec import McpSpec as McpSpec
 from plugbay.mcp.serving._spec import MemberSpec as MemberSpec
 from plugbay.mcp.serving._spec import ServerSpec as ServerSpec
 from plugbay.mcp.serving._spec import problems_of as problems_of
+from plugbay.mcp.serving._status import EndpointState as EndpointState
 from plugbay.mcp.serving._status import EndpointStatus as EndpointStatus

@@ -58,6 +58,8 @@ class Endpoint:
         self._former: dict[Shared, float] = {}
         """What answered clients without sessions before a change, and when that was."""
         self._calls, self._quiet = 0, asyncio.Event()
+        self.asked = 0
+        """Requests of clients so far."""
         self._sweeper: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -190,7 +192,7 @@ class Endpoint:
         return raw.replace(b"\r", b" ").replace(b"\n", b" "), envelope
 
     async def _pour(self, call: Call, stream: Stream, status: Callable[[bytes], int]) -> bool:
-        done = False
+        self.asked, done = self.asked + 1, False
         try:
             done = await call.stream(stream, status)
         finally:

@@ -60,6 +60,11 @@ class Shared:
         self.declared = Declared(self)
 
     @property
+    def backend(self) -> Backend | None:
+        """What answers, if somebody has asked already."""
+        return self._backend
+
+    @property
     def running(self) -> bool:
         """Whether there is a backend."""
         return self._backend is not None
