@@ -105,12 +105,27 @@ def _disposition(value: str) -> str:
 async def validated(request: Ask, context: Context, upload: Upload) -> Response[Any]:
     """Validate and answer with the artifact, or with every finding."""
     digest = upload.artifact.digest
-    task = context.background.start(
-        context.services.validator.validate(digest), name=f"validate {digest}"
-    )
-    artifact = await asyncio.shield(task)
-    await _check_plugin(request, context, artifact, duplicate=upload.duplicate)
+    work = _settled(request, context, upload)
+    artifact = await asyncio.shield(context.background.start(work, name=f"validate {digest}"))
     return _answer(request, artifact, duplicate=upload.duplicate)
+
+
+async def _settled(
+    request: Ask,
+    context: Context,
+    upload: Upload,
+    tell: Callable[[LayerEvent], None] | None = None,
+) -> Artifact:
+    """Validate; what was here is tried with the configuration that came along.
+
+    Raises `Forbidden`, and `Invalid` if it does not run so.
+    """
+    validator, digest = context.services.validator, upload.artifact.digest
+    artifact = await validator.validate(digest, tell)
+    await _check_plugin(request, context, artifact, duplicate=upload.duplicate)
+    if upload.config is not None and artifact.state is ArtifactState.VALIDATED:
+        await validator.try_with(digest, upload.config)
+    return artifact
 
 
 async def _check_plugin(
@@ -151,16 +166,14 @@ async def narrate(request: Ask, context: Context, upload: Upload) -> AsyncIterat
     """
     digest = upload.artifact.digest
     events: asyncio.Queue[LayerEvent | None] = asyncio.Queue()
-    task = context.background.start(
-        context.services.validator.validate(digest, events.put_nowait), name=f"validate {digest}"
-    )
+    work = _settled(request, context, upload, events.put_nowait)
+    task = context.background.start(work, name=f"validate {digest}")
     task.add_done_callback(lambda _: events.put_nowait(None))
     yield encode("uploaded", {"digest": digest, "size": upload.artifact.size})
     while (event := await events.get()) is not None:
         yield encode("layer", event)
     try:
         artifact = task.result()
-        await _check_plugin(request, context, artifact, duplicate=upload.duplicate)
     except Exception as error:  # noqa: BLE001 - the answer has begun: it is told as an event
         yield encode("problem", problem_of(error, instance=request.url.path))
         return

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.version import Version
 
@@ -55,10 +55,14 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The record after an upload; `duplicate` if these bytes were already in the store."""
+    """The record after an upload; `duplicate` if these bytes were already in the store.
+
+    `config` is what a duplicate came with to be tried with, unlike what it was validated with.
+    """
 
     artifact: Artifact
     duplicate: bool
+    config: dict[str, Any] | None = None
 
 
 class ArtifactStore:
@@ -126,7 +130,8 @@ class ArtifactStore:
                 _refuse_other(known, arrival.declaration)
                 if not await in_thread(self.blobs.sound, arrival.digest):
                     await self._adopt(spool, arrival.digest)  # healed by the same bytes
-                return Upload(self._placed(known), duplicate=True)
+                came = None if arrival.declaration is None else arrival.declaration.tried_with
+                return Upload(self._placed(known), duplicate=True, config=came)
             return Upload(await self._take(spool, arrival, known), duplicate=False)
 
     async def put(self, artifact: Artifact) -> Artifact:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from plugbay.artifacts._artifact import Artifact, LayerReport
 from plugbay.artifacts._catalog import version_conflict
+from plugbay.artifacts._declaration import Declaration
 from plugbay.artifacts._finding import Finding
 from plugbay.artifacts._layer import Subject
 from plugbay.artifacts._report import fatal, lifted
 from plugbay.artifacts._threads import in_thread
-from plugbay.kernel import ARTIFACT_TRANSITIONS, ArtifactState, Conflict, move
+from plugbay.kernel import ARTIFACT_TRANSITIONS, ArtifactState, Conflict, Invalid, move
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from plugbay.kernel import Clock
 
     Layers = Sequence[Layer] | Mapping[Kind, Sequence[Layer]]
+
+_CONFIGURED = ("environment", "trial")
+"""The layers that look at a configuration, or make what a plugin is tried in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,24 @@ class Validator:
                 return artifact
             return await self._run(artifact, on_event or _ignore)
 
+    async def try_with(self, digest: str, config: dict[str, Any]) -> None:
+        """Try a validated artifact with a configuration; it stays as it is, whatever is found.
+
+        Raises `Invalid` with all findings, `NotFound`, and what a layer raises.
+        """
+        async with self._room, self._store.lock(digest):
+            artifact = self._store.get(digest)
+            subject = self._subject(artifact)
+            subject.manifest, subject.metadata = artifact.manifest, artifact.metadata
+            subject.declaration = Declaration.of(subject.declared(), config)
+            for layer in self._layers_of(artifact):
+                if layer.name in _CONFIGURED:
+                    findings = (await self._inspect(layer, subject)).findings
+                    if fatal(findings):
+                        name = f"{artifact.plugin} {artifact.version}"
+                        text = f"{name} is here already, but does not run with this configuration"
+                        raise Invalid(text, problems=findings)
+
     async def recover(self) -> list[Artifact]:
         """Validate what a crash left in `uploaded`; remove the records whose bytes are gone."""
         settled: list[Artifact] = []
@@ -80,16 +102,7 @@ class Validator:
         return settled
 
     async def _run(self, artifact: Artifact, tell: Callable[[LayerEvent], None]) -> Artifact:
-        subject = Subject(
-            digest=artifact.digest,
-            path=self._store.blobs.path(artifact.digest),
-            filename=artifact.filename,
-            kind=artifact.kind,
-            declaration=artifact.declaration,
-            by=artifact.uploaded_by,
-            signature=artifact.signature,
-        )
-        layers = self._layers if isinstance(self._layers, Sequence) else self._layers[artifact.kind]
+        subject, layers = self._subject(artifact), self._layers_of(artifact)
         reports: list[LayerReport] = []
         taken: Conflict | None = None
         for index, layer in enumerate(layers):
@@ -110,6 +123,20 @@ class Validator:
             reports.append(report)
             tell(replace(event, status=report.result, report=report))
         return await self._settle(_learned(artifact, subject, reports), taken)
+
+    def _subject(self, artifact: Artifact) -> Subject:
+        return Subject(
+            digest=artifact.digest,
+            path=self._store.blobs.path(artifact.digest),
+            filename=artifact.filename,
+            kind=artifact.kind,
+            declaration=artifact.declaration,
+            by=artifact.uploaded_by,
+            signature=artifact.signature,
+        )
+
+    def _layers_of(self, artifact: Artifact) -> Sequence[Layer]:
+        return self._layers if isinstance(self._layers, Sequence) else self._layers[artifact.kind]
 
     async def _inspect(self, layer: Layer, subject: Subject) -> LayerReport:
         begin = self._clock.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,8 @@ from plugbay.cli._session import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from plugbay.cli._client import Reply
 
 
 def push(
@@ -57,9 +60,12 @@ def push(
         found = wheel_of(what, Path(scratch))
         wheel = found.suffix == ".whl"
         told = declared(manifest, runtime, config=tried_with if wheel else None)
-        artifact = _upload(client, found, told)
+        reply = _upload(client, found, told)
+    artifact: dict[str, Any] = reply.json
     if output is Format.TABLE:
         print_layers(artifact)
+        if reply.status == HTTPStatus.OK:
+            print("it was here already" + ("; tried with --config now" if wheel and config else ""))
     operation = _run(client, artifact, wish, reason, wait) if enable else None
     if output is Format.JSON:
         print_json(
@@ -84,7 +90,7 @@ def _run(
     return make_change(client, "PUT", path, content, reason=reason, wait=wait, tag=tag)
 
 
-def _upload(client: AdminClient, wheel: Path, manifest: bytes) -> dict[str, Any]:
+def _upload(client: AdminClient, wheel: Path, manifest: bytes) -> Reply:
     # Imported here: no other command draws it.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
@@ -97,10 +103,9 @@ def _upload(client: AdminClient, wheel: Path, manifest: bytes) -> dict[str, Any]
         *columns, console=console, transient=True, disable=not sys.stderr.isatty()
     ) as bar:
         task = bar.add_task(wheel.name, total=wheel.stat().st_size)
-        artifact: dict[str, Any] = client.upload(
+        return client.upload(
             wheel,
             manifest=manifest,
             signature=signature.read_bytes() if signature.is_file() else b"",
             progress=lambda sent: bar.update(task, completed=sent),
-        ).json
-    return artifact
+        )

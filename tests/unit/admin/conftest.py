@@ -38,6 +38,7 @@ from plugbay.artifacts import (
     Validator,
     layers_by_kind,
 )
+from plugbay.kernel import Problem
 from plugbay.observability import History, Merged, PluginFigures, Registry
 from plugbay.storage import Database
 
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
     from plugbay.artifacts import Kind, Trial
-    from plugbay.kernel import Problem
     from plugbay.sdk import Manifest
 
 V1 = "/admin/api/v1"
@@ -93,7 +93,8 @@ class Passed:
 
 async def passing(payload: Path, manifest: Manifest) -> Passed:
     assert (payload / manifest.entry.split(":")[0] / "__init__.py").is_file()
-    return Passed()
+    fails = manifest.config.get("fail") == "load"
+    return Passed((Problem("/fail", "it fails"),) if fails else ())
 
 
 async def passing_binary(payload: Path, manifest: Manifest) -> Passed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,9 @@ from plugbay.artifacts import format_repr_digest
 
 from ..artifacts.wheels import wheel_bytes
 from .conftest import V1, World
+
+if TYPE_CHECKING:
+    from httpx import Response
 
 TWO_FILES = (
     b'--b\r\ncontent-disposition: form-data; name="a"; filename="a"\r\n\r\n1\r\n'
@@ -116,6 +119,23 @@ def test_a_bad_wheel_is_answered_with_every_finding_of_the_layer(world: World) -
     record = world.client.get(answer.headers["location"], headers=world.token()).json()
     assert record["state"] == "rejected"
     assert [layer["result"] for layer in record["layers"]][2:] == ["skipped", "skipped"]
+
+
+def test_a_known_wheel_is_tried_with_the_configuration_that_comes_with_it(world: World) -> None:
+    def push(config: str, **headers: str) -> Response:
+        files = {"file": (NAME, wheel_bytes(), "application/octet-stream")}
+        data = {"manifest": f"[config]\n{config}\n"}
+        return world.ask("POST", "/artifacts", files=files, data=data, headers=headers)
+
+    made = push('greeting = "kind"')
+    assert made.status_code == 201, made.text
+    refused = push('fail = "load"')
+    assert (refused.status_code, refused.json()["errors"][0]["detail"]) == (422, "it fails")
+    told = push('fail = "load"', accept="text/event-stream").text
+    assert "event: problem" in told
+    assert "it fails" in told
+    again = push('greeting = "loud"')
+    assert (again.status_code, again.json()) == (200, made.json())
 
 
 def test_what_cannot_be_an_artifact_is_refused_before_it_is_kept(world: World) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugbay.artifacts import Form, ManifestLayer, Platform, Subject, TrialLayer, validation_layers
-from plugbay.kernel import ArtifactState, Problem, Unavailable
+from plugbay.kernel import ArtifactState, Invalid, Problem, Unavailable
 
 from .conftest import PassedTrial, passing_trial
 from .wheels import make_wheel
@@ -63,6 +63,32 @@ def test_a_settled_artifact_is_not_validated_again(bench: Bench, tmp_path: Path)
     work = bench.validator().validate(artifact.digest, events.append)
     assert asyncio.run(work) == artifact
     assert events == []
+
+
+def test_a_settled_artifact_is_tried_with_another_configuration_and_stays(
+    bench: Bench, tmp_path: Path
+) -> None:
+    seen: list[object] = []
+
+    async def picky(payload: Path, manifest: Manifest) -> PassedTrial:
+        seen.append(manifest.config.get("greeting"))
+        if manifest.config.get("greeting") == "rude":
+            return PassedTrial(problems=(Problem("/greeting", "not here"),))
+        return await passing_trial(payload, manifest)
+
+    async def scenario() -> None:
+        layers = (Form(), ManifestLayer(), Platform(), TrialLayer(picky, bench.store.payload))
+        artifact = await bench.push(make_wheel(tmp_path), *layers)
+        validator = bench.validator(*layers)
+        await validator.try_with(artifact.digest, {"greeting": "kind"})
+        with pytest.raises(Invalid, match=r"hello 1\.0\.0 is here already") as refused:
+            await validator.try_with(artifact.digest, {"greeting": "rude"})
+        assert [problem.pointer for problem in refused.value.problems] == ["/greeting"]
+        assert bench.store.get(artifact.digest).state is ArtifactState.VALIDATED
+        assert bench.store.get(artifact.digest).layers == artifact.layers
+
+    asyncio.run(scenario())
+    assert seen == [None, "kind", "rude"]
 
 
 def test_two_who_ask_at_once_get_one_validation(bench: Bench, tmp_path: Path) -> None:
