@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from litestar import Response
 
-from plugbay.admin._http import Ask, principal, visit
+from plugbay.admin._http import Ask, principal, rule, visit
 from plugbay.admin._problems import MEDIA_TYPE, problem_of_operation
 from plugbay.admin._views import OperationView
 from plugbay.admin.audit import digest_of
@@ -23,6 +23,11 @@ from plugbay.kernel import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.handlers import HTTPRouteHandler
+
+    from plugbay.admin._access import Permission
     from plugbay.admin._context import Context
     from plugbay.control import Change, Desired, Operation
 
@@ -68,6 +73,19 @@ def _seconds(text: str | None, most: float) -> float:
         problem = Problem("", "the parameter timeout", f"0 to {most:g} seconds", text)
         raise Invalid("timeout is not valid", problems=(problem,))
     return seconds
+
+
+def changing(
+    verb: Callable[..., HTTPRouteHandler],
+    path: str,
+    permission: Permission,
+    operation: str,
+    *,
+    body: type[Any] | None = None,
+) -> HTTPRouteHandler:
+    """Declare a route whose handler ends with `make_change`: 202, and If-Match is heeded."""
+    said = rule(permission, body=body, change=True, if_match=True)
+    return verb(path, opt=said, operation_id=operation, status_code=202)
 
 
 async def make_change(

@@ -7,7 +7,7 @@ from litestar import Controller, Response, get, post, put
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from plugbay.admin._access import Permission
-from plugbay.admin._changes import make_change, tag_of
+from plugbay.admin._changes import changing, make_change, tag_of
 from plugbay.admin._http import Ask, Use, read_body, rule
 from plugbay.admin._schema import check_config
 from plugbay.admin._views import OperationView, Page, page_of
@@ -79,12 +79,7 @@ class ConfigRoutes(Controller):
         tag = tag_of(context.services.control.desired, f"plugins/{plugin}")
         return Response(view, headers={"etag": tag or ""})
 
-    @put(
-        "/",
-        opt=rule(Permission.CONFIG_WRITE, body=ConfigWish, change=True, if_match=True),
-        operation_id="putConfig",
-        status_code=202,
-    )
+    @changing(put, "/", Permission.CONFIG_WRITE, "putConfig", body=ConfigWish)
     async def put(
         self, request: Ask, context: Use, plugin: FromPath[str]
     ) -> Response[OperationView]:
@@ -138,12 +133,7 @@ class ConfigRoutes(Controller):
         found = diff(versions[number].config, versions[new].config)
         return DifferenceList(old=number, new=new, differences=list(found))
 
-    @post(
-        "/rollback",
-        opt=rule(Permission.CONFIG_WRITE, body=ConfigBack, change=True, if_match=True),
-        operation_id="rollbackConfig",
-        status_code=202,
-    )
+    @changing(post, "/rollback", Permission.CONFIG_WRITE, "rollbackConfig", body=ConfigBack)
     async def rollback(
         self, request: Ask, context: Use, plugin: FromPath[str]
     ) -> Response[OperationView]:

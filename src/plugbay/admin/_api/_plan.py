@@ -4,7 +4,7 @@ import msgspec
 from litestar import Controller, Response, post
 
 from plugbay.admin._access import Permission
-from plugbay.admin._changes import REVISION, make_change
+from plugbay.admin._changes import REVISION, changing, make_change
 from plugbay.admin._document import Document, Planner, PlanStep
 from plugbay.admin._http import Ask, Use, principal, read_body, rule
 from plugbay.admin._views import OperationView
@@ -39,12 +39,7 @@ class PlanRoutes(Controller):
         plan = Plan(revision=revision, steps=planner.steps)
         return Response(plan, status_code=200, headers={"etag": f'"{revision}"'})
 
-    @post(
-        "/apply",
-        opt=rule(Permission.APPLY, body=Document, change=True, if_match=True),
-        operation_id="applyDocument",
-        status_code=202,
-    )
+    @changing(post, "/apply", Permission.APPLY, "applyDocument", body=Document)
     async def apply(self, request: Ask, context: Use) -> Response[OperationView]:
         """Make it so, as one change: all of it, or nothing. With the plan's ETag in If-Match
         it is refused if anything has been changed since. What it changes of MCP servers and

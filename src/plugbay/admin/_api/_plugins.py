@@ -7,7 +7,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from plugbay.admin._access import Permission
-from plugbay.admin._changes import make_change, wish_of
+from plugbay.admin._changes import changing, make_change, wish_of
 from plugbay.admin._http import Ask, Use, read_body, rule
 from plugbay.admin._recent_logs import LogLine
 from plugbay.admin._schema import check_config
@@ -105,12 +105,7 @@ class PluginRoutes(Controller):
         full = msgspec.structs.replace(view, versions=versions)
         return Response(full, headers={"etag": f'"{view.generation}"'})
 
-    @put(
-        "/{plugin:str}",
-        opt=rule(Permission.PLUGINS_WRITE, body=PluginWish, change=True, if_match=True),
-        operation_id="putPlugin",
-        status_code=202,
-    )
+    @changing(put, "/{plugin:str}", Permission.PLUGINS_WRITE, "putPlugin", body=PluginWish)
     async def put(
         self, request: Ask, context: Use, plugin: FromPath[str]
     ) -> Response[OperationView]:
@@ -118,12 +113,7 @@ class PluginRoutes(Controller):
         change = await _enable(request, context, plugin)
         return await make_change(request, context, change, key=f"plugins/{plugin}", must_match=True)
 
-    @post(
-        "/{plugin:str}/enable",
-        opt=rule(Permission.PLUGINS_WRITE, change=True, if_match=True),
-        operation_id="enablePlugin",
-        status_code=202,
-    )
+    @changing(post, "/{plugin:str}/enable", Permission.PLUGINS_WRITE, "enablePlugin")
     async def enable(
         self, request: Ask, context: Use, plugin: FromPath[str]
     ) -> Response[OperationView]:
@@ -132,12 +122,7 @@ class PluginRoutes(Controller):
         change = Enable(plugin=plugin)
         return await make_change(request, context, change, key=f"plugins/{plugin}")
 
-    @post(
-        "/{plugin:str}/disable",
-        opt=rule(Permission.PLUGINS_WRITE, change=True, if_match=True),
-        operation_id="disablePlugin",
-        status_code=202,
-    )
+    @changing(post, "/{plugin:str}/disable", Permission.PLUGINS_WRITE, "disablePlugin")
     async def disable(
         self, request: Ask, context: Use, plugin: FromPath[str], force: FromQuery[bool] = False
     ) -> Response[OperationView]:
@@ -145,12 +130,7 @@ class PluginRoutes(Controller):
         change = Disable(plugin=plugin, force=force)
         return await make_change(request, context, change, key=f"plugins/{plugin}")
 
-    @post(
-        "/{plugin:str}/reload",
-        opt=rule(Permission.PLUGINS_WRITE, change=True, if_match=True),
-        operation_id="reloadPlugin",
-        status_code=202,
-    )
+    @changing(post, "/{plugin:str}/reload", Permission.PLUGINS_WRITE, "reloadPlugin")
     async def reload(
         self, request: Ask, context: Use, plugin: FromPath[str]
     ) -> Response[OperationView]:
@@ -158,12 +138,7 @@ class PluginRoutes(Controller):
         change = Reload(plugin=plugin)
         return await make_change(request, context, change, key=f"plugins/{plugin}")
 
-    @post(
-        "/{plugin:str}/rollback",
-        opt=rule(Permission.PLUGINS_WRITE, change=True, if_match=True),
-        operation_id="rollbackPlugin",
-        status_code=202,
-    )
+    @changing(post, "/{plugin:str}/rollback", Permission.PLUGINS_WRITE, "rollbackPlugin")
     async def rollback(
         self, request: Ask, context: Use, plugin: FromPath[str]
     ) -> Response[OperationView]:
@@ -171,12 +146,7 @@ class PluginRoutes(Controller):
         change = Rollback(plugin=plugin)
         return await make_change(request, context, change, key=f"plugins/{plugin}")
 
-    @post(
-        "/{plugin:str}/pin",
-        opt=rule(Permission.PLUGINS_WRITE, change=True, if_match=True),
-        operation_id="pinPlugin",
-        status_code=202,
-    )
+    @changing(post, "/{plugin:str}/pin", Permission.PLUGINS_WRITE, "pinPlugin")
     async def pin(
         self, request: Ask, context: Use, plugin: FromPath[str]
     ) -> Response[OperationView]:
@@ -185,12 +155,7 @@ class PluginRoutes(Controller):
         change = Pin(plugin=plugin, why=wish_of(request, context).reason)
         return await make_change(request, context, change, key=f"plugins/{plugin}")
 
-    @post(
-        "/{plugin:str}/unpin",
-        opt=rule(Permission.PLUGINS_WRITE, change=True, if_match=True),
-        operation_id="unpinPlugin",
-        status_code=202,
-    )
+    @changing(post, "/{plugin:str}/unpin", Permission.PLUGINS_WRITE, "unpinPlugin")
     async def unpin(
         self, request: Ask, context: Use, plugin: FromPath[str]
     ) -> Response[OperationView]:
@@ -198,12 +163,7 @@ class PluginRoutes(Controller):
         change = Unpin(plugin=plugin)
         return await make_change(request, context, change, key=f"plugins/{plugin}")
 
-    @delete(
-        "/{plugin:str}",
-        opt=rule(Permission.PLUGINS_WRITE, change=True, if_match=True),
-        operation_id="deletePlugin",
-        status_code=202,
-    )
+    @changing(delete, "/{plugin:str}", Permission.PLUGINS_WRITE, "deletePlugin")
     async def delete(
         self, request: Ask, context: Use, plugin: FromPath[str], force: FromQuery[bool] = False
     ) -> Response[OperationView]:

@@ -6,7 +6,7 @@ from litestar.params import FromPath
 
 from plugbay.admin._access import Permission
 from plugbay.admin._chain import ChainEntry, explain
-from plugbay.admin._changes import make_change, same_name
+from plugbay.admin._changes import changing, make_change, same_name
 from plugbay.admin._http import Ask, Use, read_body, rule
 from plugbay.admin._views import OperationView
 from plugbay.control import DeleteRoute, DeleteUpstream, Origin, PutRoute, PutUpstream
@@ -71,12 +71,7 @@ class RouteRoutes(Controller):
         view = _route(context, name)
         return Response(view, headers={"etag": f'"{view.revision}"'})
 
-    @put(
-        "/{name:str}",
-        opt=rule(Permission.ROUTES_WRITE, body=RouteSpec, change=True, if_match=True),
-        operation_id="putRoute",
-        status_code=202,
-    )
+    @changing(put, "/{name:str}", Permission.ROUTES_WRITE, "putRoute", body=RouteSpec)
     async def put(self, request: Ask, context: Use, name: FromPath[str]) -> Response[OperationView]:
         """Add a route, or replace it: then If-Match is required."""
         route = await read_body(request, RouteSpec, limit=context.options.max_body, what="route")
@@ -85,12 +80,7 @@ class RouteRoutes(Controller):
             request, context, PutRoute(route=route), key=f"routes/{name}", must_match=True
         )
 
-    @delete(
-        "/{name:str}",
-        opt=rule(Permission.ROUTES_WRITE, change=True, if_match=True),
-        operation_id="deleteRoute",
-        status_code=202,
-    )
+    @changing(delete, "/{name:str}", Permission.ROUTES_WRITE, "deleteRoute")
     async def delete(
         self, request: Ask, context: Use, name: FromPath[str]
     ) -> Response[OperationView]:
@@ -124,12 +114,7 @@ class UpstreamRoutes(Controller):
         view = _upstream(context, name)
         return Response(view, headers={"etag": f'"{view.revision}"'})
 
-    @put(
-        "/{name:str}",
-        opt=rule(Permission.UPSTREAMS_WRITE, body=UpstreamSpec, change=True, if_match=True),
-        operation_id="putUpstream",
-        status_code=202,
-    )
+    @changing(put, "/{name:str}", Permission.UPSTREAMS_WRITE, "putUpstream", body=UpstreamSpec)
     async def put(self, request: Ask, context: Use, name: FromPath[str]) -> Response[OperationView]:
         """Add an upstream, or replace it: then If-Match is required."""
         upstream = await read_body(
@@ -144,12 +129,7 @@ class UpstreamRoutes(Controller):
             must_match=True,
         )
 
-    @delete(
-        "/{name:str}",
-        opt=rule(Permission.UPSTREAMS_WRITE, change=True, if_match=True),
-        operation_id="deleteUpstream",
-        status_code=202,
-    )
+    @changing(delete, "/{name:str}", Permission.UPSTREAMS_WRITE, "deleteUpstream")
     async def delete(
         self, request: Ask, context: Use, name: FromPath[str]
     ) -> Response[OperationView]:
