@@ -1,7 +1,8 @@
 """What a server says over HTTP, on its way through the hooks: streams of events, and whole bodies.
 
 Both are passed in the turn of the event loop that brings them, while no hook waits; from the first
-message whose hooks wait on, what is left of that body passes in a task.
+message whose hooks wait on, what is left of that body passes in a task. So does a large message,
+which goes out of a file as fast as the client reads.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING
 from plugbay.mcp._answers import error_answer
 from plugbay.mcp._batch import is_batch, receive_body
 from plugbay.mcp._codec import INTERNAL_ERROR, Malformed, read_envelope
+from plugbay.mcp._large_event import LargeEvent
 from plugbay.mcp._sent import Sent
 from plugbay.mcp._sse import EventSplitter, event_data, with_data
+from plugbay.storage import LARGE, Spill
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from plugbay.mcp._call import Call
     from plugbay.mcp._mirroring import Mirroring
@@ -32,7 +35,7 @@ class Events:
     def __init__(self, call: Call, mirroring: Mirroring, limit: int) -> None:
         self._call, self._mirroring = call, mirroring
         self._splitter = EventSplitter(limit)
-        self._left: Sequence[bytes] = ()
+        self._left: Sequence[bytes | LargeEvent] = ()
         self.waits = False
 
     def feed(self, data: bytes) -> bytes:
@@ -40,6 +43,9 @@ class Events:
         events = self._splitter.feed(data)
         out: list[bytes] = []
         for number, event in enumerate(events):
+            if isinstance(event, LargeEvent):
+                self.waits, self._left = True, events[number:]
+                break
             message = event_data(event)
             if not message:
                 out.append(event)
@@ -58,14 +64,24 @@ class Events:
 
     async def rest(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Go on with the message whose hooks wait, and then with what follows."""
-        left, self._left, self.waits = self._left, (), False
-        out = [await self._pass(event) for event in left]
-        if told := b"".join(out):
-            yield told
-        async for chunk in chunks:
-            out = [await self._pass(event) for event in self._splitter.feed(chunk)]
+        events, self._left, self.waits = self._left, (), False
+        while True:
+            out: list[bytes] = []
+            for event in events:
+                if isinstance(event, LargeEvent):
+                    if out:
+                        yield b"".join(out)
+                        out.clear()
+                    for part in await self._pass_large(event):
+                        yield part
+                else:
+                    out.append(await self._pass(event))
             if told := b"".join(out):
                 yield told
+            chunk = await anext(chunks, None)
+            if chunk is None:
+                break
+            events = self._splitter.feed(chunk)
         if self._splitter.rest:
             yield self._splitter.rest
 
@@ -89,37 +105,57 @@ class Events:
         if waiting is not None:
             sent = await waiting.run()
         else:
-            self._mirroring.learn(message)
-            body = await receive_body(self._call.conversation, "to-client", message)
-            sent = Sent(body.forward)
+            sent = await self._receive(message)
         return _told(event, message, sent) if sent.forward else b""
+
+    async def _pass_large(self, event: LargeEvent) -> Iterable[bytes]:
+        """Return what is to be sent, of which no more is in memory than must be."""
+        message = event.data()
+        if message is None:
+            return (await self._pass(event.read()),)
+        forward = (await self._receive(message)).forward
+        if forward == message:
+            return event.slices()
+        return event.with_data(forward) if forward else ()
+
+    async def _receive(self, message: bytes) -> Sent:
+        self._mirroring.learn(message)
+        body = await receive_body(self._call.conversation, "to-client", message)
+        return Sent(body.forward)
 
 
 class Whole:
     """A body of JSON: it is held until it is complete."""
 
-    __slots__ = ("_call", "_limit", "_mirroring", "_parts", "_size", "_status", "waits")
+    __slots__ = ("_call", "_limit", "_mirroring", "_parts", "_size", "_spill", "_status", "waits")
 
     def __init__(self, call: Call, mirroring: Mirroring, limit: int, status: int) -> None:
         self._call, self._mirroring = call, mirroring
         self._limit, self._status = limit, status
         self._parts: list[bytes] = []
         self._size = 0
+        self._spill: Spill | None = None
+        """What there is of a large body, instead of `_parts`."""
         self.waits = False
 
     def feed(self, data: bytes) -> bytes:
         """Keep it; of one that is too long nothing."""
         self._size += len(data)
-        if self._size <= self._limit:
-            self._parts.append(data)
-        else:
+        self._parts.append(data)
+        if self._size > self._limit:
+            self._spill = None
             self._parts.clear()
+        elif self._size > LARGE:
+            self._set_aside()
         return b""
 
     def end(self) -> bytes:
         """Pass the body, and return what is to be sent."""
         if self._size > self._limit:
             return self._too_long()
+        if self._spill is not None:
+            self.waits = True
+            return b""
         body = b"".join(self._parts)
         self._mirroring.learn(body)
         if is_batch(body):
@@ -147,9 +183,25 @@ class Whole:
         if waiting is not None:
             yield (await waiting.run()).forward
             return
-        body = b"".join(self._parts)
-        sent = await receive_body(call.conversation, "to-client", body)
-        yield body if sent.malformed and self._status >= 400 else sent.forward
+        for part in await self._pass():
+            yield part
+
+    async def _pass(self) -> Iterable[bytes]:
+        """Return what is to be sent, of which no more is in memory than must be."""
+        spill = self._spill
+        body = b"".join(self._parts) if spill is None else spill.read()
+        if spill is not None:
+            self._mirroring.learn(body)
+        sent = await receive_body(self._call.conversation, "to-client", body)
+        forward = body if sent.malformed and self._status >= 400 else sent.forward
+        return (forward,) if spill is None or forward != body else spill.slices()
+
+    def _set_aside(self) -> None:
+        if self._spill is None:
+            self._spill = Spill()
+        for part in self._parts:
+            self._spill.write(part)
+        self._parts.clear()
 
     def _too_long(self) -> bytes:
         call = self._call

@@ -6,13 +6,10 @@ that comes, two large messages would be in memory at once, and many with many ca
 
 from __future__ import annotations
 
-import mmap
-
 from plugbay.mcp._codec import decode, encode
 from plugbay.sdk import Message
-
-LARGE = 1 << 20
-"""Bytes of a request that is set aside."""
+from plugbay.storage import LARGE as LARGE
+from plugbay.storage import Spill
 
 
 class SetAside(Message):
@@ -20,7 +17,7 @@ class SetAside(Message):
 
     __slots__ = ("_held",)
 
-    def __init__(self, message: Message, held: mmap.mmap) -> None:
+    def __init__(self, message: Message, held: Spill) -> None:
         super().__init__(
             None,
             message.direction,
@@ -38,18 +35,11 @@ class SetAside(Message):
     @property
     def raw(self) -> bytes:
         """The bytes, without a line break; read anew each time."""
-        return self._held[:]
+        return self._held.read()
 
 
 def set_aside(message: Message) -> Message:
-    """Return the message with its bytes in a file without a name; itself if there is no room."""
-    import tempfile
-
-    try:
-        with tempfile.TemporaryFile() as file:
-            file.write(message.raw)
-            file.flush()
-            held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError:
-        return message
+    """Return the message with its bytes in a file without a name, if there is room for one."""
+    held = Spill()
+    held.write(message.raw)
     return SetAside(message, held)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from plugbay.mcp._framing import MAX_MESSAGE
+from plugbay.mcp._large_event import END, LONGEST_END, LargeEvent
+from plugbay.storage import LARGE
 
-_END = re.compile(rb"\n\n|\n\r\n|\r\r")
-"""Behind the text of a line. Alternatives that begin alike are found nine times as quickly as what
-begins with something optional."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _LINES = re.compile(rb"\r\n|\n|\r")
 _USUAL = re.compile(rb"(?:event: ?[^\r\n]*\r?\n)?data: ?([^\r\n]*)\r?\n\r?\n")
 """An event with one line of data, as servers write them."""
-_LONGEST_END = 3
 
 
 class EventTooLong(Exception):
@@ -20,51 +22,76 @@ class EventTooLong(Exception):
 
 
 class EventSplitter:
-    """Splits a stream into events; each comes with its blank line, exactly as it was sent."""
+    """Splits a stream into events; each comes with its blank line, exactly as it was sent.
 
-    __slots__ = ("_buffer", "_limit", "_seen")
+    One of megabytes that comes in parts is a `LargeEvent`.
+    """
+
+    __slots__ = ("_buffer", "_large", "_limit", "_seen")
 
     def __init__(self, limit: int = MAX_MESSAGE) -> None:
         self._buffer = bytearray()
         self._seen = 0
         self._limit = limit
+        self._large: LargeEvent | None = None
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Sequence[bytes | LargeEvent]:
         """Take bytes and return the events that they complete. Raises `EventTooLong`."""
+        if self._large is not None:
+            return self._feed_large(self._large, data)
         buffer = self._buffer
-        if not buffer and (end := _END.search(data)) is not None and end.end() == len(data):
+        if not buffer and (end := END.search(data)) is not None and end.end() == len(data):
             return [data]
         buffer += data
         events: list[bytes] = []
         begin = 0
-        while (end := _END.search(buffer, max(begin, self._seen))) is not None:
+        while (end := END.search(buffer, max(begin, self._seen))) is not None:
             with memoryview(buffer) as view:  # a slice of the buffer would be one more copy
                 events.append(bytes(view[begin : end.end()]))
             begin = self._seen = end.end()
         if begin:
             del buffer[:begin]
-        self._seen = max(0, len(buffer) - _LONGEST_END + 1)
-        if len(buffer) > self._limit:
-            raise EventTooLong(f"an event is longer than {self._limit} bytes")
+        self._seen = max(0, len(buffer) - LONGEST_END + 1)
+        if len(buffer) > LARGE or len(buffer) > self._limit:
+            self._large = LargeEvent(bytes(buffer))
+            buffer.clear()
+            self._seen = 0
+            self._check(self._large)
         return events
 
     @property
     def rest(self) -> bytes:
         """What came behind the last event."""
-        return bytes(self._buffer)
+        return bytes(self._buffer) if self._large is None else self._large.read()
+
+    def _feed_large(self, large: LargeEvent, data: bytes) -> Sequence[bytes | LargeEvent]:
+        end = large.feed(data)
+        if end is None:
+            self._check(large)
+            return ()
+        self._large = None
+        behind = data[end:]
+        return [large, *self.feed(behind)] if behind else [large]
+
+    def _check(self, large: LargeEvent) -> None:
+        if large.size > self._limit:
+            raise EventTooLong(f"an event is longer than {self._limit} bytes")
 
 
-def event_data(event: bytes) -> bytes:
+def event_data(event: bytes | LargeEvent) -> bytes:
     """Return the data of an event; empty for a comment and for an event without data."""
+    if isinstance(event, LargeEvent):
+        found = event.data()
+        return event_data(event.read()) if found is None else found
     usual = _USUAL.fullmatch(event)
     if usual is not None:
         return usual[1]
-    found: list[bytes] = []
+    lines: list[bytes] = []
     for line in _LINES.split(event):
         if line.startswith(b"data:"):
             value = line[5:]
-            found.append(value[1:] if value.startswith(b" ") else value)
-    return b"\n".join(found)
+            lines.append(value[1:] if value.startswith(b" ") else value)
+    return b"\n".join(lines)
 
 
 def with_data(event: bytes, data: bytes) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from typing import TYPE_CHECKING
+
+from plugbay.kernel import Invalid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
     Raises `OSError`; then `path` is as it was and nothing is left behind.
     """
+    import tempfile  # workers, which hardly ever write, do without what it brings
+
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -29,6 +32,22 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             os.unlink(name)
         raise
     sync_directory(path.parent)
+
+
+def keep_key(path: Path, size: int) -> bytes:
+    """Return the secret key in a file, made of `size` random bytes if it is not there (mode 0600).
+
+    Raises `Invalid` if the file is no such key, and `OSError`.
+    """
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        key = os.urandom(size)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, key)
+    if len(key) != size:
+        raise Invalid(f"{path} is no key: it has {len(key)} bytes, not {size}")
+    return key
 
 
 def sync_directory(path: Path) -> None:

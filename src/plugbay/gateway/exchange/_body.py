@@ -7,9 +7,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from plugbay.sdk import BodyTooLarge
+from plugbay.storage import LARGE, Spill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from plugbay.gateway.message._wire import Fields
 
@@ -53,14 +54,17 @@ class BodyQueue:
     """Buffers what is pushed, tells the sender to pause, and is an async iterator of chunks."""
 
     __slots__ = (
+        "_most",
         "_pause",
         "_paused",
         "_resume",
+        "_slices",
         "_waiter",
         "broken",
         "chunks",
         "done",
         "size",
+        "spill",
         "trailers",
     )
 
@@ -70,6 +74,10 @@ class BodyQueue:
         self.done = False
         self.broken = False
         self.trailers: Fields = []
+        self.spill: Spill | None = None
+        """What stands before `chunks`, of a large body that somebody reads whole."""
+        self._slices: Iterator[bytes] | None = None
+        self._most = HIGH
         self._pause, self._resume = pause, resume
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
@@ -78,7 +86,9 @@ class BodyQueue:
         """Take bytes from the sender."""
         self.chunks.append(data)
         self.size += len(data)
-        if self.size > HIGH and not self._paused:
+        if self.size > LARGE and self._most > LARGE:
+            self._set_aside()
+        if self.size > self._most and not self._paused:
             self._paused = True
             self._pause()
         self._wake()
@@ -95,24 +105,30 @@ class BodyQueue:
 
     def pour(self, sink: Sink) -> None:
         """Hand everything on to `sink`, which takes the body from now on."""
-        while self.chunks:
-            sink.data(self.chunks.popleft())
+        while (data := self._next()) is not None:
+            sink.data(data)
         self.size = 0
         self._unpause()
         if self.done and not self.broken:
             sink.end(self.trailers)
 
     async def read(self, limit: int) -> bytes:
-        """Wait for the whole body, keep it, and return it. Raises `BodyTooLarge`, `BodyBroken`."""
-        while not self.done:
-            if self.size > limit:
-                raise BodyTooLarge(limit)
+        """Wait for the whole body, keep it, and return it. Raises `BodyTooLarge`, `BodyBroken`.
+
+        A large one is kept in a file: what is returned is in memory only while the caller needs
+        it.
+        """
+        self._most = max(HIGH, limit)
+        while not self.done and self.size <= limit:
             self._unpause()
             await self._more()
+        self._most = HIGH
         if self.size > limit:
             raise BodyTooLarge(limit)
         if self.broken:
             raise BodyBroken("the body ended before it was complete")
+        if self.spill is not None:
+            return self.spill.read()
         whole = b"".join(self.chunks)
         self.chunks = deque((whole,) if whole else ())
         return whole
@@ -121,17 +137,34 @@ class BodyQueue:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self.chunks:
+        while (data := self._next()) is None:
             if self.broken:
                 raise BodyBroken("the body ended before it was complete")
             if self.done:
                 raise StopAsyncIteration
             await self._more()
-        data = self.chunks.popleft()
         self.size -= len(data)
         if self.size < LOW:
             self._unpause()
         return data
+
+    def _next(self) -> bytes | None:
+        """Take what is first; None if there is nothing."""
+        if self.spill is not None:
+            if self._slices is None:
+                self._slices = self.spill.slices()
+            data = next(self._slices, None)
+            if data is not None:
+                return data
+            self.spill = self._slices = None
+        return self.chunks.popleft() if self.chunks else None
+
+    def _set_aside(self) -> None:
+        """Somebody reads all of it: it need not be in memory before it is there."""
+        if self.spill is None:
+            self.spill = Spill()
+        while self.chunks:
+            self.spill.write(self.chunks.popleft())
 
     async def _more(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()

@@ -1,4 +1,6 @@
-"""A request body on its way through body filters: read as a stream, written with back-pressure."""
+"""A request body on its way through body filters, or out of a file where a hook has read it whole:
+read as a stream, written with back-pressure.
+"""
 
 from __future__ import annotations
 
@@ -23,29 +25,33 @@ class FilteredRequest:
 
     __slots__ = ("_chunks", "_exchange", "_forwarding", "_queue", "_task")
 
-    def __init__(self, exchange: Exchange, chain: Chain) -> None:
+    def __init__(self, exchange: Exchange, chain: Chain | None) -> None:
         connection = exchange.connection
         self._exchange = exchange
-        self._queue = BodyQueue(
+        self._queue = exchange.queue or BodyQueue(
             lambda: connection.pause(HANDLER), lambda: connection.resume(HANDLER)
         )
-        self._chunks = filter_request_body(
-            chain.links[: exchange.entered], exchange.request, self._queue, exchange.trace
-        )
+        links = () if chain is None else chain.links[: exchange.entered]
+        self._chunks = filter_request_body(links, exchange.request, self._queue, exchange.trace)
         self._forwarding: Forwarding
         self._task: asyncio.Task[None] | None = None
 
     @property
+    def filters(self) -> bool:
+        """Whether a filter wants to see this body."""
+        return self._chunks is not self._queue
+
+    @property
     def needless(self) -> bool:
-        """Whether no filter wants to see this body."""
-        return self._chunks is self._queue
+        """Whether it may be forwarded as it comes."""
+        return not self.filters and self._queue.spill is None
 
     def start(self, forwarding: Forwarding) -> None:
         """Take the body from now on."""
         exchange, chunks = self._exchange, self._chunks
         self._forwarding = forwarding
         gate = forwarding.gate = Gate()
-        exchange.take(self)
+        exchange.queue, exchange.sink = None, self
         if exchange.request_done and not self._queue.done:
             self._queue.end([])
         self._task = asyncio.get_running_loop().create_task(self._pump(chunks, gate))
@@ -61,7 +67,7 @@ class FilteredRequest:
                 forwarding.data(data)
             if not gate.open:
                 await gate.wait()
-        forwarding.end([])
+        forwarding.end([] if self.filters else self._queue.trailers)
 
     def data(self, data: bytes) -> None:
         self._queue.put(data)

@@ -42,13 +42,16 @@ class ProxyHandler:
         head, chain = exchange.head, exchange.chain
         if head.upgrade and not self.websocket:
             head.upgrade = b""
-        if chain is not None and chain.filters_request and head.length:
-            filtered = FilteredRequest(exchange, chain)
+        queue = exchange.queue
+        filters = chain is not None and chain.filters_request
+        if head.length and (filters or (queue is not None and queue.spill is not None)):
+            filtered = FilteredRequest(exchange, chain if filters else None)
             if not filtered.needless:
-                filtered.start(Forwarding(exchange, self, True))
+                chunked = filtered.filters or head.length < 0
+                filtered.start(Forwarding(exchange, self, chunked))
                 return
         forwarding = Forwarding(exchange, self, head.length < 0)
-        if exchange.queue is None:
+        if queue is None:
             exchange.sink = forwarding
         else:
             exchange.take(forwarding)

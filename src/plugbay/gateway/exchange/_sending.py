@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugbay.gateway.message._framing import HANDLER
-from plugbay.gateway.message._wire import chunk, last_chunk
+from plugbay.gateway.message._wire import chunk, chunk_parts, last_chunk
 from plugbay.gateway.upstream._target_connection import TUNNEL
 
 if TYPE_CHECKING:
@@ -59,9 +59,11 @@ class Sending:
         if not body:
             upstream.transport.write(head)
         else:
-            upstream.transport.write(
-                b"".join([head, *(map(chunk, body) if self.chunked else body)])
-            )
+            parts = [head, *(map(chunk, body) if self.chunked else body)]
+            if self.replayed > REPLAY:
+                upstream.transport.writelines(parts)  # without one more copy of what is large
+            else:
+                upstream.transport.write(b"".join(parts))
             self._trim()
         if self.ended:
             self._sent(upstream)
@@ -77,10 +79,12 @@ class Sending:
             self.upstream_full()
         elif self.over:
             return
-        elif upstream.mode == TUNNEL:
+        elif upstream.mode == TUNNEL or not self.chunked:
             upstream.transport.write(data)
+        elif len(data) > REPLAY:
+            upstream.transport.writelines(chunk_parts(data))
         else:
-            upstream.transport.write(chunk(data) if self.chunked else data)
+            upstream.transport.write(chunk(data))
 
     def end(self, trailers: Fields) -> None:
         self.ended, self.trailers = True, trailers

@@ -11,6 +11,7 @@ from plugbay.gateway.message._wire import (
     KEEP_ALIVE,
     Unsendable,
     chunk,
+    chunk_parts,
     last_chunk,
     response_head,
 )
@@ -123,8 +124,7 @@ class Writing(ExchangeState):
         elif self.without_body:
             pass
         elif self.chunked or self.out:
-            self.bytes_out += len(data)
-            self.out.append(chunk(data) if self.chunked else data)
+            self._write(data)
         elif not self.finished:
             self.bytes_out += len(data)
             self.connection.transport.write(data)
@@ -132,8 +132,14 @@ class Writing(ExchangeState):
                 self.connection.tunnelled()
 
     def _write(self, data: bytes) -> None:
-        self.bytes_out += len(data)
-        self.out.append(chunk(data) if self.chunked else data)
+        size = len(data)
+        self.bytes_out += size
+        if not self.chunked:
+            self.out.append(data)
+        elif size > LARGE:
+            self.out += chunk_parts(data)
+        else:
+            self.out.append(chunk(data))
 
     def flush(self) -> None:
         """Write what has gathered."""
@@ -142,8 +148,8 @@ class Writing(ExchangeState):
             transport = self.connection.transport
             if len(out) == 1:
                 transport.write(out[0])
-            elif len(out[-1]) > LARGE:
-                transport.writelines(out)  # without copying it behind the head
+            elif max(map(len, out)) > LARGE:
+                transport.writelines(out)  # without copying what is large
             else:
                 transport.write(b"".join(out))
             out.clear()

@@ -85,6 +85,11 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+def chunk_parts(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the same in parts, without a copy of what is large."""
+    return b"%x\r\n" % len(data), data, b"\r\n"
+
+
 def last_chunk(trailers: Sequence[Field]) -> bytes:
     """Return the end of a chunked body with its trailer section (RFC 9112, 7.1.2)."""
     if not trailers:
