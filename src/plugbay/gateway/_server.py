@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from plugbay.gateway.chain._observers import Observers
 from plugbay.gateway.chain._tracing import Tracing
@@ -23,7 +23,7 @@ from plugbay.gateway.message._request_head import is_special
 from plugbay.gateway.message._sections import SectionReader
 from plugbay.gateway.routing._ways import Ways
 from plugbay.gateway.transport._bulk import Scratch
-from plugbay.gateway.transport._connection import LINGER
+from plugbay.gateway.transport._connection import LINGER, WRITE_HIGH, WRITE_LOW
 from plugbay.gateway.transport._ticker import Ticker
 from plugbay.observability import Http2Metrics
 
@@ -210,8 +210,22 @@ class HttpDataPlane:
 
     # --- for connections and exchanges
 
-    def closed_connection(self) -> None:
+    def opened(self, connection: ClientConnection, transport: asyncio.Transport) -> str:
+        """A connection is there; return its client's address, "" or a path for a Unix socket's."""
+        transport.set_write_buffer_limits(WRITE_HIGH, WRITE_LOW)
+        self.connections.add(connection)
+        self.stats.connections += 1
+        peer: object = transport.get_extra_info("peername")
+        return str(cast("tuple[object, ...]", peer)[0]) if isinstance(peer, tuple) else ""
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are more connections than there may be."""
+        return len(self.connections) > self.limits.max_connections
+
+    def closed(self, connection: ClientConnection) -> None:
         """A connection is gone."""
+        self.connections.discard(connection)
         if self.draining and not self.connections:
             self._empty.set()
 

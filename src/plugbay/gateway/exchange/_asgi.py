@@ -122,9 +122,7 @@ class AppCall:
         exchange.take(self)
         if exchange.request_done and not self._queue.done:
             self._queue.end([])
-        self._task = asyncio.get_running_loop().create_task(self._run(hook.call))
-        exchange.handler_task = self._task
-        self._task.add_done_callback(exchange.task_done)
+        self._task = exchange.handle(self._run(hook.call))
 
     async def _run(self, app: Any) -> None:
         link, exchange = self._link, self._exchange

@@ -54,9 +54,7 @@ class FilteredRequest:
         exchange.queue, exchange.sink = None, self
         if exchange.request_done and not self._queue.done:
             self._queue.end([])
-        self._task = asyncio.get_running_loop().create_task(self._pump(chunks, gate))
-        self._task.add_done_callback(exchange.task_done)
-        exchange.handler_task = self._task
+        self._task = exchange.handle(self._pump(chunks, gate))
         forwarding.start()
 
     async def _pump(self, chunks: AsyncIterator[bytes], gate: Gate) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plugbay.gateway.chain._bodies import filter_response_body
 from plugbay.gateway.exchange._body import BodyQueue, Gate
@@ -14,7 +14,7 @@ from plugbay.gateway.transport._connection import CLOSED
 from plugbay.sdk import Drip, Headers, Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Coroutine
 
     from plugbay.gateway.chain._tap import Stream, Tap
     from plugbay.gateway.message._wire import Fields
@@ -217,6 +217,12 @@ class Responding(Writing):
         self._write_end([])
 
     # --- its tasks
+
+    def handle(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let what handles the request go on in a task of its own."""
+        task = self.handler_task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self.task_done)
+        return task
 
     def task_done(self, task: asyncio.Task[None]) -> None:
         """A task of this exchange has ended: by itself, cancelled, or by an error."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from h2.errors import ErrorCodes
 
 from plugbay.gateway.http2._sending import Sending
-from plugbay.gateway.transport._connection import LINGER, WRITE_HIGH, WRITE_LOW
+from plugbay.gateway.transport._connection import LINGER
 from plugbay.gateway.transport._ticker import NEVER
 
 if TYPE_CHECKING:
@@ -47,16 +47,12 @@ class Lasting(Sending):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = stream = cast("asyncio.Transport", transport)
         plane = self.plane
-        peer: object = stream.get_extra_info("peername")
-        self.peer = str(cast("tuple[object, ...]", peer)[0]) if isinstance(peer, tuple) else ""
-        stream.set_write_buffer_limits(WRITE_HIGH, WRITE_LOW)
-        plane.connections.add(self)
-        plane.stats.connections += 1
+        self.peer = plane.opened(self, stream)
         self._loop = asyncio.get_running_loop()
         self.machine.begin()
         self._due(plane.ticker.after(plane.limits.head_timeout))
         self.flush()
-        if len(plane.connections) > plane.limits.max_connections:
+        if plane.crowded:
             plane.stats.refused += 1
             self.close(ErrorCodes.ENHANCE_YOUR_CALM)
         elif plane.draining:
@@ -79,9 +75,8 @@ class Lasting(Sending):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self._own = self.deadline = NEVER
-        self.plane.connections.discard(self)
+        self.plane.closed(self)
         self._drop_streams()
-        self.plane.closed_connection()
 
     # --- deadlines
 

@@ -98,14 +98,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = stream = cast("asyncio.Transport", transport)
         plane = self.plane
-        peer: object = stream.get_extra_info("peername")
-        # A Unix socket's peer has no address, or a path.
-        self.peer = str(cast("tuple[object, ...]", peer)[0]) if isinstance(peer, tuple) else ""
-        stream.set_write_buffer_limits(WRITE_HIGH, WRITE_LOW)
-        plane.connections.add(self)
-        plane.stats.connections += 1
+        self.peer = plane.opened(self, stream)
         self.deadline = plane.ticker.now + plane.idle_span
-        if len(plane.connections) > plane.limits.max_connections:
+        if plane.crowded:
             self.refuse(503, "too many connections")
 
     def current(self) -> Exchange | None:
@@ -123,13 +118,12 @@ class Connection(asyncio.Protocol):
         exchange = self.current()
         self.mode = CLOSED
         self.deadline = self.total = NEVER
-        self.plane.connections.discard(self)
+        self.plane.closed(self)
         self.backlog.clear()
         self.exchange = None
         if exchange is not None:
             exchange.client_gone()
         self.parser = None
-        self.plane.closed_connection()
 
     def pause_writing(self) -> None:
         self.writable = False
