@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from plugbay.kernel import Invalid, Unavailable
-from plugbay.storage import write_atomically
+from plugbay.kernel import Unavailable
+from plugbay.storage import keep_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,15 +26,7 @@ class Seal:
     @classmethod
     def load(cls, path: Path) -> Seal:
         """Read the key, made if it is not there (mode 0600). Raises `Invalid`, `OSError`."""
-        try:
-            key = path.read_bytes()
-        except FileNotFoundError:
-            key = os.urandom(KEY_SIZE)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(path, key, mode=0o600)
-        if len(key) != KEY_SIZE:
-            raise Invalid(f"{path} is no key: it has {len(key)} bytes, not {KEY_SIZE}")
-        return cls(key)
+        return cls(keep_key(path, KEY_SIZE))
 
     def close(self, plain: str, *, owner: str) -> bytes:
         """Encrypt."""

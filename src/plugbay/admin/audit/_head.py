@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from plugbay.admin.audit._record import GENESIS, canonical
 from plugbay.kernel import Invalid
-from plugbay.storage import write_atomically
+from plugbay.storage import keep_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,15 +83,7 @@ class HeadKey:
     @classmethod
     def load(cls, path: Path) -> HeadKey:
         """Read the key, made if it is not there (mode 0600). Raises `Invalid`, `OSError`."""
-        try:
-            private = path.read_bytes()
-        except FileNotFoundError:
-            private = os.urandom(KEY_SIZE)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(path, private, mode=0o600)
-        if len(private) != KEY_SIZE:
-            raise Invalid(f"{path} is no Ed25519 key: it has {len(private)} bytes, not {KEY_SIZE}")
-        return cls(private)
+        return cls(keep_key(path, KEY_SIZE))
 
     def sign(self, head: Head) -> SignedHead:
         """Sign a head."""
