@@ -1,35 +1,20 @@
-"""The control plane: desired state, changes over many workers, and the workers themselves."""
+"""The control plane: desired state, changes over many workers, and the workers themselves.
+
+What only the supervisor needs is imported when first asked for: every worker would carry it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from plugbay.control._agent import Agent as Agent
 from plugbay.control._agent import Identity as Identity
 from plugbay.control._ask_plugin import Answers as Answers
 from plugbay.control._ask_plugin import PluginOperations as PluginOperations
 from plugbay.control._caretaker import CarePolicy as CarePolicy
-from plugbay.control._change import Batch as Batch
-from plugbay.control._change import Change as Change
-from plugbay.control._change import Configure as Configure
-from plugbay.control._change import DeleteMcpFederation as DeleteMcpFederation
-from plugbay.control._change import DeleteMcpServer as DeleteMcpServer
-from plugbay.control._change import DeleteRoute as DeleteRoute
-from plugbay.control._change import DeleteUpstream as DeleteUpstream
-from plugbay.control._change import Disable as Disable
-from plugbay.control._change import Enable as Enable
-from plugbay.control._change import FileSet as FileSet
-from plugbay.control._change import Pin as Pin
-from plugbay.control._change import PutMcpFederation as PutMcpFederation
-from plugbay.control._change import PutMcpServer as PutMcpServer
-from plugbay.control._change import PutRoute as PutRoute
-from plugbay.control._change import PutUpstream as PutUpstream
-from plugbay.control._change import Reload as Reload
-from plugbay.control._change import Remove as Remove
-from plugbay.control._change import Rollback as Rollback
-from plugbay.control._change import Swap as Swap
-from plugbay.control._change import Unpin as Unpin
-from plugbay.control._coordinator import Coordinator as Coordinator
-from plugbay.control._draft import plan as plan
 from plugbay.control._errand import Errands as Errands
 from plugbay.control._errand import RemoteKeyValue as RemoteKeyValue
-from plugbay.control._execution import Patience as Patience
 from plugbay.control._link import Greeting as Greeting
 from plugbay.control._link import LinkServer as LinkServer
 from plugbay.control._link import StreamLink as StreamLink
@@ -51,12 +36,6 @@ from plugbay.control._model import Desired as Desired
 from plugbay.control._model import Origin as Origin
 from plugbay.control._model import PluginSpec as PluginSpec
 from plugbay.control._model import RuntimeChoice as RuntimeChoice
-from plugbay.control._operation import OPERATION_TRANSITIONS as OPERATION_TRANSITIONS
-from plugbay.control._operation import Operation as Operation
-from plugbay.control._operation import OperationState as OperationState
-from plugbay.control._operation import Step as Step
-from plugbay.control._plan import KINDS as KINDS
-from plugbay.control._plan import Plan as Plan
 from plugbay.control._ports import Beside as Beside
 from plugbay.control._ports import Catalog as Catalog
 from plugbay.control._ports import Hosts as Hosts
@@ -65,17 +44,12 @@ from plugbay.control._ports import Link as Link
 from plugbay.control._ports import Placed as Placed
 from plugbay.control._ports import Plane as Plane
 from plugbay.control._ports import Table as Table
-from plugbay.control._roster import Roster as Roster
-from plugbay.control._session import Session as Session
-from plugbay.control._sqlite import SqliteKeyValue as SqliteKeyValue
-from plugbay.control._sqlite import SqliteStore as SqliteStore
-from plugbay.control._store import Entry as Entry
-from plugbay.control._store import KeyValueStore as KeyValueStore
-from plugbay.control._store import Quarantined as Quarantined
-from plugbay.control._store import Revision as Revision
-from plugbay.control._store import Store as Store
-from plugbay.control._two_phase import Refused as Refused
-from plugbay.control._workers import Launcher as Launcher
-from plugbay.control._workers import PoolPolicy as PoolPolicy
-from plugbay.control._workers import Process as Process
-from plugbay.control._workers import WorkerPool as WorkerPool
+
+if TYPE_CHECKING:
+    from plugbay.control._supervising import *  # noqa: F403 -- it has nothing but what is public
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("plugbay.control._supervising"), name)
