@@ -27,9 +27,16 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def hasty(recording: Upstream) -> Iterator[Gateway]:
     """A gateway that waits for nothing."""
-    limits = {"head_timeout": 0.3, "idle_timeout": 0.6, "body_timeout": 0.5, "max_body": MIB}
+    limits = {"head_timeout": 0.3, "idle_timeout": 0.6, "body_timeout": 0.5}
     settings = plain(recording.address, response_timeout=0.5, idle_timeout=0.5)
     with serving(limits=limits, tick=0.05, **settings) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def narrow(recording: Upstream) -> Iterator[Gateway]:
+    """A gateway that takes small bodies only, however long they take."""
+    with serving(limits={"max_body": MIB}, **plain(recording.address)) as gateway:
         yield gateway
 
 
@@ -66,17 +73,17 @@ def test_heads_have_limits(gateway: Gateway, upstream: Upstream, data: bytes, st
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_bodies_have_limits(hasty: Gateway, upstream: Upstream, framing: str) -> None:
+def test_bodies_have_limits(narrow: Gateway, upstream: Upstream, framing: str) -> None:
     body = b"x" * (MIB + 1)
     if framing == "length":
         data = request(b"POST", b"/b", b"content-length: %d" % len(body), body=body)
     else:
         data = request(b"POST", b"/b", b"transfer-encoding: chunked", body=chunked(body))
-    found = ask(hasty.port, data)
+    found = ask(narrow.port, data)
     assert found is not None
     assert found.status == 413
     assert upstream.requests == []
-    fits = ask(hasty.port, request(b"POST", b"/b", b"content-length: 9", body=b"x" * 9))
+    fits = ask(narrow.port, request(b"POST", b"/b", b"content-length: 9", body=b"x" * 9))
     assert fits is not None
     assert fits.status == 200
 
@@ -99,15 +106,14 @@ def test_what_is_no_body_has_limits_too(
 
 def test_slow_heads_are_ended(hasty: Gateway, upstream: Upstream) -> None:
     """Slow loris: a byte now and then does not keep the connection."""
-    head = get(b"/slow", *[b"x: y"] * 30)
+    head = get(b"/slow", *[b"x: y"] * 60)
     with connected(hasty.port) as client:
-        start = time.monotonic()
         for at in range(len(head)):
-            if not client.send(head[at : at + 1]) or time.monotonic() - start > 5:
+            if not client.send(head[at : at + 1]):
                 break
             time.sleep(0.02)
-        elapsed = time.monotonic() - start
-        assert elapsed < 3
+        else:
+            pytest.fail("the head could be sent to its end")
         found = client.answer()
         assert found is None or found.status == 408
     assert upstream.requests == []
