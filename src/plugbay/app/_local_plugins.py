@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tomllib
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ BUNDLED = Path(__file__).parents[3] / "plugins" / "mcp"
 """In a checkout; installed plugins are found by their entry point."""
 GROUP = "plugbay.plugins"
 HOME = Path("~/.plugbay/plugins")
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +43,11 @@ class Ready:
 def find_plugin(name: str, places: Sequence[Path] = (HOME, BUNDLED)) -> Path:
     """Return where a plugin is: a path, or a name in one of the places or of an installed one.
 
-    Raises `NotFound`, which names those that there are.
+    What can be a name is none of a folder: who works in somebody's repository does not run what
+    lies there under a plugin's name. Raises `NotFound`, which names those that there are.
     """
     path = Path(name).expanduser()
-    if path.exists():
+    if not _NAME.fullmatch(name) and path.exists():
         return path.resolve()
     known = {folder.name: folder for place in places for folder in _folders(place.expanduser())}
     if name in known:
@@ -53,7 +56,8 @@ def find_plugin(name: str, places: Sequence[Path] = (HOME, BUNDLED)) -> Path:
     if name in known:
         return known[name]
     listed = ", ".join(sorted(known)) or "none"
-    raise NotFound(f"there is no plugin {name!r}: neither a folder nor a wheel; known: {listed}")
+    remedy = f"; the folder here is ./{name}" if path.is_dir() else ""
+    raise NotFound(f"there is no plugin {name!r}; known: {listed}{remedy}")
 
 
 def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:

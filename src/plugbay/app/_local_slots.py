@@ -173,8 +173,7 @@ class LocalSlots:
         manifest = ready.manifest
         runtime = self._runtimes.get(manifest.runtime)
         if runtime is None:
-            known = ", ".join(sorted(self._runtimes))
-            detail = f"there is no runtime {manifest.runtime} here, only {known}"
+            detail = f"its runtime is {manifest.runtime}: it runs on a gateway's MCP routes only"
             raise LoadFailed(manifest.id, detail, generation=number)
         host = self._hosts.lend(manifest, number)
         request = LoadRequest(

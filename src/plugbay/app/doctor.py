@@ -15,9 +15,9 @@ from plugbay.kernel import Invalid
 from plugbay.km import DIRECTORIES, FILE, WORKING, discover, read_config, read_trust, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from plugbay.km import KmConfig
+    from plugbay.km import Found, KmConfig
 
 EXTRAS = {"grpc": "grpc", "sigstore": "sigstore", "protection": "maxminddb", "gridfs": "pymongo"}
 """Extras, and a module that each brings. Only the first is needed by plugins of Kilometers."""
@@ -41,7 +41,8 @@ class Finding:
 
 def examine(url: str, *, gateway: bool) -> list[Finding]:
     """Make every check. The gateway's only fails if `gateway` says that there must be one."""
-    findings = [*_directories(), _key()]
+    found, hidden = discover()
+    findings = [*_directories(), _key(wanted=bool(found))]
     try:
         config = read_config()
         if config.publishers or config.signatures != "off":
@@ -50,8 +51,9 @@ def examine(url: str, *, gateway: bool) -> list[Finding]:
         findings.append(Finding("configuration", "failed", error.detail))
     else:
         findings.append(Finding("configuration", "ok", f"signatures: {config.signatures}"))
-        findings += _plugins(config)
-    return [*findings, *_isolation(), *_extras(), _gateway(url, wanted=gateway)]
+        findings += _plugins(config, found, hidden)
+    extras = _extras(plugins=bool(found))
+    return [*findings, *_isolation(), *extras, _gateway(url, wanted=gateway)]
 
 
 def _directories() -> Iterator[Finding]:
@@ -69,8 +71,10 @@ def _directories() -> Iterator[Finding]:
             yield Finding("folder", "ok", str(directory))
 
 
-def _key() -> Finding:
+def _key(*, wanted: bool) -> Finding:
     key = os.environ.get("KM_API_KEY", "")
+    if not key and not wanted:
+        return Finding("key", "ok", "KM_API_KEY is not set: there is no plugin that asks for it")
     if not key:
         return Finding("key", "warning", "KM_API_KEY is not set", "export KM_API_KEY=…")
     if len(key) < SHORTEST_KEY:
@@ -78,8 +82,9 @@ def _key() -> Finding:
     return Finding("key", "ok", f"KM_API_KEY has {len(key)} characters")
 
 
-def _plugins(config: KmConfig) -> Iterator[Finding]:
-    found, hidden = discover()
+def _plugins(
+    config: KmConfig, found: Sequence[Found], hidden: Sequence[Found]
+) -> Iterator[Finding]:
     for one in found:
         try:
             verdict = validate(one, config)
@@ -112,11 +117,11 @@ def _isolation() -> Iterator[Finding]:
         yield Finding("isolation", "ok", detail)
 
 
-def _extras() -> Iterator[Finding]:
+def _extras(*, plugins: bool) -> Iterator[Finding]:
     for extra, module in EXTRAS.items():
         if importlib.util.find_spec(module) is not None:
             yield Finding("extra", "ok", f"plugbay[{extra}] is installed")
-        elif extra == "grpc":
+        elif extra == "grpc" and plugins:
             yield Finding(
                 "extra", "failed", "plugins need plugbay[grpc]", "pip install 'plugbay[grpc]'"
             )

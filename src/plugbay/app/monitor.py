@@ -21,7 +21,7 @@ from plugbay.app._local_host import LocalHosts
 from plugbay.app._local_km import MANIFEST, KmObserver, activity, find_km, open_km, open_voice
 from plugbay.app._local_kv import state_directory
 from plugbay.app._local_slots import LocalSlots
-from plugbay.kernel import EventBus
+from plugbay.kernel import EventBus, Invalid
 from plugbay.mcp import (
     MAX_MESSAGE,
     Keeping,
@@ -168,7 +168,10 @@ def _take_output() -> int:
 
 
 def _open_log(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise Invalid(f"the log {path} cannot be written: {error.strerror}") from error
 
 
 def _user() -> str:

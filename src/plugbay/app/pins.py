@@ -36,7 +36,7 @@ async def approve_pins(server: str, tool: str = "") -> list[str]:
     with _store() as kv:
         pins, seen = await _load(kv, PINS + server), await _load(kv, SEEN + server)
         if not seen or (tool and tool not in seen):
-            raise NotFound(f"{tool or 'no tool'} of {server} was seen")
+            raise NotFound(f"no tool{tool and f' {tool!r}'} of {server} was seen")
         fresh = {tool: seen[tool]} if tool else seen
         changed = sorted(name for name, hash in fresh.items() if pins.get(name) != hash)
         kept = pins if tool else {}

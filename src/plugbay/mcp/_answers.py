@@ -6,6 +6,7 @@ Codes of our own are positive: MCP keeps -32000 to -32099 for itself (2026-07-28
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from plugbay.mcp._codec import encode
@@ -37,7 +38,9 @@ def blocked_answer(message: Message, block: Block, plugin: str, generation: int)
     text = block.reason
     if block.retry_after is not None:
         facts["retry_after_ms"] = round(block.retry_after * 1000)
-        text = f"{text} (try again in {block.retry_after:.3g} s)"
+        text = f"{text} (try again in {_rounded(block.retry_after)} s)"
+    if block.code < 0:  # it is answered as the server would: who hid what is not told
+        return error_answer(message.id, block.code, text)
     if message.method != "tools/call" or block.as_error:
         return error_answer(message.id, block.code, text, facts)
     result: dict[str, Any] = {
@@ -48,6 +51,10 @@ def blocked_answer(message: Message, block: Block, plugin: str, generation: int)
     if message.modern:
         result["resultType"] = "complete"
     return encode({"jsonrpc": "2.0", "id": message.id, "result": result})
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.2g}" if seconds < 10 else str(math.ceil(seconds))
 
 
 def plugin_failed(plugin: str) -> Block:

@@ -107,6 +107,8 @@ def test_no_plugins_cost_and_say_nothing(home: Home) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{TEST}\n", "")
     assert "no plugins" in home.cli("plugins", "list").stdout
     assert "no plugins" in home.cli("plugins", "status").stdout
+    found = json.loads(home.cli("doctor", "-o", "json", KM_API_KEY="").stdout)
+    assert [one["result"] for one in found if one["check"] == "key"] == ["ok"]
 
 
 def test_a_configuration_that_is_wrong_stops_everything(home: Home) -> None:

@@ -90,6 +90,20 @@ def test_pins_see_a_changed_definition_and_are_approved(monitor, plugbay, tmp_pa
     assert tools(SERVER)[0] == ["echo", "exit", "secret"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--log-file", "/proc/no/log"), "the log /proc/no/log cannot be written: No such file"),
+        (("--plugin", "contextforge"), "contextforge: its runtime is process: it runs on a gat"),
+    ],
+)
+def test_a_refusal_is_one_line(monitor, arguments, said):
+    client = monitor(*arguments)
+    assert client.end() == 1
+    (line,) = client.errors().splitlines()
+    assert line.startswith(f"plugbay: {said}")
+
+
 def test_policy_and_budget_by_settings(monitor):
     client = monitor(
         *("-p", "tool-policy", "--set", 'tool-policy.rules=[{identity="ann",tools=["e*"]}]'),
@@ -98,18 +112,7 @@ def test_policy_and_budget_by_settings(monitor):
     client.send(request(1, "tools/list"))
     assert [tool["name"] for tool in client.line()["result"]["tools"]] == ["echo", "exit"]
     client.call(2, "secret")
-    assert client.line()["error"] == {
-        "code": -32602,
-        "message": "Unknown tool: secret",
-        "data": {
-            "plugbay": {
-                "plugin": "tool-policy",
-                "code": -32602,
-                "violation": "unknown-tool",
-                "generation": 1,
-            }
-        },
-    }
+    assert client.line()["error"] == {"code": -32602, "message": "Unknown tool: secret"}
     client.call(3, mail="ann@example.com")
     assert "[redacted: email]" in client.line()["result"]["content"][0]["text"]
     client.call(4)

@@ -88,6 +88,19 @@ def test_each_kind_has_its_hook():
     ]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.25, "0.25 s"), (1.5, "1.5 s"), (59.2, "60 s"), (86399.9, "86400 s")]
+)
+def test_a_model_reads_when_to_try_again(seconds, said):
+    async def main():
+        block = Block("not today", 42901, "rate", retry_after=seconds)
+        talk = Talk(member("no", on_tool_call=lambda message: block))
+        text = json.loads((await talk.call("echo")).back)["result"]["content"][0]["text"]
+        assert text == f"not today (try again in {said})"
+
+    run(main)
+
+
 @pytest.mark.parametrize("modern", [False, True])
 def test_a_blocked_call_is_a_result_that_the_model_can_read(modern):
     async def main():

@@ -61,7 +61,7 @@ class Pins(Plugin[Config], McpFilter, AdminOperations):
             return {"server": server}
         fresh = _tools(seen) if not tool else {k: v for k, v in _tools(seen).items() if k == tool}
         if not fresh:
-            raise OperationRefused(f"{tool or 'no tool'} of {server!r} was seen")
+            raise OperationRefused(f"no tool{tool and f' {tool!r}'} of {server!r} was seen")
         kept = {} if not tool else pins or {}
         await self._store(PINS + server, {**kept, **fresh})
         return {"server": server, "approved": sorted(fresh)}
