@@ -20,6 +20,8 @@ PAGES = {
     "routes": "/admin/routes",
     "route": "/admin/routes/edit/all",
     "upstream-new": "/admin/upstreams/new",
+    "mcp-none": "/admin/mcp",
+    "mcp-federation-new": "/admin/mcp/federations/new",
     "dependencies": "/admin/dependencies",
     "operations": "/admin/operations",
     "workers": "/admin/workers",

@@ -1,4 +1,4 @@
-"""`plugbay mcp …`: what servers have, and recorded sessions played again."""
+"""`plugbay mcp …`: the servers of a gateway, what servers have, and recorded sessions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from plugbay.cli import _mcp_pins
+from plugbay.cli import _mcp_pins, _mcp_servers
 from plugbay.cli._options import Output
 from plugbay.cli._output import Format, print_json, print_rows
 from plugbay.kernel import Invalid
@@ -19,7 +19,11 @@ CONTEXT = {"allow_interspersed_args": False}
 
 def build() -> typer.Typer:
     """Return the group of commands."""
-    group = typer.Typer(help="Look after MCP servers on this machine.", no_args_is_help=True)
+    group = typer.Typer(help="Look after MCP servers.", no_args_is_help=True)
+    group.command("list")(_mcp_servers.list_)
+    group.command("add")(_mcp_servers.add)
+    group.command("remove")(_mcp_servers.remove)
+    group.command("restart")(_mcp_servers.restart)
     group.command("replay", context_settings=CONTEXT)(replay)
     group.command("tools", context_settings=CONTEXT)(tools)
     group.add_typer(_mcp_pins.build(), name="pins")

@@ -45,6 +45,8 @@ class Frame:
     workers: int
     converged: int
     plugins: int
+    mcp: int
+    """MCP servers and federations."""
     running: int
     """Operations that have not ended."""
 
@@ -133,6 +135,7 @@ class Pages:
             workers=len(links),
             converged=sum(link.ready and link.revision == desired.revision for link in links),
             plugins=len(desired.plugins),
+            mcp=len(desired.mcp_servers) + len(desired.mcp_federations),
             running=sum(not one.finished for one in control.ledger.latest(limit=RUNNING)),
         )
 

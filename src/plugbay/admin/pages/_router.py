@@ -10,6 +10,7 @@ from plugbay.admin.pages._artifacts import ArtifactPageRoutes
 from plugbay.admin.pages._audit import AuditPageRoutes
 from plugbay.admin.pages._dependencies import DependencyPageRoutes
 from plugbay.admin.pages._entrance import EntranceRoutes, HomeRoutes
+from plugbay.admin.pages._mcp import McpPageRoutes
 from plugbay.admin.pages._operations import OperationPageRoutes
 from plugbay.admin.pages._overview import OverviewRoutes
 from plugbay.admin.pages._plugin import PluginPageRoutes
@@ -26,6 +27,7 @@ PAGES = (
     PluginPageRoutes,
     UploadPageRoutes,
     RoutePageRoutes,
+    McpPageRoutes,
     DependencyPageRoutes,
     OperationPageRoutes,
     WorkerPageRoutes,

@@ -32,6 +32,10 @@ class RoutePageRoutes(Controller):
             routes=[one for _, one in sorted(desired.routes.items()) if _fits(text, one)],
             upstreams=[one for _, one in sorted(desired.upstreams.items()) if _fits(text, one)],
             users=_users(pages),
+            mcp={
+                **dict.fromkeys(desired.mcp_servers, "servers"),
+                **dict.fromkeys(desired.mcp_federations, "federations"),
+            },
             total=len(desired.routes) + len(desired.upstreams),
             tags={key: tag_of(desired, key) for key in desired.changed},
             origins=desired.origins,
@@ -68,7 +72,7 @@ def _form(
     desired, key = pages.context.services.control.desired, f"{kind}/{name}"
     if kind == "routes":
         route = spec if isinstance(spec, RouteSpec) else None
-        fields = route_form(route, desired.upstreams)
+        fields = route_form(route, desired.upstreams, desired.mcp.names)
     else:
         fields = upstream_form(spec if isinstance(spec, UpstreamSpec) else None)
     return pages.show(

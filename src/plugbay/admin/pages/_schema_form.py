@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 Kind = Literal[
-    "text", "number", "integer", "boolean", "choice", "lines", "targets", "json", "group"
+    "text",
+    "number",
+    "integer",
+    "boolean",
+    "choice",
+    "lines",
+    "targets",
+    "pairs",
+    "members",
+    "json",
+    "group",
 ]
 DEEPEST = 6
 """Objects inside objects that become fields; what is deeper is JSON."""

@@ -11,12 +11,12 @@ from plugbay.admin.pages._schema_form import Field, form_of
 from plugbay.gateway import RouteSpec, UpstreamSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 HINTS = {
     "upstream": "where it leads; or to the app of a plugin, or to an MCP server: one of the three",
     "plugin": "the plugin whose app answers",
-    "mcp": "the upstream that is an MCP server",
+    "mcp": "the MCP server or federation, or an upstream that is one",
     "hosts": "names, or *.example.com; none: any",
     "path": "what paths begin with, at a border of segments",
     "methods": "none: any",
@@ -38,20 +38,23 @@ HINTS = {
 """What people should know of a field."""
 
 
-def route_form(route: RouteSpec | None, upstreams: Iterable[str]) -> tuple[Field, ...]:
-    """The fields of a route; of one that is there without its name, which never changes."""
+def route_form(
+    route: RouteSpec | None, upstreams: Iterable[str], servers: Iterable[str] = ()
+) -> tuple[Field, ...]:
+    """The fields of a route; of one that is there without its name, which never changes.
+    `servers` are the MCP servers and federations that the gateway runs."""
     schema = msgspec.json.schema(RouteSpec)
-    known = sorted({*upstreams, *(route.leads if route is not None else ())})
-    properties = _properties(schema, "RouteSpec")
-    for lead in ("upstream", "mcp"):
-        properties[lead] = {"enum": known}
-    return _form(schema, properties, route)
+    known = {*upstreams, *(route.leads if route is not None else ())}
+    properties = properties_of(schema, "RouteSpec")
+    properties["upstream"] = {"enum": sorted(known - {*servers})}
+    properties["mcp"] = {"enum": sorted(known | {*servers})}
+    return fields_of(schema, properties, route, HINTS)
 
 
 def upstream_form(upstream: UpstreamSpec | None) -> tuple[Field, ...]:
     """The fields of an upstream; its targets are lines."""
     schema = msgspec.json.schema(UpstreamSpec)
-    fields = _form(schema, _properties(schema, "UpstreamSpec"), upstream)
+    fields = fields_of(schema, properties_of(schema, "UpstreamSpec"), upstream, HINTS)
     targets = () if upstream is None else upstream.targets
     return tuple(
         _targets(field, targets) if field.label == "targets" else field for field in fields
@@ -73,15 +76,19 @@ def spare(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(found)))
 
 
-def _form(schema: dict[str, Any], properties: dict[str, Any], value: Any) -> tuple[Field, ...]:
-    for name in HINTS.keys() & properties.keys():
-        properties[name]["description"] = HINTS[name]
+def fields_of(
+    schema: dict[str, Any], properties: dict[str, Any], value: Any, hints: Mapping[str, str]
+) -> tuple[Field, ...]:
+    """The fields of a specification; of one that is there without its name."""
+    for name in hints.keys() & properties.keys():
+        properties[name]["description"] = hints[name]
     if value is not None:
         del properties["name"]
     return form_of(schema, {} if value is None else spare(value))
 
 
-def _properties(schema: dict[str, Any], name: str) -> dict[str, Any]:
+def properties_of(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    """The properties of one type in a schema."""
     return cast("dict[str, Any]", schema["$defs"][name]["properties"])
 
 

@@ -1,6 +1,7 @@
-// The form of a configuration, a route or an upstream: checked as one types, shown as a difference,
-// then applied.
+// The form of a configuration, a route, an upstream or an MCP server: checked as one types, shown
+// as a difference, then applied.
 
+import { plain, READERS } from "./readers.js";
 import { subjectOf } from "./subject.js";
 import { after, refused, toast } from "./toast.js";
 
@@ -14,47 +15,6 @@ const controls = [...form.querySelectorAll("[data-pointer]")];
 const PAUSE = 200;
 let timer = 0;
 let asked = 0;
-
-/** A value that cannot be read at all. */
-class Unreadable extends Error {
-  constructor(pointer, detail) {
-    super(detail);
-    this.pointer = pointer;
-  }
-}
-
-const READERS = {
-  text: (text) => text,
-  // A reference to a secret may stand where a number is expected: the worker resolves it.
-  number: (text, at) => (text.startsWith("${") ? text : number(text, at)),
-  integer: (text, at) => (text.startsWith("${") ? text : number(text, at)),
-  boolean: (text) => JSON.parse(text),
-  choice: (text) => JSON.parse(text),
-  lines: (text, at, item) => text.split("\n").map((line) => line.trim()).filter(Boolean).map((line) => (item === "string" ? line : number(line, at))),
-  targets: (text, at) => text.split("\n").map((line) => line.trim()).filter(Boolean).map((line) => target(line, at)),
-  json: (text, at) => plain(text, at),
-};
-
-/** A target of an upstream: `host:port`, and a weight behind it. */
-function target(line, at) {
-  const [address, weight, ...rest] = line.split(/\s+/);
-  if (rest.length > 0) throw new Unreadable(at, `has more than an address and a weight: ${line}`);
-  return weight === undefined ? { address } : { address, weight: number(weight, at) };
-}
-
-function number(text, at) {
-  const value = Number(text.trim().replace(",", "."));
-  if (text.trim() === "" || Number.isNaN(value)) throw new Unreadable(at, "is not a number");
-  return value;
-}
-
-function plain(text, at) {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Unreadable(at, `is not JSON: ${error.message}`);
-  }
-}
 
 /** The configuration that the form says. Throws `Unreadable`. */
 function collect() {

@@ -81,6 +81,10 @@ const TOPICS = [
   "worker.disconnected",
   "worker.ended",
   "worker.not-started",
+  "mcp.host.ended",
+  ...["started", "not_started", "exited", "restarted", "breaker_opened", "breaker_closed"].map(
+    (kind) => `mcp.server.${kind}`,
+  ),
   ...["watch-failed", "health-failed", "restarted", "quarantined", "blocked", "leak"].map(
     (kind) => `plugin.${kind}`,
   ),

@@ -4,7 +4,7 @@ import { call } from "./api.js";
 
 const WAIT = "wait=converged&timeout=60";
 
-/** The subject of a form: a plugin's configuration, or a route or an upstream. */
+/** The subject of a form: a plugin's configuration, or a route, an upstream or an MCP server. */
 export function subjectOf(form) {
   const { subject, name, etag } = form.dataset;
   return subject === "config" ? configuration(name, etag) : specification(subject, name, etag);
@@ -26,20 +26,24 @@ function configuration(plugin, etag) {
   };
 }
 
-/** `kind` is routes or upstreams; without a `known` name it is a new one, which the form names. */
+/** `kind` is a path of the API, such as routes or mcp/servers; without a `known` name it is a new
+ * one, which the form names. */
 function specification(kind, known, etag) {
-  const word = kind.slice(0, -1);
+  const keys = kind.split("/");
+  const word = { "mcp/servers": "MCP server" }[kind] ?? keys.at(-1).slice(0, -1);
   return {
     name: known || `the ${word}`,
     failed: known ? `${known} stays as it is` : `The ${word} was not added`,
-    then: "/admin/routes",
+    then: keys[0] === "mcp" ? "/admin/mcp" : "/admin/routes",
     async check(spec) {
-      const body = { [kind]: [{ ...spec, ...(known ? { name: known } : {}) }] };
+      const whole = { ...spec, ...(known ? { name: known } : {}) };
+      const body = keys.reduceRight((inner, key) => ({ [key]: inner }), [whole]);
       try {
         const { json } = await call("POST", "/plan", { body });
         return json.steps.flatMap((step) => (step.op === "add" ? [{ pointer: step.name, op: "add", new: spec }] : step.differences));
       } catch (error) {
-        for (const one of error.errors ?? []) one.pointer = (one.pointer ?? "").replace(/^\/(routes|upstreams)\/\d+/, "");
+        const place = new RegExp(`^/${kind}/\\d+`);
+        for (const one of error.errors ?? []) one.pointer = (one.pointer ?? "").replace(place, "");
         throw error;
       }
     },
