@@ -21,6 +21,7 @@ from plugbay.app._mcp_backends import problems_here
 from plugbay.app._mcp_host import McpHostOptions
 from plugbay.app._mcp_orders import SECONDS, McpOrder, send_order
 from plugbay.app._mcp_sockets import listen, socket_path
+from plugbay.isolation import read_pipe
 from plugbay.kernel import Backoff, Invalid, Unavailable
 from plugbay.mcp.serving import EndpointStatus, McpSpec
 from plugbay.storage import write_atomically
@@ -234,9 +235,7 @@ class McpKeeper:
         if child.stdout is None:
             return
         reader = asyncio.StreamReader(limit=1 << 24)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(child.stdout.fileno()))
-        )
+        transport, _ = await read_pipe(lambda: asyncio.StreamReaderProtocol(reader), child.stdout)
         try:
             while line := await reader.readline():
                 self._take(json.loads(line), str(child.pid))

@@ -8,6 +8,7 @@ import stat
 import threading
 from typing import IO, TYPE_CHECKING, Protocol
 
+from plugbay.isolation import read_pipe, write_pipe
 from plugbay.mcp._inlet import Inlet
 from plugbay.mcp._outlet import Outlet
 
@@ -51,13 +52,13 @@ async def open_writer(fd: int) -> Writer:
 
 async def connect_reader(pipe: IO[bytes]) -> Inlet:
     """Return a reader of a pipe, which is its own from now on."""
-    _, inlet = await asyncio.get_running_loop().connect_read_pipe(Inlet, pipe)
+    _, inlet = await read_pipe(Inlet, pipe)
     return inlet
 
 
 async def connect_writer(pipe: IO[bytes]) -> Outlet:
     """Return a writer to a pipe, which is its own from now on."""
-    _, outlet = await asyncio.get_running_loop().connect_write_pipe(Outlet, pipe)
+    _, outlet = await write_pipe(Outlet, pipe)
     return outlet
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from plugbay.isolation import ProcessPolicy, Sandbox, find_user, python, read_report
+from plugbay.isolation import ProcessPolicy, Sandbox, find_user, python, read_pipe, read_report
 from plugbay.runtimes._trial_messages import Job, Message
 from plugbay.runtimes._trial_report import TrialLimits
 from plugbay.runtimes._trial_verdict import Outcome, verdict
@@ -122,8 +122,7 @@ async def _watch(folder: str, job: Job, sandbox: Sandbox, abandoned: asyncio.Eve
     reading = asyncio.ensure_future(_drain(process, output))
     transport: asyncio.ReadTransport | None = None
     try:
-        connecting = asyncio.get_running_loop().connect_read_pipe
-        transport, _ = await connecting(lambda: _Pipe(answer), source)
+        transport, _ = await read_pipe(lambda: _Pipe(answer), source)
         ended_for = await _until_the_end(process, (answer, output, abandoned), limits.seconds)
     finally:
         await _kill(process)

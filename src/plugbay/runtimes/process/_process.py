@@ -15,7 +15,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from plugbay.isolation import Sandbox, read_report, refusal
+from plugbay.isolation import Sandbox, read_pipe, read_report, refusal
 from plugbay.kernel import Unavailable
 from plugbay.runtimes.process._handshake import not_executable
 
@@ -82,14 +82,16 @@ class Child:
         return child
 
     async def _listen(self) -> None:
-        loop, popen = asyncio.get_running_loop(), self._popen
+        popen = self._popen
+        if popen.stdout is None or popen.stderr is None:
+            raise RuntimeError("the process has no pipes")
         first = _First(self.first_line, self._stdout.feed)
         for pipe, take, closed in (
             (popen.stdout, first.feed, self._closed[0]),
             (popen.stderr, self._stderr.feed, self._closed[1]),
         ):
             make = functools.partial(_Pipe, take, closed)
-            transport, _ = await loop.connect_read_pipe(make, pipe)
+            transport, _ = await read_pipe(make, pipe)
             self._transports.append(transport)
 
     def _reap(self) -> None:
@@ -192,7 +194,7 @@ async def _report(fd: int) -> tuple[str, ...]:
     closed: asyncio.Future[None] = loop.create_future()
     content = bytearray()
     source = os.fdopen(fd, "rb", 0)
-    transport, _ = await loop.connect_read_pipe(lambda: _Pipe(content.extend, closed), source)
+    transport, _ = await read_pipe(lambda: _Pipe(content.extend, closed), source)
     try:
         await closed
     finally:
