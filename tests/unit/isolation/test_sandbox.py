@@ -27,6 +27,7 @@ from plugbay.isolation import (
 from plugbay.kernel import Invalid
 
 from .aims import aims, check
+from .tracing import traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ CONFINED = Sandbox(
 
 
 def run(
-    sandbox: Sandbox, arguments: Sequence[str], folder: Path
+    sandbox: Sandbox, arguments: Sequence[str], folder: Path, *, dry: bool = False
 ) -> tuple[Report, subprocess.CompletedProcess[str]]:
     """Run a program in the sandbox, with `folder` as its own."""
     reader, writer = os.pipe()
@@ -47,14 +48,16 @@ def run(
         os.chown(folder, *find_user(sandbox.user))
     with open(reader, encoding="utf-8") as said:
         try:
-            done = subprocess.run(
-                sandbox.command(arguments, directory=str(folder), report=writer),
-                env={"TMPDIR": str(folder)},
-                pass_fds=(writer,),
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
+            own = sandbox.command(arguments, directory=str(folder), report=writer, dry=dry)
+            with traced(own) as (command, needed):
+                done = subprocess.run(
+                    command,
+                    env={"TMPDIR": str(folder)},
+                    pass_fds=(writer, *needed),
+                    capture_output=True,
+                    text=True,
+                    timeout=60,
+                )
         finally:
             os.close(writer)
         return read_report(said.read()), done
@@ -189,6 +192,13 @@ def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
     report, done = run(Sandbox(), [str(tmp_path / "none")], tmp_path / "own")
     assert report.error == "No such file or directory"
     assert done.returncode == 126
+
+
+def test_a_dry_one_says_what_can_be_had_and_executes_nothing(tmp_path: Path) -> None:
+    alone = replace(CONFINED, network="none", apart=True)
+    report, done = run(alone, ["/bin/echo", "ran"], tmp_path / "own", dry=True)
+    assert report == probe()
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_nobody_of_that_name_and_no_line_feeds(tmp_path: Path) -> None:
