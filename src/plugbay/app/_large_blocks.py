@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 
 MMAP_THRESHOLD = -3
 """M_MMAP_THRESHOLD in <malloc.h> of glibc."""
@@ -16,5 +15,7 @@ def return_large_blocks() -> None:
     Left alone, the C library takes its first large block as a sign that more will follow, and
     keeps the memory of those. A C library without this setting goes on as it does.
     """
+    import ctypes  # workers, which are started with this setting, do without
+
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, LARGE)

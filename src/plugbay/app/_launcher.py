@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from plugbay.app._large_blocks import LARGE
+
 if TYPE_CHECKING:
     from plugbay.app._listeners import Listeners
     from plugbay.app._worker_options import WorkerOptions
@@ -67,8 +69,9 @@ class WorkerLauncher:
             pass_fds=fds,
             stdin=subprocess.DEVNULL,
             # Each generation is imported in a thread of its own; with an arena of malloc for each
-            # thread, what it leaves behind would be spread over all of them.
-            env={"MALLOC_ARENA_MAX": "1", **os.environ},
+            # thread, what it leaves behind would be spread over all of them. The threshold is as in
+            # `return_large_blocks`, which would need ctypes.
+            env={"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(LARGE), **os.environ},
             # Not in our group: a Ctrl-C is ours to handle, and our death is not theirs.
             start_new_session=True,
         )

@@ -15,7 +15,6 @@ import hashlib
 import mmap
 import os
 import re
-import shutil
 import stat
 from pathlib import Path
 
@@ -40,6 +39,8 @@ def remove_shared(data: Path) -> None:
     """Give the memory back: no worker runs any more."""
     for place in places(data):
         if _is_ours(place):
+            import shutil  # the supervisor removes; workers do without
+
             shutil.rmtree(place, ignore_errors=True)
 
 

@@ -19,7 +19,6 @@ from plugbay.app._blame import BlameFile
 from plugbay.app._blocks import Blocks
 from plugbay.app._clock import SystemClock
 from plugbay.app._hosts import WorkerHosts
-from plugbay.app._large_blocks import return_large_blocks
 from plugbay.app._log_relay import LogRelay
 from plugbay.app._outgoing_events import OutgoingEvents
 from plugbay.app._plane import WorkerPlane
@@ -109,7 +108,6 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
-        return_large_blocks()
         # What start-up has left is not looked at again by the collector; the plugins come later.
         gc.collect()
         gc.freeze()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -18,6 +17,7 @@ from plugbay.gateway.fast._state import MOST
 from plugbay.gateway.message._added_lines import AddedLines
 from plugbay.gateway.message._field_names import FieldNames
 from plugbay.gateway.message._forwarded import ForwardedPolicy
+from plugbay.gateway.message._http_date import http_date
 from plugbay.gateway.message._problem import problem
 from plugbay.gateway.message._request_head import is_special
 from plugbay.gateway.message._sections import SectionReader
@@ -233,7 +233,7 @@ class HttpDataPlane:
         """Return the Date field's value (RFC 9110, 6.6.1), made once a second."""
         now = int(self._clock.time())
         if self._date[0] != now:
-            self._date = (now, formatdate(now, usegmt=True).encode())
+            self._date = (now, http_date(now))
         return self._date[1]
 
     def settle(self) -> None:

@@ -1,6 +1,5 @@
 """The steps by which a process confines itself, in the only order in which they can be made."""
 
-import ctypes
 import errno
 import os
 import resource
@@ -21,6 +20,7 @@ from plugbay.isolation._orders import Orders, insisted, read_orders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ctypes
     from typing import NoReturn
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SIGKILL = 1, 4, 38, 9
@@ -36,6 +36,8 @@ def main(arguments: list[str]) -> "NoReturn":
     What could not be had, and why the program cannot be executed, goes to `report`, a line each;
     the execution closes that, so its end means that the program runs.
     """
+    import ctypes  # not for those who only make orders
+
     orders = read_orders(arguments[0])
     os.set_inheritable(orders.report, False)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -57,7 +59,7 @@ def main(arguments: list[str]) -> "NoReturn":
     os._exit(CANNOT_EXECUTE)
 
 
-def confine(libc: ctypes.CDLL, orders: Orders) -> tuple[list[str], int]:
+def confine(libc: "ctypes.CDLL", orders: Orders) -> tuple[list[str], int]:
     """Take from this process what is not granted; return what could not be, and Landlock's ABI."""
     owner = os.geteuid() if orders.user < 0 else orders.user
     kept = [*orders.read, *orders.write]
@@ -104,7 +106,7 @@ def _missing(orders: Orders, got: int, *, hidden: bool, counted: bool, abi: int)
     return missing
 
 
-def become(libc: ctypes.CDLL, orders: Orders) -> None:
+def become(libc: "ctypes.CDLL", orders: Orders) -> None:
     """Change to another user for good. Raises `OSError` if that is not allowed."""
     os.setgroups([])
     os.setresgid(orders.group, orders.group, orders.group)
@@ -130,7 +132,7 @@ def limit(orders: Orders, *, alone: bool) -> bool:
     return counted
 
 
-def drop_capabilities(libc: ctypes.CDLL) -> None:
+def drop_capabilities(libc: "ctypes.CDLL") -> None:
     """Take every capability from it (capset(2))."""
     number = SYS_CAPSET.get(os.uname().machine)
     if number is not None:
@@ -138,7 +140,7 @@ def drop_capabilities(libc: ctypes.CDLL) -> None:
         libc.syscall(number, header, bytes(24))
 
 
-def follow_parent(libc: ctypes.CDLL, orders: Orders) -> None:
+def follow_parent(libc: "ctypes.CDLL", orders: Orders) -> None:
     """End with the parent. After all else: a change of the user takes it back (prctl(2))."""
     libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     if os.getppid() != orders.parent:

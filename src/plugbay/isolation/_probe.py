@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from typing import TYPE_CHECKING
 
 from plugbay.isolation._report import Report, read_report
@@ -21,6 +20,8 @@ def probe(isolation: Isolation = "prefer", user: str = "") -> Report:
 
     Raises `Invalid` if there is no such user, and `OSError` if no process can be started.
     """
+    import tempfile  # only where it is tried
+
     sandbox = Sandbox(network="none", processes=64, isolation=isolation, user=user, apart=True)
     reader, writer = os.pipe()
     with tempfile.TemporaryDirectory(prefix="plugbay-probe-") as folder, open(reader, "rb") as said:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +42,8 @@ def writable(folders: Iterable[str]) -> list[str]:
 
 def hidden(more: Iterable[str]) -> list[str]:
     """Return what is to be covered: where the sockets and the files of others lie."""
+    import tempfile  # only where processes are started
+
     found = (*_SHARED, tempfile.gettempdir(), os.path.expanduser("~"), *more)
     return sorted({path for one in found if (path := os.path.realpath(one)) != "/"})
 

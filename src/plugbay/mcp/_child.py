@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -138,6 +137,8 @@ def is_runnable(program: str, env: Mapping[str, str] | None, directory: str | No
     """Whether there is such a program for a process with this environment, started there."""
     if os.sep in program:  # it is looked for from the directory
         program = os.path.join(directory or "", program)
+    import shutil  # only where servers are started: it weighs on those that have none
+
     return shutil.which(program, path=None if env is None else env.get("PATH")) is not None
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from email.message import Message
     from pathlib import Path
 
 _NATIVE = (".so", ".pyd", ".dylib", ".dll")
@@ -51,24 +49,42 @@ def _problems(payload: Path) -> Iterator[Problem]:
 
 
 def _distribution(info: Path) -> Iterator[Problem]:
-    if _read(info / "WHEEL").get("Root-Is-Purelib", "true").strip().lower() != "true":
+    pure = _fields(info / "WHEEL", "root-is-purelib")
+    if pure and pure[0].lower() != "true":
         found = "Root-Is-Purelib: false"
         yield Problem("load", "not a pure Python wheel", "py3-none-any", found, _PROCESS)
-    required = _read(info / "METADATA").get_all("Requires-Dist", ())
+    required = _fields(info / "METADATA", "requires-dist")
     if not required:
         return
     # Imported here: most plugins require nothing, and it takes its time to load.
     from plugbay.runtimes._requirement import lacking
 
-    for text in lacking(map(str, required)):
+    for text in lacking(required):
         detail = f"the plugin has dependencies of its own: {text}"
         expected = "none but plugbay and what is installed here"
         yield Problem("load", detail, expected, text, _PROCESS)
 
 
-def _read(path: Path) -> Message:
-    raw = path.read_bytes() if path.is_file() else b""
-    return HeaderParser().parsestr(raw.decode("utf-8", "replace"))
+def _fields(path: Path, name: str) -> list[str]:
+    """Return the values of a field, whose name is in lower case, in a file of header fields.
+
+    The standard library's parser of such files is one of whole mails, and weighs accordingly.
+    """
+    text = path.read_text("utf-8", "replace") if path.is_file() else ""
+    found: list[str] = []
+    ours = False
+    for line in text.split("\n"):
+        if not line:
+            break  # what follows is a description
+        if line[0] in " \t":
+            if ours:
+                found[-1] += " " + line.strip()
+            continue
+        said, _, value = line.partition(":")
+        ours = said.strip().lower() == name
+        if ours:
+            found.append(value.strip())
+    return found
 
 
 def _importable(path: Path) -> str:

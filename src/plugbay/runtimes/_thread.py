@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -51,6 +50,8 @@ class _Work(Generic[T]):
 
     def abandon(self, thread: threading.Thread) -> None:
         """Interrupt the thread; a result that comes after all is discarded."""
+        import ctypes  # hardly ever needed
+
         with self._lock:
             self._wanted = False
             if self._running and thread.ident is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import pickle
 import re
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -111,6 +110,8 @@ class Views:
 
     def _pickle(self, _: ModuleType) -> dict[str, Any]:
         """Let a pickle of another generation, also of another process, find this one's classes."""
+        import pickle  # most plugins do without
+
         alias = self._alias
         theirs = re.compile(re.sub(r"_\d+(r\d+)?$", "", alias) + r"_\d+(r\d+)?(?=\.|$)")
 

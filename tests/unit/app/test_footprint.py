@@ -21,13 +21,20 @@ PROGRAMS = ("plugbay.runtimes.process", "plugbay.runtimes.goso", "plugbay.km")
 """Plugins that are processes."""
 ADMINISTRATION = ("plugbay.admin", "litestar", "uvicorn", "jinja2", "jsonschema", "argon2")
 EXTRAS = ("opentelemetry", "sigstore", "pymongo", "numpy", "mcp")
+DURABLE = ("sqlite3", "plugbay.control._coordinator", "plugbay.runtimes._trial")
+"""What the supervisor decides and keeps."""
+SELDOM = ("wsproto", "ctypes", "email", "pickle", "tempfile")
+"""What some plugins, or some messages, need."""
 COMMANDS = ("typer", "rich", "plugbay.cli._root", "plugbay.demo")
 ALWAYS = (*MESSAGES, *EXTRAS)
 
 PROCESSES = {
     "worker": (
         ("-c", "import plugbay.app.worker"),
-        (*ALWAYS, *ARCHIVES, *PROGRAMS, *ADMINISTRATION, *COMMANDS, "packaging"),
+        (
+            *(*ALWAYS, *ARCHIVES, *PROGRAMS, *ADMINISTRATION, *COMMANDS),
+            *(*DURABLE, *SELDOM, "packaging"),
+        ),
     ),
     "supervisor": (("-c", "import plugbay.app.serve"), (*ALWAYS, "jsonschema", *COMMANDS)),
     "monitor": (

@@ -8,7 +8,6 @@ from urllib.parse import unquote_to_bytes
 
 from plugbay.gateway.chain._link import FAULTS, Link
 from plugbay.gateway.exchange._body import BodyBroken, BodyQueue, Gate
-from plugbay.gateway.exchange._websocket import AppSocket
 from plugbay.gateway.message._framing import HANDLER
 from plugbay.gateway.message._problem import problem
 from plugbay.observability import active_trace
@@ -47,6 +46,9 @@ class AppHandler:
         if exchange.trace is not None:
             exchange.trace.in_app(link)
         if exchange.head.upgrade and self.websocket:
+            # What speaks WebSocket is imported when the first application is asked for one.
+            from plugbay.gateway.exchange._websocket import AppSocket
+
             AppSocket(exchange, link, self.scope(exchange, "websocket")).start(hook)
         else:
             AppCall(exchange, link, self.scope(exchange, "http")).start(hook)
