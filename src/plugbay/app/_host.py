@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
+from plugbay.kernel import Background
+
 if TYPE_CHECKING:
+    import asyncio
     import logging
     from collections.abc import Callable, Coroutine
     from pathlib import Path
@@ -14,9 +16,6 @@ if TYPE_CHECKING:
 
     Publish = Callable[[str, str, dict[str, object]], None]
     Share = Callable[[str, str, int, int], SharedMemory]
-
-STOP_GRACE = 2.0
-"""Seconds that cancelled background tasks get to end."""
 
 
 class PluginEvents:
@@ -53,7 +52,7 @@ class PluginHost:
         self.events = PluginEvents(publish, manifest.id)
         self.kv, self.secrets = kv, secrets
         self._data_dir, self._share, self._task_failed = data_dir, share, task_failed
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Background()
         """The background tasks that run now; their names are what the author gave."""
 
     def now(self) -> float:
@@ -72,21 +71,12 @@ class PluginHost:
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Run a background task until it ends or the generation does. A failure is logged."""
-        task = asyncio.get_running_loop().create_task(work, name=f"{self.plugin}:{name}")
-        self.tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+        return self.tasks.spawn(work, self._failed, name=f"{self.plugin}:{name}")
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._task_failed(self.plugin)
-            self.log.error("background task %s failed", task.get_name(), exc_info=error)
+    def _failed(self, task: asyncio.Task[None], error: BaseException) -> None:
+        self._task_failed(self.plugin)
+        self.log.error("background task %s failed", task.get_name(), exc_info=error)
 
     async def close(self) -> None:
         """Cancel the background tasks and wait until they have ended, for a moment."""
-        tasks = tuple(self.tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=STOP_GRACE)
+        await self.tasks.close()

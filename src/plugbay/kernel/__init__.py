@@ -1,6 +1,7 @@
 """The kernel: states, slots, generations and the swap. It does no I/O and knows no HTTP."""
 
 from plugbay.kernel._assembled import assemble as assemble
+from plugbay.kernel._background import Background as Background
 from plugbay.kernel._backoff import Backoff as Backoff
 from plugbay.kernel._backoff import RestartBudget as RestartBudget
 from plugbay.kernel._breaker import BreakerState as BreakerState

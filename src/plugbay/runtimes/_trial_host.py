@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from plugbay.kernel import Background
 from plugbay.sdk.testing import FakeHost
 
 if TYPE_CHECKING:
+    import asyncio
     import logging
     from collections.abc import Coroutine
     from pathlib import Path
@@ -55,7 +56,7 @@ class TrialHost:
         self.secrets: Secrets = inner.secrets
         self.events = TrialEvents()
         self._inner = inner
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self.failures: list[str] = []
         """What background tasks have raised."""
 
@@ -78,20 +79,11 @@ class TrialHost:
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Run a background task until `close`."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+        return self._background.spawn(work, self._failed, name=name)
 
     async def close(self) -> None:
         """Cancel the background tasks and wait for them, for a moment."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=2.0)
+        await self._background.close()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.failures.append(f"{task.get_name()}: {type(error).__name__}: {error}")
+    def _failed(self, task: asyncio.Task[None], error: BaseException) -> None:
+        self.failures.append(f"{task.get_name()}: {type(error).__name__}: {error}")

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plugbay.kernel import Background
 from plugbay.runtimes.wheelhost._log import plugin_log
 from plugbay.runtimes.wheelhost._metrics import RemoteMetrics
 from plugbay.sdk import HostUnavailable
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 _GET, _SET, _DELETE, _KEYS, _SWAP = 1, 2, 3, 4, 5
 _LONGEST_KEY, _LARGEST = 256, 64 * 1024
-STOP_GRACE = 2.0
-"""Seconds that cancelled background tasks get to end."""
 
 
 class RealClock:
@@ -128,7 +127,7 @@ class RemoteHost:
         values = {pair.get("key", ""): pair.get("value", "") for pair in pairs}
         self.secrets = GrantedSecrets(manifest.permissions.secrets, values)
         self._data_dir: str = configuration.get("data_dir", "")
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     def now(self) -> float:
         """Return `clock.monotonic()`."""
@@ -150,23 +149,14 @@ class RemoteHost:
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Run a background task until it ends or the generation does. A failure is logged."""
-        task = asyncio.get_running_loop().create_task(work, name=f"{self.plugin}:{name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+        return self._background.spawn(work, self._failed, name=f"{self.plugin}:{name}")
 
     async def close(self) -> None:
         """Cancel the background tasks and wait until they have ended, for a moment."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=STOP_GRACE)
+        await self._background.close()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.log.error("background task %s failed", task.get_name(), exc_info=error)
+    def _failed(self, task: asyncio.Task[None], error: BaseException) -> None:
+        self.log.error("background task %s failed", task.get_name(), exc_info=error)
 
 
 def _checked(key: str) -> str:
