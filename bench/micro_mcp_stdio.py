@@ -77,6 +77,7 @@ def wrapper(plugins: int, at_once: int) -> Run:
             asyncio.create_task(down.run(inlets[1])),
         )
         await asyncio.sleep(0)
+        asked = answered = b""
         for asked, answered in itertools.islice(itertools.cycle(rounds), count // at_once):
             inlets[0].data_received(asked)
             inlets[1].data_received(answered)

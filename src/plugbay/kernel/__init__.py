@@ -8,6 +8,7 @@ from plugbay.kernel._breaker import BreakerState as BreakerState
 from plugbay.kernel._breaker import CircuitBreaker as CircuitBreaker
 from plugbay.kernel._call_notes import CallNotes as CallNotes
 from plugbay.kernel._call_notes import Stamps as Stamps
+from plugbay.kernel._call_notes import spans as spans
 from plugbay.kernel._change import Drained as Drained
 from plugbay.kernel._config import ConfigHistory as ConfigHistory
 from plugbay.kernel._config import ConfigVersion as ConfigVersion
@@ -48,6 +49,7 @@ from plugbay.kernel._graph import Impact as Impact
 from plugbay.kernel._health import Health as Health
 from plugbay.kernel._health import HealthPolicy as HealthPolicy
 from plugbay.kernel._health import HealthState as HealthState
+from plugbay.kernel._lifecycle import LONGEST_START as LONGEST_START
 from plugbay.kernel._order import Ordered as Ordered
 from plugbay.kernel._order import OrderItem as OrderItem
 from plugbay.kernel._order import order_plugins as order_plugins

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from plugbay.kernel import OrderItem, Tally, order_plugins
 from plugbay.mcp._member import Link
-from plugbay.mcp._plan import Plan, asks, hook_of
+from plugbay.mcp._plan import ASKS, Plan, asks, hook_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,8 @@ class Chain:
         self._now = now
         self._plans: dict[tuple[Direction, str], Plan] = {}
         self._by_method: dict[tuple[Direction, Kind, str], Plan] = {}
-        self._parked = 0
+        self.parked = 0
+        """How many changes make new exchanges wait."""
         self._open = asyncio.Event()
         self._open.set()
         self._retired = self._released = False
@@ -51,7 +52,8 @@ class Chain:
 
     def plan(self, direction: Direction, kind: Kind, method: str, raw: bytes) -> Plan:
         """Return the hooks of a message."""
-        if kind == "response" and direction == "to-client" and asks(method, raw):
+        # `in` would first try its operand as a number.
+        if kind == "response" and raw.find(ASKS) >= 0 and asks(direction, method):
             return self._plan(direction, "on_server_request")
         plan = self._by_method.get((direction, kind, method))
         if plan is None:
@@ -100,20 +102,15 @@ class Chain:
         if not self.inside:
             if self._retired:
                 self._release()
-            elif self._parked:
+            elif self.parked:
                 self._settle()
 
     # --- swaps
 
     @property
-    def parked(self) -> bool:
-        """Whether new exchanges wait."""
-        return self._parked > 0
-
-    @property
     def halted(self) -> bool:
         """Whether it is parked and one of its plugins is stopped: then nothing can pass."""
-        return self._parked > 0 and any(link.generation.instance is None for link in self.links)
+        return self.parked > 0 and any(link.generation.instance is None for link in self.links)
 
     async def opened(self) -> None:
         """Wait until it is parked no longer."""
@@ -121,16 +118,16 @@ class Chain:
 
     def park(self) -> None:
         """Make new exchanges wait; their senders feel it as back-pressure. Calls nest."""
-        self._parked += 1
+        self.parked += 1
         self._open.clear()
         if not self.inside:
             self._settle()
 
     def unpark(self) -> None:
         """Let them go on, through whatever chain is current then."""
-        if self._parked:
-            self._parked -= 1
-            if not self._parked:
+        if self.parked:
+            self.parked -= 1
+            if not self.parked:
                 self.rebuild()  # the old generation may have come back as a new instance
                 self._open.set()
 

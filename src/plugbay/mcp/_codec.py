@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET
 
 if TYPE_CHECKING:
     from plugbay.sdk import Kind
@@ -31,20 +32,18 @@ class Malformed(Exception):
 
 class _Members(msgspec.Struct, gc=False):
     jsonrpc: str = ""
-    id: int | float | str | msgspec.UnsetType | None = msgspec.UNSET
-    method: str | msgspec.UnsetType = msgspec.UNSET
+    id: int | float | str | msgspec.UnsetType | None = UNSET
+    method: str | msgspec.UnsetType = UNSET
     result: msgspec.Raw = _EMPTY
     error: msgspec.Raw = _EMPTY
 
 
-class Envelope:
+class Envelope(msgspec.Struct, gc=False):
     """What tells one message from another: its kind, its id and its method."""
 
-    __slots__ = ("id", "kind", "method")
-
-    def __init__(self, kind: Kind, id: Id, method: str) -> None:
-        self.kind: Kind = kind
-        self.id, self.method = id, method
+    kind: Kind
+    id: Id
+    method: str
 
 
 _DECODER = msgspec.json.Decoder(_Members)
@@ -61,15 +60,15 @@ def read_envelope(raw: bytes) -> Envelope:
         members = _read_slowly(raw)
     id, method = members.id, members.method
     if members.jsonrpc != "2.0":
-        known = None if id is msgspec.UNSET else id
+        known = None if id is UNSET else id
         raise Malformed(INVALID_REQUEST, 'Invalid Request: jsonrpc is not "2.0"', known)
-    if method is not msgspec.UNSET:
-        if id is msgspec.UNSET:
+    if method is not UNSET:
+        if id is UNSET:
             return Envelope("notification", None, method)
         if id is None:
             raise Malformed(INVALID_REQUEST, "Invalid Request: the id is null")
         return Envelope("request", id, method)
-    if id is msgspec.UNSET:
+    if id is UNSET:
         raise Malformed(INVALID_REQUEST, "Invalid Request: neither method nor id")
     if members.error is not _EMPTY:
         return Envelope("error", id, "")

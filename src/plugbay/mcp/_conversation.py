@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from plugbay.mcp._answers import PLUGIN_FAILED, blocked_answer, error_answer
 from plugbay.mcp._codec import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("plugbay.mcp")
 _NONE: Mapping[str, str] = MappingProxyType({})
+_received = Message.received  # looked up once, as there is one for each message
 _ANOTHER_WAY = "plugins cannot judge this response, for its request went another way: ask again"
 
 
@@ -87,12 +88,6 @@ class Conversation:
             self.counts.to_client += 1
         if envelope.kind in ("response", "error"):
             return self._response(direction, raw, envelope)
-        return self._said(direction, raw, envelope, _NONE if headers is None else headers)
-
-    def _said(
-        self, direction: Direction, raw: bytes, envelope: Envelope, headers: Mapping[str, str]
-    ) -> Sent | Waiting:
-        """A request or a notification."""
         chain, asked = self.current.chain, envelope.kind == "request"
         if not chain.links and not changes_session(self.session, envelope, raw):
             if asked:
@@ -101,23 +96,27 @@ class Conversation:
                 self.exchanges.put(exchange)
             return Sent(raw)
         id, method = envelope.id, envelope.method
-        message = Message.received(
-            raw, direction, envelope.kind, id, method, self.session, None, headers, decode, encode
+        fields = _NONE if headers is None else headers
+        message = _received(
+            raw, direction, envelope.kind, id, method, self.session, None, fields, decode, encode
         )
         if asked:
             if not self.session.era or envelope.method == "initialize":
                 learn_era(message)
         elif envelope.method == "notifications/cancelled" and self._cancelled(message):
             return Sent()
-        exchange = Exchange(direction, message.id, message.method, message)
+        exchange = Exchange(direction, id, method, message)
         # What belongs to a call in flight may pass: the swap waits for the call's end.
         if chain.parked and ((asked and direction == "to-server") or chain.halted):
             return self._wait(message, exchange)
         exchange.bind(chain)
-        plan = chain.plan(direction, envelope.kind, envelope.method, raw)
+        plan = chain.plan(direction, envelope.kind, method, raw)
         if plan.waits:
             return self._wait(message, exchange)
-        return self.conclude(plan.run(message, None), message, exchange, plan)
+        outcome = plan.run(message, None)
+        if outcome is message and not plan.observers:
+            return self._goes_on(raw, message, exchange)
+        return self.conclude(outcome, message, exchange, plan)
 
     def _response(self, direction: Direction, raw: bytes, envelope: Envelope) -> Sent | Waiting:
         exchange = self.exchanges.take(direction, envelope.id)
@@ -136,21 +135,24 @@ class Conversation:
                 self.counts.blocked += 1
                 return Sent(error_answer(envelope.id, PLUGIN_FAILED, _ANOTHER_WAY))
             exchange = Exchange(direction, envelope.id, "", None)
-        exchange.resume(self.current)
-        envelope.method, chain = exchange.method, exchange.chain
+        chain = exchange.resume(self.current)
+        envelope.method = exchange.method
         if not chain.links and envelope.method != "initialize":
             exchange.end()
             return Sent(raw)
         id, method, asked = envelope.id, envelope.method, exchange.request
-        message = Message.received(
+        message = _received(
             raw, direction, envelope.kind, id, method, self.session, asked, _NONE, decode, encode
         )
         if method == "initialize" and envelope.kind == "response":
             self.session.protocol_version = str(message.result.get("protocolVersion", ""))
-        plan = chain.plan(direction, envelope.kind, envelope.method, raw)
-        if plan.waits or (chain.halted and not plan.empty):
+        plan = chain.plan(direction, envelope.kind, method, raw)
+        if plan.waits or (chain.parked and chain.halted and not plan.empty):
             return Waiting(self, message, exchange)
-        return self.conclude(plan.run(message, None), message, exchange, plan)
+        outcome = plan.run(message, None)
+        if outcome is message and not plan.observers:
+            return self._goes_on(raw, message, exchange)
+        return self.conclude(outcome, message, exchange, plan)
 
     def _wait(self, message: Message, exchange: Exchange) -> Waiting:
         waiting = Waiting(self, message, exchange)
@@ -201,18 +203,21 @@ class Conversation:
         return Sent(back=answer.raw)
 
     def _passed(self, message: Message, came: Message, exchange: Exchange, plan: Plan) -> Sent:
-        if plan.observers:
-            self._observe(exchange.chain, plan, message)
-        raw = message.raw
+        self._observe(exchange.chain, plan, message)
+        sent = self._goes_on(message.raw, message, exchange)
+        if message is not came:
+            self.counts.changed += 1
+            sent.before, sent.headers = mirrored(came), mirrored(message)
+        return sent
+
+    def _goes_on(self, raw: bytes, message: Message, exchange: Exchange) -> Sent:
+        """Nothing stops it, and nobody else sees it."""
         if message.kind == "request":
             exchange.request = message if len(raw) <= LARGE else set_aside(message)
             self.exchanges.put(exchange)
         else:
             exchange.end()
-        if message is came:
-            return Sent(raw)
-        self.counts.changed += 1
-        return Sent(raw, b"", mirrored(came), mirrored(message))
+        return Sent(raw)
 
     def _blocked(self, block: Block, outcome: Outcome, exchange: Exchange, plan: Plan) -> Sent:
         message, link = outcome.message, outcome.link
@@ -256,9 +261,7 @@ class Conversation:
 
     def close(self) -> None:
         """Both sides have gone."""
-        for direction in _DIRECTIONS:
-            for exchange in self.exchanges.drain(direction):
-                exchange.end()
+        self.exchanges.close()
 
     # --- trouble
 
@@ -295,6 +298,3 @@ class Conversation:
             return True
         self.exchanges.loosen("to-server", id)
         return False
-
-
-_DIRECTIONS: tuple[Literal["to-server", "to-client"], ...] = ("to-server", "to-client")

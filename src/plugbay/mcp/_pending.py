@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from plugbay.mcp._chain import Chain, Current
     from plugbay.mcp._codec import Id
@@ -17,20 +19,18 @@ ASKED = 10_000
 """Requests of a server that may wait for a client's answer; of more the oldest is given up."""
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False):
     """A message, and its response if it is a request; bound to one chain until it ends.
 
     Where no plugin can see them no messages are kept, only the `id` and the `method`.
     """
 
-    __slots__ = ("_chain", "direction", "id", "method", "request")
-
-    def __init__(self, direction: Direction, id: Id, method: str, request: Message | None) -> None:
-        self.direction: Direction = direction
-        self.id, self.method = id, method
-        self.request = request
-        """As its receiver got it."""
-        self._chain: Chain | None = None
+    direction: Direction
+    id: Id
+    method: str
+    request: Message | None
+    """As its receiver got it."""
+    _chain: Chain | None = None
 
     @property
     def chain(self) -> Chain:
@@ -48,10 +48,13 @@ class Exchange:
         """The old chain's drain deadline has passed: this one counts it already."""
         self._chain = chain
 
-    def resume(self, current: Current) -> None:
-        """Be inside a chain again, if the one it was in has let it go."""
-        if self._chain is None or self not in self._chain.inside:
-            self.bind(current.chain)
+    def resume(self, current: Current) -> Chain:
+        """Be inside a chain again, if the one it was in has let it go; return the chain."""
+        chain = self._chain
+        if chain is None or self not in chain.inside:
+            chain = current.chain
+            self.bind(chain)
+        return chain
 
     async def admitted(self, current: Current) -> None:
         """Wait while a plugin is stopped for an exclusive swap, and be inside a chain then."""
@@ -116,3 +119,9 @@ class Exchanges:
         found = list(waiting.values())
         waiting.clear()
         return found
+
+    def close(self) -> None:
+        """Nobody waits for anything any more."""
+        for direction in self._waiting:
+            for exchange in self.drain(direction):
+                exchange.end()

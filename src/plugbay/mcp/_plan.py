@@ -23,12 +23,12 @@ HANDSHAKES = frozenset(("initialize", "server/discover"))
 LISTINGS = frozenset(("tools/list", "prompts/list", "resources/list", "resources/templates/list"))
 TARGETED = frozenset(("on_tool_call", "on_tool_result", "on_prompt", "on_resource"))
 ASKS = b'"input_required"'
+"""What is in a response that asks for something (2026-07-28, multi round-trip requests)."""
 
 
-def asks(method: str, raw: bytes) -> bool:
-    """Whether a response asks the client for something (2026-07-28, multi round-trip requests)."""
-    # `in` would first try its operand as a number.
-    return raw.find(ASKS) >= 0 and method not in HANDSHAKES
+def asks(direction: Direction, method: str) -> bool:
+    """Whether a response with `ASKS` in it is a request of the server."""
+    return direction == "to-client" and method not in HANDSHAKES
 
 
 def hook_of(direction: Direction, kind: Kind, method: str) -> str:

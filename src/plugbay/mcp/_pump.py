@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("plugbay.mcp")
 DETACHED = 256
 """Messages whose hooks may wait at once, without holding up those behind them."""
+_BRACKET = ord("[")
 LARGE = 65536
 """Bytes of a message that is not copied to be sent together with others."""
 
@@ -104,15 +105,15 @@ class Pump:
         stop: tuple[Awaitable[Sent], Sequence[bytes | TooLong]] | None = None
         receive, direction = self._conversation.receive, self._direction
         for number, line in enumerate(lines, 1):
-            if isinstance(line, bytes) and line[:1] == b"[":
+            if isinstance(line, bytes) and line[0] == _BRACKET:
                 stop = self._batch(line), lines[number:]
                 break
             sent = receive(direction, line)
             if isinstance(sent, Sent):
                 if sent.forward:
-                    forward += (sent.forward, b"\n")
+                    forward.append(sent.forward)
                 if sent.back:
-                    back += (sent.back, b"\n")
+                    back.append(sent.back)
             elif sent.detachable and len(self._detached) < DETACHED:
                 self._detach(sent)
             else:
@@ -140,16 +141,18 @@ class Pump:
 
     def _send(self, sent: Sent) -> None:
         if sent.forward:
-            self._write(self._onward, (sent.forward, b"\n"))
+            self._write(self._onward, [sent.forward])
         if sent.back:
-            self._write(self._back, (sent.back, b"\n"))
+            self._write(self._back, [sent.back])
 
-    def _write(self, writer: Writer, parts: Sequence[bytes]) -> None:
-        if max(map(len, parts)) > LARGE:
-            for part in parts:
-                writer.write(part)
+    def _write(self, writer: Writer, messages: list[bytes]) -> None:
+        if max(map(len, messages)) > LARGE:
+            for message in messages:
+                writer.write(message)
+                writer.write(b"\n")
         else:
-            writer.write(b"".join(parts))
+            messages.append(b"")
+            writer.write(b"\n".join(messages))
         if not (isinstance(writer, Outlet) and writer.ready):
             self._behind.append(writer)
 

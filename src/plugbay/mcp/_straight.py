@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plugbay.kernel import CallNotes, assemble
+from plugbay.kernel import CallNotes, assemble, spans
 from plugbay.mcp._compile import compile_steps
 from plugbay.mcp._member import FAULTS
 from plugbay.mcp._step import Outcome
@@ -53,7 +53,8 @@ class StraightSteps:
 
     def _made(self, now: Callable[[], float]) -> Run:
         names: dict[str, Any] = {"FAULTS": FAULTS, "now": now, "rest": self._rest}
-        names |= {"notes": self._notes, "note": self._notes.note, "settle": self._notes.settle}
+        notes = self._notes
+        names |= {"noted": notes.noted, "note": notes.note, "settle": notes.settle}
         names |= {"skipped": self._skipped, "failed": self._failed, "judged": self._judged}
         for n, step in enumerate(self._steps):
             names[f"hook{n}"], names[f"breaker{n}"] = step.call, step.link.breaker
@@ -64,8 +65,8 @@ class StraightSteps:
             "        return rest(message, but)",
             "    t0 = now()",
             *(_block(n, step) for n, step in enumerate(self._steps)),
-            f"    note(({_stamps(len(self._steps))}))",
-            f"    if len(notes) >= {NOTED}:",
+            f"    note(({spans(len(self._steps))}))",
+            f"    if len(noted) >= {NOTED}:",
             "        settle()",
             "    return message",
         ]

@@ -46,16 +46,21 @@ class Histogram:
         self.total += value
 
     def observe_all(self, values: Sequence[float]) -> None:
-        """Count `values`, the smallest first."""
-        counts, at, size = self.counts, 0, len(values)
+        """Count `values`."""
+        counts, first = self.counts, self.bounds[0]
+        self.total += sum(values)
+        # Most belong into the first bucket, so not all need be sorted.
+        above = [value for value in values if value > first]
+        above.sort()
+        at, size = 0, len(above)
+        counts[0] += len(values) - size
         for place, bound in enumerate(self.bounds):
-            upto = bisect_right(values, bound, at)
+            if at == size:
+                return
+            upto = bisect_right(above, bound, at)
             counts[place] += upto - at
             at = upto
-            if at == size:
-                break
         counts[-1] += size - at
-        self.total += sum(values)
 
     @property
     def count(self) -> int:
@@ -160,7 +165,7 @@ class RouteSeries:
             methods, statuses, seconds, sizes_in, sizes_out = zip(*noted, strict=True)
             noted.clear()
             self._requests.update(zip(methods, statuses, strict=True))
-            self._duration.observe_all(sorted(seconds))
+            self._duration.observe_all(seconds)
             self._bytes_in += sum(sizes_in)
             self._bytes_out += sum(sizes_out)
 
@@ -220,5 +225,5 @@ class UpstreamSeries:
         noted = self._noted
         if noted:
             self._requests += len(noted)
-            self._duration.observe_all(sorted(noted))
+            self._duration.observe_all(noted)
             noted.clear()

@@ -29,6 +29,7 @@ _TARGETS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 _MODERN = "2026-07-28"
 _NOTHING: Mapping[str, Any] = {}
+_new = object.__new__
 
 
 def encode(body: object) -> bytes:
@@ -145,7 +146,7 @@ class Message:
 
         Keyword arguments of a class cost a dictionary each time, which counts once per message.
         """
-        self = cls.__new__(cls)
+        self = _new(cls)
         self._raw, self._body, self._decode, self._encode = raw, None, decode, encode
         self.direction, self.kind = direction, kind
         self.id, self.method = id, method

@@ -36,6 +36,15 @@ def test_a_bucket_includes_its_upper_bound() -> None:
     assert (histogram.count, histogram.total) == (5, 7.5)
 
 
+def test_many_values_at_once_count_as_each_of_them_does() -> None:
+    one, many = Histogram((1.0, 2.0, 4.0)), Histogram((1.0, 2.0, 4.0))
+    for values in ((), (0.5,), (2.0, 0.5), (1.5, 8.0, 1.0, 4.5), (4.0, 3.0)):
+        for value in values:
+            one.observe(value)
+        many.observe_all(values)
+        assert (many.counts, many.total) == (one.counts, one.total)
+
+
 def test_plugin_series_are_exported_by_outcome() -> None:
     registry = Registry()
     series = registry.plugin("hello", "1.0.0", "post-routing")

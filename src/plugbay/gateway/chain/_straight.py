@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.gateway.chain._compile import compile_request, compile_response, passes_alone
 from plugbay.gateway.chain._link import FAULTS
-from plugbay.kernel import CallNotes, assemble
+from plugbay.kernel import CallNotes, assemble, spans
 from plugbay.sdk import Response
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class StraightRequests:
             "def on_request(request, exchange):",
             "    t0 = now()" if calls else "",
             *_blocks(_REQUEST, calls),
-            f"    note(({_stamps(len(calls))}))" if calls else "",
+            f"    note(({spans(len(calls))}))" if calls else "",
             f"{end}    exchange.entered = {len(links)}",
             "    return None",
         ]
@@ -149,7 +149,7 @@ class StraightResponses:
             "        return rest(request, response, entered)",
             "    t0 = now()" if calls else "",
             *_blocks(_RESPONSE, calls),
-            f"    note(({_stamps(len(calls))}))" if calls else "",
+            f"    note(({spans(len(calls))}))" if calls else "",
             "    return response",
         ]
         self.run = _made(source, calls, now, notes, self, rest=self._rest)
