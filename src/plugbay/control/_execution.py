@@ -154,7 +154,8 @@ class Execution:
         round_ = Round(sessions, question)
         self._conclusions.begun(id, sessions)
         try:
-            await round_.prepare(self._patience.prepare + drafted.drains())
+            longer = drafted.drains() + drafted.starts(facts)
+            await round_.prepare(self._patience.prepare + longer)
         except Refused:
             self._conclusions.note(id, round_)
             await round_.abort(self._patience.answer)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from plugbay.kernel import LONGEST_START
+from plugbay.sdk import Limits
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
 
 KINDS = ("plugins", "routes", "upstreams", "mcp_servers", "mcp_federations")
 """What a desired state holds, by the names of its attributes; keys begin with them."""
+START = Limits().start_ms / 1000
+"""Seconds that a plugin has to start, unless its manifest asks for more."""
 GRACE = 15.0
 """Seconds for cancelled requests to unwind and for a plugin to stop."""
 
@@ -39,6 +44,12 @@ class Plan:
     def watch(self) -> dict[str, float]:
         """How many seconds each of them is on probation."""
         return {spec.id: spec.watch for spec in self.plugins()}
+
+    def starts(self, facts: Mapping[str, Facts]) -> float:
+        """How many seconds longer than usual a worker may load and start them, as their manifests
+        ask."""
+        asked = (facts[spec.digest].manifest.limits.start_ms / 1000 for spec in self.plugins())
+        return sum(2 * max(0.0, min(LONGEST_START, seconds) - START) for seconds in asked)
 
     def drains(self) -> float:
         """How many seconds a worker may wait for requests to leave before it is prepared.

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 PROBLEMS_KEPT = 32
+LONGEST_START = 60.0
+"""Seconds that a manifest may ask for at most."""
 
 
 class Lifecycle:
     """Brings generations of one plugin up and puts them down.
 
-    Each step has a deadline: `start_seconds`, or less if the manifest asks for less, and
+    Each step has a deadline: what the manifest asks for, at most `start_seconds`, and
     `stop_seconds` for `stop`. `problems` holds the last failures of `stop`, which hold up
     nothing and so are raised to nobody.
     """

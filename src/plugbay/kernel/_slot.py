@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from plugbay.kernel._change import Disable, Drained, ExclusiveSwap, Parked, Prepared
 from plugbay.kernel._errors import Conflict, PluginError
 from plugbay.kernel._guard import to_the_end
-from plugbay.kernel._lifecycle import Lifecycle
+from plugbay.kernel._lifecycle import LONGEST_START, Lifecycle
 from plugbay.kernel._state import SLOT_TRANSITIONS, SlotState, move
 from plugbay.kernel._status import SlotStatus
 
@@ -57,7 +57,7 @@ class Slot:
         plugin: str,
         clock: Clock,
         *,
-        start_seconds: float = 10.0,
+        start_seconds: float = LONGEST_START,
         stop_seconds: float = 10.0,
         revised: Callable[[Slot], None] | None = None,
     ) -> None:

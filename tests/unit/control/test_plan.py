@@ -34,7 +34,7 @@ from plugbay.control._change import digests_of, keys_of
 from plugbay.control._model import Pinned
 from plugbay.gateway import RouteSpec, Target, UpstreamSpec
 from plugbay.kernel import ConfigVersion, Conflict, DependencyProblem, Invalid, NotFound
-from plugbay.sdk import Manifest, Order
+from plugbay.sdk import Limits, Manifest, Order
 
 
 def _facts(id: str, version: str, **fields: Any) -> Facts:
@@ -52,6 +52,8 @@ FACTS = {
         _facts("first", "1.0", order=Order(before=("second",))),
         _facts("second", "1.0", order=Order(before=("first",))),
         _facts("tuned", "1.0", config={"speed": 1}),
+        _facts("slow", "1.0", limits=Limits(start_ms=30_000)),
+        _facts("stuck", "1.0", limits=Limits(start_ms=10**9)),
     )
 }
 UPSTREAM = UpstreamSpec(name="u", targets=(Target(address="a:1"),))
@@ -99,6 +101,14 @@ def test_enabling_needs_a_version_once_and_keeps_what_is_not_named() -> None:
     assert made.drains() == 22.0  # a generation that was disabled a moment ago may have to leave
     spec = past.do(Disable(plugin="base"), Enable(plugin="base")).desired.plugins["base"]
     assert (spec.config, spec.config_version, spec.drain) == ({"n": 1}, 1, 7.0)
+
+
+@pytest.mark.parametrize(("plugin", "seconds"), [("base", 0), ("slow", 40), ("stuck", 100)])
+def test_workers_have_the_time_to_load_and_start_that_manifests_ask_for(
+    plugin: str, seconds: float
+) -> None:
+    made = Past().do(Enable(plugin=plugin, digest=f"{plugin}-1.0"))
+    assert made.starts(FACTS) == seconds
 
 
 def test_the_same_again_changes_nothing() -> None:
