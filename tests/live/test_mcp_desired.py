@@ -137,6 +137,7 @@ def test_the_status_tells_what_goes_wrong_and_a_restart_mends_it(applied, tmp_pa
         assert "result" in direct.call(1, "echo")
         found = wait_for("two processes", lambda: has(gateway, processes=2, requests=1))
         assert (found["state"], found["sessions"], found["error"]) == ("running", 1, "")
+        assert found["versions"] == ["2025-11-25"]
         assert found["since"] > 1_600_000_000
         assert direct.call(2, "exit", code=7)["error"]["code"] == 50301
         found = wait_for("it was told", lambda: has(gateway, restarts=1))

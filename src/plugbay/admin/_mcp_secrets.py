@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from plugbay.mcp.serving import FederationSpec, ServerSpec
+    from plugbay.mcp.serving import FederationSpec, McpSpec, ServerSpec
 
 HIDDEN = "[redacted]"
 
@@ -20,6 +20,13 @@ def hide_federation(spec: FederationSpec) -> FederationSpec:
     """Return it without the values of its members' headers that are no references."""
     members = (replace(one, headers=_hidden(one.headers)) for one in spec.members)
     return replace(spec, members=tuple(members))
+
+
+def hides(mcp: McpSpec) -> bool:
+    """Whether any of them has what would be hidden."""
+    return any(hide_server(one) != one for one in mcp.servers) or any(
+        hide_federation(one) != one for one in mcp.federations
+    )
 
 
 def _hidden(values: dict[str, str]) -> dict[str, str]:

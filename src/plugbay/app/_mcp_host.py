@@ -200,7 +200,7 @@ class McpHost:
 
 def served_by(endpoint: Endpoint) -> EndpointStatus:
     """Return how the clients of an endpoint are served."""
-    versions = {session.protocol_version for session in endpoint.sessions} - {""}
+    versions = {one.protocol_version or one.offered for one in endpoint.sessions} - {""}
     if endpoint.shared.running:
         versions.add(MODERN)
     backends = [*(session.backend for session in endpoint.sessions), endpoint.shared.backend]

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from plugbay.mcp.serving import EndpointStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from plugbay.mcp import KeptServer
     from plugbay.mcp.serving import EndpointState
 
 LONGEST = 500
 """Characters of what went wrong."""
+
+
+class Kept(Protocol):
+    """What runs a server for one client; `mcp.KeptServer` is one."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def running(self) -> bool: ...
+    @property
+    def waiting(self) -> bool:
+        """Whether it is to be started again."""
+        ...
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until then."""
+        ...
 
 
 @dataclass(slots=True)
@@ -59,7 +76,7 @@ class Records:
         self._all = {name: one for name, one in self._all.items() if name in servers}
 
     def status(
-        self, server: str, kept: Iterable[KeptServer], *, resting: bool, served: EndpointStatus
+        self, server: str, kept: Iterable[Kept], *, resting: bool, served: EndpointStatus
     ) -> EndpointStatus:
         """Return how a server is whose clients are `served` so."""
         record, now = self._all.setdefault(server, _Record()), self._now()

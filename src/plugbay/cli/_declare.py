@@ -1,7 +1,8 @@
-"""`plugbay plan` and `plugbay apply`: all desired state from one document."""
+"""`plugbay plan`, `apply` and `export document`: all desired state as one document."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ from plugbay.cli._operation import finish, make_change
 from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait
 from plugbay.cli._output import Format, print_json, print_rows
 from plugbay.cli._session import Target
+from plugbay.kernel import Invalid
+from plugbay.storage import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,6 +72,23 @@ def apply(
         client, "POST", "/apply", content, reason=reason, wait=wait, tag=planned.headers["etag"]
     )
     finish(operation, output, wait=wait)
+
+
+def export_document(
+    file: Annotated[
+        Path | None, typer.Argument(help="A file *.json; default: standard output.")
+    ] = None,
+    url: Url = URL,
+    token: Token = "",
+) -> None:
+    """Write all desired state that no file manages as a document; planned, it changes nothing."""
+    if file is not None and file.suffix != ".json":
+        raise Invalid(f"{file}: the document is JSON, and read as such only from a file *.json")
+    found = Target(url, token).client().call("GET", "/document").json
+    if file is None:
+        print_json(found)
+    else:  # for its owner's eyes: the environment of MCP servers is in it
+        write_atomically(file, json.dumps(found, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
 def print_steps(steps: Iterable[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from plugbay.cli._declare import print_steps
+from plugbay.cli._declare import export_document, print_steps
 from plugbay.cli._operation import finish, make_change
 from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait
 from plugbay.cli._output import Format, print_json
@@ -221,8 +221,7 @@ def build_import() -> typer.Typer:
 
 def build_export() -> typer.Typer:
     """Return the commands of `plugbay export`."""
-    commands = typer.Typer(help="Routes for other tools.", no_args_is_help=True)
+    commands = typer.Typer(help="All there is, and routes for other tools.", no_args_is_help=True)
+    commands.command("document")(export_document)
     commands.command("postman")(export_postman)
-    # A group of its own also with one command.
-    commands.callback()(lambda: None)
     return commands

@@ -98,3 +98,25 @@ def test_only_who_may_change_servers_applies_them_or_sees_secrets(world: World) 
     assert world.client.post(f"{V1}/apply", headers=operator, json=same).status_code == 202
     world.change("POST", "/apply", json=document)
     assert world.ask("GET", "/mcp/servers/files").json()["spec"]["idle"] == 60.0
+
+
+def test_what_there_is_is_a_document_that_changes_nothing(world: World) -> None:
+    assert world.ask("GET", "/document").json() == {}
+    world.run("hello", config={"greeting": "hi"}, watch=5.0)
+    upstream = {"name": "api", "targets": [{"address": "127.0.0.1:9000"}], "health": {"path": "/h"}}
+    world.change("POST", "/apply", json={"mcp": MCP, "routes": [ROUTE], "upstreams": [upstream]})
+    answer = world.ask("GET", "/document")
+    assert answer.json() == {
+        "mcp": MCP,
+        "routes": [ROUTE],
+        "upstreams": [upstream],
+        "plugins": [
+            {"id": "hello", "version": "1.0.0", "config": {"greeting": "hi"}, "watch": 5.0}
+        ],
+    }
+    assert steps(world, {**answer.json(), "prune": True}) == []
+    reader = world.token("read")
+    assert world.client.get(f"{V1}/document", headers=reader).status_code == 403
+    open_to_all = {"mcp": {"servers": [{**FILES, "env": {"REF": "${secret:x}"}}]}}
+    world.change("POST", "/apply", json=open_to_all)
+    assert world.client.get(f"{V1}/document", headers=reader).json()["mcp"]["servers"]

@@ -1,12 +1,16 @@
 """A whole document at once: what it would change, and its application."""
 
+from typing import Any
+
 import msgspec
-from litestar import Controller, Response, post
+from litestar import Controller, Response, get, post
 
 from plugbay.admin._access import Permission
 from plugbay.admin._changes import REVISION, changing, make_change
 from plugbay.admin._document import Document, Planner, PlanStep
+from plugbay.admin._document_of import document_of
 from plugbay.admin._http import Ask, Use, principal, read_body, rule
+from plugbay.admin._mcp_secrets import hides
 from plugbay.admin._views import OperationView
 from plugbay.control import Batch
 
@@ -38,6 +42,16 @@ class PlanRoutes(Controller):
         revision = context.services.control.desired.revision
         plan = Plan(revision=revision, steps=planner.steps)
         return Response(plan, status_code=200, headers={"etag": f'"{revision}"'})
+
+    @get("/document", opt=rule(Permission.READ), operation_id="exportDocument")
+    async def export(self, request: Ask, context: Use) -> Response[Document]:
+        """All desired state that no file manages, as a document: planned, it changes nothing.
+        MCP servers that have values which may be secrets need `mcp:write`."""
+        desired = context.services.control.desired
+        if hides(desired.mcp):
+            principal(request).require(Permission.MCP_WRITE)
+        made: Any = document_of(desired)
+        return Response(made, headers={"etag": f'"{desired.revision}"'})
 
     @changing(post, "/apply", Permission.APPLY, "applyDocument", body=Document)
     async def apply(self, request: Ask, context: Use) -> Response[OperationView]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from plugbay.admin.pages._spec_form import fields_of, properties_of, spare
+from plugbay.admin._spare import spare
+from plugbay.admin.pages._spec_form import fields_of, properties_of
 from plugbay.mcp.serving import FederationSpec, ServerSpec
 
 if TYPE_CHECKING:
@@ -69,8 +70,6 @@ def plain(spec: ServerSpec | FederationSpec | None) -> dict[str, Any]:
     """What a specification says that is not so anyway, without its name."""
     said = {} if spec is None else spare(spec)
     said.pop("name", None)
-    if isinstance(spec, FederationSpec):
-        said["members"] = [spare(member) for member in spec.members]
     return said
 
 

@@ -8,8 +8,9 @@ from litestar.params import FromPath, FromQuery
 from plugbay.admin._access import Permission
 from plugbay.admin._changes import tag_of
 from plugbay.admin._http import Ask, rule
+from plugbay.admin._spare import spare
 from plugbay.admin.pages._rendering import Pages, Show
-from plugbay.admin.pages._spec_form import route_form, spare, upstream_form
+from plugbay.admin.pages._spec_form import route_form, upstream_form
 from plugbay.gateway import RouteSpec, UpstreamSpec
 from plugbay.kernel import NotFound
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from plugbay.admin._spare import spare
 from plugbay.admin.pages._schema_form import Field, form_of
 from plugbay.gateway import RouteSpec, UpstreamSpec
 
@@ -59,21 +60,6 @@ def upstream_form(upstream: UpstreamSpec | None) -> tuple[Field, ...]:
     return tuple(
         _targets(field, targets) if field.label == "targets" else field for field in fields
     )
-
-
-def spare(value: Any) -> dict[str, Any]:
-    """A specification without what is as its type has it anyway."""
-    found: dict[str, Any] = {}
-    for field in dataclasses.fields(value):
-        now = getattr(value, field.name)
-        if field.default_factory is not dataclasses.MISSING:
-            default: object = field.default_factory()
-        else:
-            default = field.default
-        if now != default:
-            nested = dataclasses.is_dataclass(now) and field.name not in ("targets",)
-            found[field.name] = spare(now) if nested else msgspec.to_builtins(now)
-    return cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(found)))
 
 
 def fields_of(

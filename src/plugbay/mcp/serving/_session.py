@@ -34,6 +34,8 @@ PATIENCE = 30.0
 """Seconds that a server waits for a client that does not read; then its stream is broken off."""
 PRIMED = "2025-11-25"
 """The first version whose clients know an event without a message."""
+LONGEST = 20
+"""Characters of a protocol version that are remembered."""
 WAITING = 256
 """Messages that wait for the client's GET; of more the oldest is dropped."""
 _LATER = ("list_changed", "notifications/resources/updated")
@@ -55,6 +57,9 @@ class Session:
         self.backend = make(self)
         self.used = now()
         self.protocol_version = ""
+        """As header fields have it."""
+        self.offered = ""
+        """What the client has begun with."""
         self.dropped = 0
         self.former = False
         """Whether it began before a change of the server's settings."""
@@ -80,6 +85,8 @@ class Session:
             stream.end(error_answer(envelope.id, INVALID_REQUEST, f"Invalid Request: {text}"))
             return stream
         self._waiting[envelope.id] = stream
+        if envelope.method == "initialize":
+            self.offered = str(params_of(raw).get("protocolVersion", ""))[:LONGEST]
         if b"progressToken" in raw and (token := progress_token(raw)) is not None:
             self._tokens[token] = stream
         await self.backend.send(raw)
