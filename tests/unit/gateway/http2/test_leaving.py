@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from plugbay.gateway import ListenerLimits
@@ -11,17 +12,28 @@ from unit.gateway.core.test_swaps import Held, swap
 from unit.gateway.http2.client import ErrorCodes, connected, head, spoken
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from plugbay.sdk import Response
+    from unit.gateway.core.rig import Rig
+    from unit.gateway.http2.client import Http2Client
 
 LAST = 2**31 - 1
 
 
+@contextlib.asynccontextmanager
+async def waiting() -> AsyncIterator[tuple[Rig, Held, Http2Client, int]]:
+    """Run a data plane, a client of it, and the client's request, which waits for its upstream."""
+    up = Held()
+    async with up.running(), spoken(up.address) as (gate, client):
+        id = client.request(head())
+        await up.got.wait()
+        yield gate, up, client, id
+
+
 def test_a_drain_says_goodbye_and_lets_streams_end() -> None:
     async def main() -> None:
-        up = Held()
-        async with up.running(), spoken(up.address) as (gate, client):
-            first = client.request(head())
-            await up.got.wait()
+        async with waiting() as (gate, up, client, first):
             drained = asyncio.create_task(gate.plane.drain(5))
             await client.until(lambda: client.goaways)
             assert client.goaways == [(ErrorCodes.NO_ERROR, LAST)]
@@ -39,10 +51,7 @@ def test_a_drain_says_goodbye_and_lets_streams_end() -> None:
 
 def test_what_comes_after_the_goodbye_was_never_begun() -> None:
     async def main() -> None:
-        up = Held()
-        async with up.running(), spoken(up.address) as (gate, client):
-            first = client.request(head())
-            await up.got.wait()
+        async with waiting() as (gate, up, client, first):
             drained = asyncio.create_task(gate.plane.drain(5))
             await client.until(lambda: len(client.goaways) == 2)
             late = await client.answer(client.request(head()))
@@ -57,10 +66,7 @@ def test_what_comes_after_the_goodbye_was_never_begun() -> None:
 
 def test_the_last_stream_may_end_by_a_reset() -> None:
     async def main() -> None:
-        up = Held()
-        async with up.running(), spoken(up.address) as (gate, client):
-            id = client.request(head())
-            await up.got.wait()
+        async with waiting() as (gate, _, client, id):
             drained = asyncio.create_task(gate.plane.drain(20))
             await client.until(lambda: len(client.goaways) == 2)
             client.machine.reset_stream(id, ErrorCodes.CANCEL)
@@ -73,10 +79,8 @@ def test_the_last_stream_may_end_by_a_reset() -> None:
 
 def test_a_drain_cancels_at_its_deadline() -> None:
     async def main() -> None:
-        up = Held()
-        async with up.running(), spoken(up.address) as (gate, client):
-            ids = [client.request(head()) for _ in range(3)]
-            await up.got.wait()
+        async with waiting() as (gate, up, client, first):
+            ids = [first, *(client.request(head()) for _ in range(2))]
             await until(lambda: len(up.heads) == 3)
             assert await gate.plane.drain(0.05) == 3
             answers = [await client.answer(id) for id in ids]
@@ -128,10 +132,7 @@ def test_a_swap_leaves_streams_on_the_generation_that_they_began_with() -> None:
 
 def test_a_client_that_says_goodbye_gets_what_it_has_asked_for() -> None:
     async def main() -> None:
-        up = Held()
-        async with up.running(), spoken(up.address) as (gate, client):
-            id = client.request(head())
-            await up.got.wait()
+        async with waiting() as (gate, up, client, id):
             client.machine.close_connection()
             client.machine.ping(b"12345678")
             client.flush()
@@ -161,10 +162,7 @@ def test_a_client_that_vanishes_cancels_its_requests() -> None:
 
 def test_closing_ends_all_at_once() -> None:
     async def main() -> None:
-        up = Held()
-        async with up.running(), spoken(up.address) as (gate, client), connected(gate):
-            client.request(head())
-            await up.got.wait()
+        async with waiting() as (gate, _, client, _), connected(gate):
             assert len(gate.plane.connections) == 2
             await gate.plane.close()
             await client.until(lambda: client.closed)
