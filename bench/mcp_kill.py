@@ -79,7 +79,7 @@ def make_home(folder: Path) -> dict[str, str]:
         "authorized": True,
         "key": KEY,
         "lasts": 3600,
-        "dies": False,
+        "dies": "never",
         "record": str(records / "watcher.jsonl"),
     }
     program = plugins / "km-plugin-watcher"

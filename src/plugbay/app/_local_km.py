@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from plugbay import sdk
 from plugbay.app._local_kv import state_directory
-from plugbay.km import KmHooks, KmSystem, Voice, discover, read_config
+from plugbay.km import KmHooks, KmSystem, State, Voice, discover, read_config
 from plugbay.sdk import Manifest, Mcp
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ MANIFEST = Manifest(
     mcp=Mcp(mode="observe"),
 )
 """What the chain, its order and its metrics know of all of them together."""
+_FAILURES = "@failed"
+"""A folder that no plugin is named like."""
 
 
 def open_voice(fd: int) -> Voice:
@@ -113,19 +115,32 @@ class KmObserver:
 
 
 def activity() -> Path:
-    """Return the folder where it is kept when each plugin was last told something."""
+    """Return the folder where it is kept how each plugin was in the last session."""
     return state_directory(os.environ) / "km"
 
 
 def note_activity(folder: Path, system: KmSystem) -> None:
-    """Keep when each plugin was last told something, for `plugins list` to show."""
+    """Keep when each was last told something, and why it failed, for `plugins list` to show."""
     with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / _FAILURES).mkdir(mode=0o700, parents=True, exist_ok=True)
         for status in system.statuses:
             if status.last_activity is not None:
                 mark = folder / status.name
                 mark.touch(mode=0o600)
                 os.utime(mark, (status.last_activity, status.last_activity))
+            failure = folder / _FAILURES / status.name
+            failure.unlink(missing_ok=True)
+            if status.state in (State.FAILED, State.RESTARTING):
+                failure.touch(mode=0o600)
+                failure.write_text(status.reason, encoding="utf-8")
+
+
+def last_failure(folder: Path, name: str) -> str:
+    """Return why a plugin failed in the last session that had it; empty if it did not."""
+    try:
+        return (folder / _FAILURES / name).read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def last_activity(folder: Path, name: str) -> float | None:

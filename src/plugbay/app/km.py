@@ -7,7 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from plugbay.app._clock import SystemClock
-from plugbay.app._local_km import activity, find_km, last_activity, open_km, open_voice
+from plugbay.app._local_km import (
+    activity,
+    find_km,
+    last_activity,
+    last_failure,
+    open_km,
+    open_voice,
+)
 from plugbay.km import KmSystem, State
 from plugbay.km import ago as ago
 
@@ -32,11 +39,13 @@ async def _look(name: str) -> list[Status]:
         return []
     system: KmSystem = open_km(chosen, config, voice, clock)
     try:
-        await system.load(quiet=True)
+        await system.try_once()
         statuses = system.statuses
         for status in statuses:
             if status.state is not State.ACTIVE:
                 status.last_activity = last_activity(activity(), status.name)
+            elif failed := last_failure(activity(), status.name):
+                status.warnings.append(f"it failed in the last session: {failed}")
         return statuses
     finally:
         await system.close()

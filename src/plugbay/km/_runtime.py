@@ -90,7 +90,7 @@ class KmInstance:
 
     async def start(self) -> None:
         """Start it and let it decide on the key. Raises `StartFailed`, and nothing is left."""
-        await self._system.load(quiet=True)
+        await self._system.try_once()
         status = self._status
         if status.state is not State.ACTIVE:
             self._stopped = True

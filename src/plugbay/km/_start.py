@@ -93,7 +93,7 @@ class Starter:
             said = await plugin.authenticate(terms.api_key)
         except StartFailed as refused:
             terms.authorizations.drop(name, terms.api_key)
-            raise Denied(printable(refused.detail)) from None
+            raise Denied(failure(refused)) from None
         status.user_tier = spelled(printable(said.user_tier)[:32])
         status.features = tuple(printable(one)[:64] for one in said.features[:32])
         problem = ""
@@ -123,7 +123,7 @@ class Starter:
             kept = self._terms.authorizations.get(name, key)
             if kept is None:
                 raise
-            self._terms.voice.debug(f"{name}: cannot be asked again now: {error.detail}")
+            self._terms.voice.debug(f"{name}: cannot be asked again now: {failure(error)}")
             return kept
 
     def _sandbox(self) -> Sandbox:
@@ -159,4 +159,4 @@ def _import() -> None:
 
 def failure(error: BaseException) -> str:
     """Say what went wrong, without the plugin's name."""
-    return printable(error.detail if isinstance(error, PluginError) else str(error))
+    return printable(error.reason if isinstance(error, PluginError) else str(error))

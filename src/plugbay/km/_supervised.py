@@ -7,11 +7,19 @@ import contextlib
 import random
 from typing import TYPE_CHECKING
 
-from plugbay.kernel import Backoff, Invalid, PlugbayError, PluginError, RestartBudget
+from plugbay.kernel import (
+    Backoff,
+    ExtraMissing,
+    Invalid,
+    PlugbayError,
+    PluginError,
+    RestartBudget,
+)
 from plugbay.km._queue import Backlog
 from plugbay.km._start import Denied, Starter, failure
 from plugbay.km._status import State, Status
 from plugbay.km._tiers import spelled
+from plugbay.km._voice import printable
 
 if TYPE_CHECKING:
     from plugbay.kernel import Clock
@@ -60,12 +68,22 @@ class Supervised:
         """Its process id, while it has a process."""
         return None if self._plugin is None else self._plugin.pid
 
-    async def load(self) -> None:
-        """Start it, and tell it from now on what it is to be told; `status` says whether."""
-        if not self._terms.config.plugin(self.status.name).enabled:
+    async def load(self, *, again: bool = True) -> None:
+        """Start it, and tell it from now on what it is to be told; `status` says whether.
+
+        One that does not come up is tried `again` by and by, as one that has ended.
+        """
+        status = self.status
+        if not self._terms.config.plugin(status.name).enabled:
             self._end(State.DISABLED, "km.toml says so")
-        elif await self._start():
-            self._task = asyncio.create_task(self._serve(), name=f"km {self.status.name}")
+            return
+        if not await self._start() and not self._over:
+            if not again:
+                self._end(State.FAILED, status.reason)
+                return
+            status.state = State.RESTARTING
+        if not self._over:
+            self._task = asyncio.create_task(self._serve(), name=f"km {status.name}")
 
     def put(self, call: Call, size: int = 0) -> None:
         """Tell it soon; a plugin that is over is told nothing."""
@@ -83,7 +101,8 @@ class Supervised:
             await asyncio.wait((self._task,))
         self.status.lost += self._backlog.clear()
         if self.status.lost and self.status.state is not State.UNAUTHORIZED:
-            self._voice.say(f"{self.status.name} was not told of {self.status.lost} messages")
+            messages = "message" if self.status.lost == 1 else "messages"
+            self._voice.say(f"{self.status.name} was not told of {self.status.lost} {messages}")
         plugin, self._plugin = self._plugin, None
         if plugin is not None:
             await plugin.close()
@@ -97,12 +116,13 @@ class Supervised:
             plugin, grant = await self._starter.start()
         except Denied as error:
             self._end(State.UNAUTHORIZED, str(error))
-        except PluginError as error:
-            self._trouble(failure(error))
         except Invalid as error:
             self._end(State.REFUSED, failure(error))
+        except ExtraMissing as error:
+            self._end(State.FAILED, failure(error))
         except (PlugbayError, OSError) as error:
-            self._trouble(failure(error))
+            status.reason = failure(error)
+            self._voice.debug(f"{status.name}: {status.reason}")
         else:
             self._plugin, self._late = plugin, 0
             plugin.ended.add_done_callback(lambda _: self._wake.set())
@@ -118,14 +138,6 @@ class Supervised:
         self.status.lost += self._backlog.clear()
         self._voice.debug(f"{self.status.name}: {state.lower()}: {reason}")
 
-    def _trouble(self, reason: str) -> None:
-        """It has failed; it is over unless it is being restarted."""
-        self.status.reason = reason
-        if self.status.state is not State.RESTARTING:
-            self._end(State.FAILED, reason)
-        else:
-            self._voice.debug(f"{self.status.name}: {reason}")
-
     def _keep(self, grant: Grant) -> None:
         soon = self._clock.monotonic()
         self._renew_at = grant.renew if grant.renew > soon else min(grant.until, soon + AGAIN)
@@ -133,24 +145,35 @@ class Supervised:
     async def _restart(self, plugin: KmPlugin) -> None:
         status = self.status
         status.state, self._plugin = State.RESTARTING, None
-        self._voice.say(f"{status.name} has ended unexpectedly and is started again")
+        status.reason = status.reason or printable(await plugin.why())
+        self._voice.say(f"{status.name} is started again: {status.reason}")
         await plugin.close()
-        attempt = 0
+        if await self._try("it ended too often"):
+            status.restarts += 1
+            self._voice.say(f"✓ {status.name} v{status.version} runs again")
+
+    async def _try(self, why: str) -> bool:
+        """Start it until it runs, or its budget is spent, which `why` says; return whether."""
+        status, attempt = self.status, 0
         while not self._over:
             if not self._budget.spend():
-                self._end(State.FAILED, f"it ended too often; the last time: {status.reason}")
-                self._voice.say(f"✗ {status.name} ended too often and stays away")
-                return
+                self._end(State.FAILED, f"{why}; the last time: {status.reason}")
+                self._voice.say(f"✗ {status.name} stays away: {status.reason}")
+                return False
             await asyncio.sleep(self._backoff.delay(attempt))
             attempt += 1
             if await self._start():
-                status.restarts += 1
-                self._voice.say(f"✓ {status.name} v{status.version} runs again")
-                return
+                return True
+        if status.state in (State.REFUSED, State.FAILED):
+            self._voice.say(f"✗ {status.name} stays away: {status.reason}")
+        return False
 
     # --- what it is told
 
     async def _serve(self) -> None:
+        status = self.status
+        if self._plugin is None and await self._try("it could not be started"):
+            self._voice.say(f"✓ {status.name} v{status.version} runs now")
         while not self._over and (plugin := self._plugin) is not None:
             if plugin.ended.done():
                 if self._closing:

@@ -49,6 +49,7 @@ class KmSystem:
         self._voice, self._clock = voice, clock
         self.plugins = [Supervised(one, terms, clock) for one in found]
         self._loading: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def statuses(self) -> list[Status]:
@@ -59,11 +60,14 @@ class KmSystem:
         """Begin to load, without waiting for it."""
         self._loading = asyncio.create_task(self.load(), name="km loading")
 
-    async def load(self, *, quiet: bool = False) -> None:
-        """Load them all at once, and say which are there, unless `quiet`."""
+    async def load(self) -> None:
+        """Load them all at once, and say which are there; the others are tried again."""
         await asyncio.gather(*(plugin.load() for plugin in self.plugins))
-        if not quiet:
-            self._tell()
+        self._tell()
+
+    async def try_once(self) -> None:
+        """Load them all at once, without a word; what does not come up has failed."""
+        await asyncio.gather(*(plugin.load(again=False) for plugin in self.plugins))
 
     def _tell(self) -> None:
         active = [one for one in self.statuses if one.state is State.ACTIVE]
@@ -74,6 +78,8 @@ class KmSystem:
                 self._voice.say(f"⚠ {status.name}: {warning}")
             if status.state in (State.REFUSED, State.FAILED):
                 self._voice.say(f"✗ {status.name}: {status.reason}")
+            elif status.state is State.RESTARTING:
+                self._voice.say(f"✗ {status.name} is tried again: {status.reason}")
 
     # --- what they are told; none of it waits
 
@@ -109,6 +115,9 @@ class KmSystem:
 
     async def close(self) -> None:
         """Let what is being loaded come up, tell what is left, and end them all."""
+        if self._closed:
+            return
+        self._closed = True
         if self._loading is not None:
             await asyncio.wait((self._loading,), timeout=LOADING)
             self._loading.cancel()

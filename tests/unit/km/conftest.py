@@ -74,7 +74,7 @@ class Home:
             "authorized": True,
             "key": KEY,
             "lasts": 3600,
-            "dies": False,
+            "dies": "never",
             "record": str(told.path),
         }
         text = PROGRAM.read_text().format(python=sys.executable, about=json.dumps(known | about))

@@ -123,6 +123,28 @@ def test_a_configuration_that_is_wrong_stops_everything(home: Home) -> None:
     assert not told()
 
 
+def test_one_that_does_not_start_is_told_of_without_debugging(
+    home: Home, console_logger: Path
+) -> None:
+    target = home.plugins / "km-plugin-console-logger"
+    target.write_text("#!/bin/sh\necho boom >&2\nexit 3\n")
+    target.chmod(0o755)
+    done = home.km("monitor", "--", "echo", TEST)
+    assert (done.returncode, done.stdout) == (0, f"{TEST}\n")
+    (said,) = [line for line in done.stderr.splitlines() if "is tried again" in line]
+    assert said.startswith("[PluginHandler] ✗ console-logger is tried again: it ended before")
+    assert "exit code 3; it said: boom" in said
+    assert "must serve by go-plugin" in said
+    (row,) = json.loads(home.cli("plugins", "status", "-o", "json").stdout)
+    assert row["state"] == "Failed"
+    assert "it said: boom" in row["reason"]
+    home.install(console_logger)
+    (row,) = json.loads(home.cli("plugins", "info", "console-logger", "-o", "json").stdout)[
+        "warnings"
+    ]
+    assert row.startswith("it failed in the last session: it ended before the handshake")
+
+
 def test_exit_codes_are_those_of_the_server(home: Home) -> None:
     told = home.write()
     assert home.km("monitor", "--", "sh", "-c", "exit 7").returncode == 7

@@ -167,11 +167,51 @@ def test_one_that_dies_of_every_message_is_given_up(
 
     run(home.system(), scenario)
     assert len({call["pid"] for call in told("message")}) == 2
-    assert "[PluginHandler] ✗ watcher ended too often and stays away\n" in home.lines
+    stays = "[PluginHandler] ✗ watcher stays away: it ended too often; the last time: the process"
+    assert f"{stays} ended by exit code 3\n" in home.lines
+
+
+def test_one_whose_first_start_fails_is_started_again_and_told_all(home: Home) -> None:
+    told = home.write(dies="once")
+
+    async def scenario(system: KmSystem) -> None:
+        (status,) = system.statuses
+        assert status.state is State.RESTARTING
+        assert "Initialize: the process ended by exit code 3" in status.reason
+        message(system, "early")
+        await until(lambda: status.told == 1)
+        assert (status.state, status.reason, status.restarts) == (State.ACTIVE, "", 0)
+
+    run(home.system(), scenario)
+    assert [one["data"] for one in told("message")] == ["early"]
+    said = [line for line in home.lines if "debug:" not in line]
+    reason = "Initialize: the process ended by exit code 3"
+    assert said == [
+        "[PluginHandler] Loaded 0 plugins\n",
+        f"[PluginHandler] ✗ watcher is tried again: {reason}\n",
+        "[PluginHandler] ✓ watcher v2.1.0 runs now\n",
+    ]
+
+
+def test_one_that_never_comes_up_is_given_up_aloud(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "RESTARTS", 1)
+    home.write(dies="always")
+
+    async def scenario(system: KmSystem) -> None:
+        (status,) = system.statuses
+        await until(lambda: status.state is State.FAILED)
+        assert status.reason.startswith("it could not be started; the last time: Initialize: ")
+        message(system, "never")
+
+    run(home.system(), scenario)
+    said = [line for line in home.lines if "debug:" not in line]
+    assert said[-1].startswith("[PluginHandler] ✗ watcher stays away: it could not be started;")
 
 
 def test_one_that_cannot_come_up_hinders_nobody(home: Home) -> None:
-    home.write("broken", dies=True)
+    home.write("broken", dies="always")
     told = home.write("good")
     (home.plugins / "km-plugin-none").write_text("no program")
     (home.plugins / "km-plugin-none").chmod(0o755)
@@ -179,9 +219,9 @@ def test_one_that_cannot_come_up_hinders_nobody(home: Home) -> None:
     async def scenario(system: KmSystem) -> None:
         states = {one.name: one.state for one in system.statuses}
         assert states == {
-            "broken": State.FAILED,
+            "broken": State.RESTARTING,
             "good": State.ACTIVE,
-            "none": State.FAILED,
+            "none": State.RESTARTING,
         }
         message(system, "hello")
 

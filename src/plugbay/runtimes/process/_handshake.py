@@ -47,7 +47,7 @@ def parse_handshake(
             "it printed something before the handshake",
             "the line 1|<version>|unix|<path>|grpc|",
             text[:200],
-            "print nothing to standard output before sdk.Serve; log to standard error",
+            "print nothing to standard output before it serves; log to standard error",
         )
     core, version, network, address = parts[:4]
     if core != CORE_VERSION:
@@ -111,7 +111,7 @@ def ended_early(code: int, said: str, remedy: str = REMEDY_SERVE) -> Invalid:
             "it does not know this gateway's magic cookie",
             "the cookie of the dialect that the manifest's `entry` names",
             "another one: it took the gateway for a person",
-            REMEDY_SERVE,
+            remedy,
         )
     last = said.strip().splitlines()[-1:] or ["nothing"]
     found = f"{_ending(code)}; it said: {last[0][:200]}"

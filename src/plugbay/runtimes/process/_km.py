@@ -67,6 +67,13 @@ def km_problems(manifest: Manifest) -> Iterator[Problem]:
         yield Problem("/mcp/mode", detail, "observe", manifest.mcp.mode, remedy)
 
 
+class _KmProcess(GoPluginProcess):
+    remedy = (
+        "it must serve by go-plugin over gRPC, with the magic cookie of km; what it prints on"
+        " standard error says more"
+    )
+
+
 class KmPlugin:
     """One running plugin, in a process of its own. `close` it."""
 
@@ -104,7 +111,7 @@ class KmPlugin:
                 sandbox=sandbox,
                 seconds=seconds,
             )
-            process = await GoPluginProcess.start(launch, folder, log)
+            process = await _KmProcess.start(launch, folder, log)
         except Invalid as error:
             folder.remove()
             raise LoadFailed(name, error.detail, problems=error.problems) from None
@@ -125,6 +132,11 @@ class KmPlugin:
     def ended(self) -> asyncio.Future[int]:
         """Done when the process has ended, with its exit code."""
         return self._process.child.ended
+
+    async def why(self) -> str:
+        """Say how it ended, when it has."""
+        await self._process.child.gone()
+        return self._process.child.why()
 
     async def info(self, *, timeout: float = 5.0) -> KmInfo:
         """Ask for name, version and required tier. Raises `PluginError`."""
