@@ -96,6 +96,16 @@ class Generation:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _parked: list[Holder] | None = None
 
+    def hook_failed(self, error: BaseException) -> tuple[str, BaseException | None]:
+        """Count a failed call of a hook; return how it went, in words, and what shows where.
+
+        That a hook was late shows nothing of the kind: it was cancelled wherever it was.
+        """
+        self.vitals.failed(error)  # first: the breaker judges by what went well before
+        if self.breaker is not None:
+            self.breaker.failure()
+        return ("was late", None) if isinstance(error, TimeoutError) else ("failed", error)
+
     @property
     def in_flight(self) -> int:
         """Requests inside this generation now."""

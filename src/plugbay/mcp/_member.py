@@ -129,18 +129,10 @@ class Link:
 
     def failed(self, error: BaseException) -> Block | None:
         """A hook has raised or was late: count it, and say what follows."""
-        self.vitals.failed(error)  # first: the breaker judges by what went well before
+        how, shown = self.generation.hook_failed(error)
         self.series.failed += 1
-        if self.breaker is not None:
-            self.breaker.failure()
-        late = isinstance(error, TimeoutError)
-        _log.warning(
-            "plugin %s %s on a message",
-            self.id,
-            "was late" if late else "failed",
-            exc_info=None if late else error,
-            extra={"plugin": self.id, "generation": self.generation.number},
-        )
+        facts = {"plugin": self.id, "generation": self.generation.number}
+        _log.warning("plugin %s %s on a message", self.id, how, exc_info=shown, extra=facts)
         return plugin_failed(self.id) if self.closed else None
 
     def skipped(self) -> Block | None:

@@ -56,18 +56,10 @@ class Link:
 
     def failed(self, error: BaseException, request: Request) -> Response | None:
         """A hook has raised or was late: count it and apply the policy."""
-        self.vitals.failed(error)  # first: the breaker judges by what went well before
+        how, shown = self.generation.hook_failed(error)
         self.series.failed += 1
-        if self.breaker is not None:
-            self.breaker.failure()
-        late = isinstance(error, TimeoutError)
-        _log.warning(
-            "plugin %s %s on a request",
-            self.id,
-            "was late" if late else "failed",
-            exc_info=None if late else error,
-            extra=self._facts(request),
-        )
+        facts = self._facts(request)
+        _log.warning("plugin %s %s on a request", self.id, how, exc_info=shown, extra=facts)
         return self._refusal()
 
     def wrong(self, answer: object, request: Request) -> Response | None:
