@@ -7,7 +7,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.params import FromPath
 
 from plugbay.admin._access import Permission
-from plugbay.admin._changes import make_change, same_name
+from plugbay.admin._changes import changing, make_change, same_name
 from plugbay.admin._http import Ask, Use, principal, read_body, rule
 from plugbay.admin._mcp_secrets import hide_federation, hide_server
 from plugbay.admin._views import OperationView
@@ -75,12 +75,7 @@ class McpServerRoutes(Controller):
         view = mcp_server(request, context, name)
         return Response(view, headers={"etag": f'"{view.revision}"'})
 
-    @put(
-        "/{name:str}",
-        opt=rule(Permission.MCP_WRITE, body=ServerSpec, change=True, if_match=True),
-        operation_id="putMcpServer",
-        status_code=202,
-    )
+    @changing(put, "/{name:str}", Permission.MCP_WRITE, "putMcpServer", body=ServerSpec)
     async def put(self, request: Ask, context: Use, name: FromPath[str]) -> Response[OperationView]:
         """Add an MCP server, or replace it: then If-Match is required. Sessions go on with what
         they began with, new ones use the new."""
@@ -90,12 +85,7 @@ class McpServerRoutes(Controller):
         change, key = PutMcpServer(server=server), f"mcp_servers/{name}"
         return await make_change(request, context, change, key=key, must_match=True)
 
-    @delete(
-        "/{name:str}",
-        opt=rule(Permission.MCP_WRITE, change=True, if_match=True),
-        operation_id="deleteMcpServer",
-        status_code=202,
-    )
+    @changing(delete, "/{name:str}", Permission.MCP_WRITE, "deleteMcpServer")
     async def delete(
         self, request: Ask, context: Use, name: FromPath[str]
     ) -> Response[OperationView]:
@@ -138,12 +128,7 @@ class McpFederationRoutes(Controller):
         view = mcp_federation(request, context, name)
         return Response(view, headers={"etag": f'"{view.revision}"'})
 
-    @put(
-        "/{name:str}",
-        opt=rule(Permission.MCP_WRITE, body=FederationSpec, change=True, if_match=True),
-        operation_id="putMcpFederation",
-        status_code=202,
-    )
+    @changing(put, "/{name:str}", Permission.MCP_WRITE, "putMcpFederation", body=FederationSpec)
     async def put(self, request: Ask, context: Use, name: FromPath[str]) -> Response[OperationView]:
         """Add a federation, or replace it: then If-Match is required."""
         limit = context.options.max_body
@@ -152,12 +137,7 @@ class McpFederationRoutes(Controller):
         change, key = PutMcpFederation(federation=found), f"mcp_federations/{name}"
         return await make_change(request, context, change, key=key, must_match=True)
 
-    @delete(
-        "/{name:str}",
-        opt=rule(Permission.MCP_WRITE, change=True, if_match=True),
-        operation_id="deleteMcpFederation",
-        status_code=202,
-    )
+    @changing(delete, "/{name:str}", Permission.MCP_WRITE, "deleteMcpFederation")
     async def delete(
         self, request: Ask, context: Use, name: FromPath[str]
     ) -> Response[OperationView]:
