@@ -6,8 +6,25 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-FLOORS = {"kernel": 95.0, "sdk": 95.0, "artifacts": 95.0}
-TOTAL = 90.0
+FLOORS = {
+    "admin": 96.0,
+    "app": 88.0,
+    "artifacts": 96.0,
+    "cli": 92.0,
+    "control": 92.0,
+    "gateway": 92.0,
+    "isolation": 80.0,  # by what the host allows: what it does not is a way that is not gone
+    "kernel": 98.0,
+    "km": 92.0,
+    "mcp": 85.0,
+    "observability": 97.0,
+    "runtimes": 88.0,
+    "sdk": 97.0,
+    "settings": 95.0,
+    "storage": 90.0,
+}
+"""One to three below what CI measures: processes that are killed tell nothing of what they did."""
+TOTAL = 91.0
 
 
 def main() -> int:
