@@ -135,10 +135,10 @@ class Child:
 
 def is_runnable(program: str, env: Mapping[str, str] | None, directory: str | None) -> bool:
     """Whether there is such a program for a process with this environment, started there."""
-    if os.sep in program:  # it is looked for from the directory
-        program = os.path.join(directory or "", program)
     import shutil  # only where servers are started: it weighs on those that have none
 
+    if os.sep in program:  # it is looked for from the directory
+        program = os.path.join(directory or "", program)
     return shutil.which(program, path=None if env is None else env.get("PATH")) is not None
 
 

@@ -188,7 +188,7 @@ class Whole:
 
     async def _pass(self) -> Iterable[bytes]:
         """Return what is to be sent, of which no more is in memory than must be."""
-        spill = self._spill
+        spill, self._spill = self._spill, None
         body = b"".join(self._parts) if spill is None else spill.read()
         if spill is not None:
             self._mirroring.learn(body)

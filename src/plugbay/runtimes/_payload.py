@@ -78,7 +78,7 @@ def _fields(path: Path, name: str) -> list[str]:
             break  # what follows is a description
         if line[0] in " \t":
             if ours:
-                found[-1] += " " + line.strip()
+                found[-1] = f"{found[-1]} {line.strip()}".lstrip()
             continue
         said, _, value = line.partition(":")
         ours = said.strip().lower() == name

@@ -49,6 +49,7 @@ def refusal(payload: Path, **said: Any) -> LoadFailed:
         ({"metadata": METADATA + "Requires-Dist: no-such-thing>=2\n"}, "its own: no-such"),
         ({"metadata": METADATA + "Requires-Dist: packaging<1\n"}, "its own: packaging<1"),
         ({"metadata": METADATA + "Requires-Dist: ???\n"}, "of its own: ???"),
+        ({"metadata": METADATA + "requires-dist:\r\n  folded-one\r\n"}, "its own: folded-one"),
         (
             {"metadata": METADATA + 'Requires-Dist: x; python_version > "3"\n'},
             "dependencies of its own: x",

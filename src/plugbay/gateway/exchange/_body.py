@@ -103,6 +103,14 @@ class BodyQueue:
         self.done = self.broken = True
         self._wake()
 
+    def close(self) -> None:
+        """Nobody reads it any more: give up what is there, at once, and a file above all."""
+        if self.spill is not None:
+            self.spill.close()
+        self.spill = self._slices = None
+        self.chunks.clear()
+        self.size = 0
+
     def pour(self, sink: Sink) -> None:
         """Hand everything on to `sink`, which takes the body from now on."""
         while (data := self._next()) is not None:

@@ -80,6 +80,7 @@ class FilteredRequest:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._queue.fail()
+        self._queue.close()
         self._forwarding.cancel()
 
     def pause(self) -> None:

@@ -232,7 +232,9 @@ class Writing(ExchangeState):
             return
         self.finished = True
         self.outcome = outcome
-        self.sink = None
+        self.sink = self.stream = None
+        if self.queue is not None:
+            self.queue.close()
         self.seconds = self.plane.monotonic() - self.began
         route = self.route
         series = route.series if route is not None else self.plane.unmatched
