@@ -109,6 +109,11 @@ def _run(application: Callable[..., object], name: str) -> None:
         ]
         print_problem({"title": error.title, "detail": error.detail, "errors": problems})
         sys.exit(REFUSED)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print_problem({"title": f"{error.filename}: {error.strerror}"})  # a file that was named
+        sys.exit(REFUSED)
 
 
 def _options(

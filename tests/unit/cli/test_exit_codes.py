@@ -20,6 +20,7 @@ SPARE = {"PLUGBAY_ADMIN_URL": "http://127.0.0.1:9", "PLUGBAY_TOKEN": "x"}
     [
         (["--version"], 0),
         (["check", "no-such-file.toml"], 1),
+        (["keygen", "/proc/no/key"], 1),
         (["plugin", "frobnicate"], 2),
         (["plugin", "reload", "hello"], 3),
     ],

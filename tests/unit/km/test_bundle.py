@@ -100,7 +100,7 @@ def test_what_it_installs_is_found_and_may_run_until_it_expires(tmp_path: Path) 
     # Whatever the policy is: what came in a bundle needs its signature.
     with pytest.raises(Invalid, match="no signature is by"):
         validate(found[0], KmConfig(signatures="off"))
-    soon = open_bundle(bundle(tmp_path, expires=NOW + 0.5), TRUST, now=NOW - 5)
+    soon = open_bundle(bundle(tmp_path, now=NOW - 9, expires=NOW - 1), TRUST, now=NOW - 5)
     install(soon, folder, TRUST, now=NOW - 5)
     with pytest.raises(Invalid, match="expired"):
         validate(found[0], config)
@@ -123,7 +123,10 @@ def test_what_was_tampered_with_is_refused(tmp_path: Path) -> None:
         name = next(name for name, content in files.items() if content.startswith(b"#!"))
         files[name] += b"evil\n"
 
-    opened = open_bundle(changed(bundle(tmp_path), program_changed), TRUST, now=NOW)
+    with pytest.raises(Malformed, match="another content"):
+        open_bundle(changed(bundle(tmp_path), program_changed), TRUST, now=NOW)
+    opened = open_bundle(bundle(tmp_path), TRUST, now=NOW)
+    changed(opened.path, program_changed)  # behind its back
     with pytest.raises(Malformed, match="another content"):
         install(opened, tmp_path / "p", TRUST, now=NOW)
 

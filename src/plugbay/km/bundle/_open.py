@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A bundle whose signature is good: what is in it, and whose it is."""
+    """A bundle whose signature and whose programs are good: what is in it, and whose it is."""
 
     contents: Contents
     publisher: str
@@ -58,6 +58,8 @@ def open_bundle(path: Path, trust: Trust, *, now: float) -> Opened:
         listed = {layer.hex for layer in _descriptors(manifest)}
         if {part.sha256 for part in contents.plugins} != listed:
             raise Malformed("the bundle's manifest lists other programs than its configuration")
+        for hex in listed:
+            _blob(tar, hex, _LARGEST_PROGRAM)
     return Opened(contents, found.publisher, path)
 
 
