@@ -7,8 +7,6 @@ A route without MCP plugins costs nothing: then nothing is read.
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Hook
@@ -17,26 +15,25 @@ from plugbay.mcp._batch import is_batch, receive_body, received
 from plugbay.mcp._call import Call
 from plugbay.mcp._carried import Carried
 from plugbay.mcp._codec import INVALID_REQUEST, Malformed, read_envelope
-from plugbay.mcp._conversation import Conversation
 from plugbay.mcp._framing import MAX_MESSAGE
 from plugbay.mcp._http_bodies import Events, Whole
+from plugbay.mcp._http_sessions import SESSION, HttpSessions
 from plugbay.mcp._mirroring import Mirroring
 from plugbay.mcp._sent import Counts, Sent
-from plugbay.mcp._told import session_opened, tell
-from plugbay.sdk import BodyTooLarge, McpSession, Response
-from plugbay.sdk.protection import address_identity
+from plugbay.mcp._told import session_opened
+from plugbay.sdk import BodyTooLarge, Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from plugbay.mcp._batch import Received
     from plugbay.mcp._chain import Current
     from plugbay.mcp._observers import Observers
     from plugbay.sdk import Request, Timing
 
-SESSION, ENCODING, ACCEPTED = b"mcp-session-id", b"content-encoding", b"accept-encoding"
-SESSIONS = 10_000
-"""Sessions of the handshake era whose server requests can be told from others."""
+ENCODING, ACCEPTED = b"content-encoding", b"accept-encoding"
+EVENTS, JSON = b"text/event-stream", b"application/json"
+_PLAIN = frozenset((EVENTS, JSON))
 STATE, IDENTITY = "plugbay.mcp", "identity"
 """Keys in `Request.state`: our own, and where an authenticating plugin says who the client is."""
 
@@ -53,10 +50,9 @@ class HttpBridge:
         max_message: int = MAX_MESSAGE,
     ) -> None:
         self.current = current
-        self._route, self._observers, self._limit = route, observers, max_message
-        self._sessions: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
+        self._limit = max_message
         self._mirroring, self.counts = Mirroring(), Counts()
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._sessions = HttpSessions(route, current, observers, self.counts)
         self.hooks: Mapping[str, Hook] = {
             "on_request": Hook(self.on_request, coroutine=True),
             "on_response": Hook(self.on_response, coroutine=False),
@@ -75,9 +71,7 @@ class HttpBridge:
 
     async def stop(self) -> None:
         """Forget every session."""
-        for conversation in self._sessions.values():
-            conversation.close()
-        self._sessions.clear()
+        self._sessions.close()
 
     async def health(self) -> None:
         """It is always well."""
@@ -157,8 +151,9 @@ class HttpBridge:
         """Know a request from now on; None if no plugin wants to see it."""
         if not self.current.chain.links:
             return None
-        fields = dict(request.headers.raw)
-        call = request.state[STATE] = Call(self._conversation(request, fields), fields)
+        fields, state = dict(request.headers.raw), request.state
+        conversation = self._sessions.find(request.client, state.get(IDENTITY), fields)
+        call = state[STATE] = Call(conversation, fields)
         if ACCEPTED in fields:
             request.headers.remove("accept-encoding")  # what is compressed could not be looked into
         return call
@@ -194,12 +189,10 @@ class HttpBridge:
             return
         if SESSION not in call.fields and (begun := response.headers.get("mcp-session-id")):
             call.conversation.session.id = begun
-            self._keep(call.conversation)
+            self._sessions.keep(call.conversation)
         status = response.status
         if status == 404 or (request.method == "DELETE" and status < 300):
-            session = call.conversation.session
-            if self._sessions.pop((session.identity, session.id), None) is not None:
-                self._ended(call.conversation)
+            self._sessions.end(call.conversation)
 
     def response_body(
         self, request: Request, response: Response, chunks: AsyncIterator[bytes]
@@ -213,10 +206,10 @@ class HttpBridge:
         call: Call | None = request.state.get(STATE)
         if call is None:
             return None
-        kind = media_type(response.headers.get("content-type", ""))
-        if kind == "text/event-stream":
+        kind = content_type(response.headers.raw)
+        if kind == EVENTS:
             return Events(call, self._mirroring, self._limit)
-        if kind == "application/json":
+        if kind == JSON:
             return Whole(call, self._mirroring, self._limit, response.status)
         return None
 
@@ -231,42 +224,6 @@ class HttpBridge:
         call: Call | None = request.state.get(STATE)
         if call is not None:
             call.over()
-
-    # --- sessions
-
-    def _conversation(self, request: Request, fields: Mapping[bytes, bytes]) -> Conversation:
-        """Return the conversation of a session; a new one where there is none."""
-        told = request.state.get(IDENTITY)
-        identity = told if isinstance(told, str) else address_identity(request.client)
-        id = fields.get(SESSION, b"").decode("latin-1")
-        known = self._sessions.get((identity, id)) if id else None
-        if known is not None:
-            self._sessions.move_to_end((identity, id))
-            return known
-        session = McpSession(id=id, server=self._route, transport="http", identity=identity)
-        made = Conversation(self.current, session, self._observers, strict=False)
-        made.counts = self.counts
-        if id:
-            session.era = "handshake"
-            self._keep(made)
-        return made
-
-    def _keep(self, conversation: Conversation) -> None:
-        session = conversation.session
-        self._sessions[session.identity, session.id] = conversation
-        if len(self._sessions) > SESSIONS:
-            _, oldest = self._sessions.popitem(last=False)
-            oldest.close()
-            self._ended(oldest)
-
-    def _ended(self, conversation: Conversation) -> None:
-        """Tell the plugins that a session is over."""
-        chain = self.current.chain
-        if chain.hooks("on_session_end"):
-            work = tell(chain, "on_session_end", conversation.session)
-            task = asyncio.get_running_loop().create_task(work)
-            self._farewells.add(task)
-            task.add_done_callback(self._farewells.discard)
 
 
 async def _passed(passing: Events | Whole, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -290,9 +247,12 @@ async def _instead(body: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[b
         pass
 
 
-def media_type(value: str) -> str:
-    """Return the media type that a Content-Type names, without its parameters."""
-    return value.partition(";")[0].strip().lower()
+def content_type(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the media type that Content-Type names, without its parameters."""
+    for name, value in fields:
+        if name == b"content-type":
+            return value if value in _PLAIN else value.partition(b";")[0].strip().lower()
+    return b""
 
 
 def _json(body: bytes, status: int) -> Response:

@@ -14,7 +14,8 @@ END = re.compile(rb"\n\n|\n\r\n|\r\r")
 """Behind the text of a line. Alternatives that begin alike are found nine times as quickly as what
 begins with something optional."""
 LONGEST_END = 3
-_BEGIN = re.compile(rb"(?:(?:event|id|retry):[^\r\n]*\r?\n)*data: ?")
+BEGIN = re.compile(rb"(?:(?:event|id|retry):[^\r\n]*\r?\n)*data: ?")
+"""What stands before the data of an event that has one line of it, as servers write them."""
 _LINE_ENDS = re.compile(rb"\r?\n\r?\n\Z")
 _HEAD, _TAIL = 4096, 4
 
@@ -57,7 +58,7 @@ class LargeEvent:
     def data(self) -> bytes | None:
         """Return its data, if it is one line behind others that are short; else None."""
         spill = self._spill
-        begin = _BEGIN.match(spill.read(0, _HEAD))
+        begin = BEGIN.match(spill.read(0, _HEAD))
         end = _LINE_ENDS.search(spill.read(spill.size - _TAIL))
         if begin is None or end is None:
             return None
@@ -66,5 +67,5 @@ class LargeEvent:
 
     def with_data(self, data: bytes) -> tuple[bytes, bytes, bytes]:
         """Return the event with other data, in parts; what it has must be one line."""
-        begin = _BEGIN.match(self._spill.read(0, _HEAD))
+        begin = BEGIN.match(self._spill.read(0, _HEAD))
         return b"data: " if begin is None else begin[0], data, b"\n\n"

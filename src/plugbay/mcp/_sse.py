@@ -6,15 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from plugbay.mcp._framing import MAX_MESSAGE
-from plugbay.mcp._large_event import END, LONGEST_END, LargeEvent
+from plugbay.mcp._large_event import BEGIN, END, LONGEST_END, LargeEvent
 from plugbay.storage import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LINES = re.compile(rb"\r\n|\n|\r")
-_USUAL = re.compile(rb"(?:event: ?[^\r\n]*\r?\n)?data: ?([^\r\n]*)\r?\n\r?\n")
-"""An event with one line of data, as servers write them."""
 
 
 class EventTooLong(Exception):
@@ -40,8 +38,8 @@ class EventSplitter:
         if self._large is not None:
             return self._feed_large(self._large, data)
         buffer = self._buffer
-        if not buffer and (end := END.search(data)) is not None and end.end() == len(data):
-            return [data]
+        if not buffer and _is_one(data):
+            return (data,)
         buffer += data
         events: list[bytes] = []
         begin = 0
@@ -83,15 +81,43 @@ def event_data(event: bytes | LargeEvent) -> bytes:
     if isinstance(event, LargeEvent):
         found = event.data()
         return event_data(event.read()) if found is None else found
-    usual = _USUAL.fullmatch(event)
+    usual = _one_line(event)
     if usual is not None:
-        return usual[1]
+        return usual
     lines: list[bytes] = []
     for line in _LINES.split(event):
         if line.startswith(b"data:"):
             value = line[5:]
             lines.append(value[1:] if value.startswith(b" ") else value)
     return b"\n".join(lines)
+
+
+def _is_one(data: bytes) -> bool:
+    """Whether it is one event as servers write them, and nothing more; if not, look closer.
+
+    To find bytes costs a tenth of a regular expression.
+    """
+    if data.endswith(b"\n\n"):
+        return data.find(b"\n\n") == len(data) - 2 and data.find(b"\r") < 0
+    return (
+        data.endswith(b"\n\r\n")
+        and data.find(b"\n\r\n") == len(data) - 3
+        and data.find(b"\n\n") < 0
+        and data.find(b"\r\r") < 0
+    )
+
+
+def _one_line(event: bytes) -> bytes | None:
+    """Return the data of an event that has one line of it, as the last; else None."""
+    begin = BEGIN.match(event)
+    if begin is None:
+        return None
+    data, _, behind = event[begin.end() :].partition(b"\n")
+    if behind == b"\r\n":
+        data = data.removesuffix(b"\r")
+    elif behind != b"\n":
+        return None
+    return data if data.find(b"\r") < 0 else None
 
 
 def with_data(event: bytes, data: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import time
 
 import pytest
@@ -144,6 +145,19 @@ def test_the_data_of_events():
     assert changed == b'id: 4\nevent: message\ndata: {"b":2}\n\n'
     with pytest.raises(EventTooLong):
         EventSplitter(10).feed(b"data: " + b"x" * 20)
+
+
+@given(st.lists(st.sampled_from([b"data:", b"data", b"id: 1", b" ", b"x", b"\n", b"\r", b"\r\n"])))
+def test_the_usual_event_is_read_as_any_other(parts):
+    splitter = EventSplitter()
+    whole, byte_by_byte = splitter.feed(b"".join(parts)), EventSplitter()
+    assert list(whole) == [
+        event for part in b"".join(parts) for event in byte_by_byte.feed(bytes([part]))
+    ]
+    for event in whole:
+        lines = re.split(rb"\r\n|\n|\r", event)
+        data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
+        assert event_data(event) == b"\n".join(data)
 
 
 def test_batches_of_2025_03_26():

@@ -46,25 +46,34 @@ class FastBody(FastState):
 
     def _write(self, passing: Passing, upstream: Upstream, head: bytes) -> None:
         """Pass on what has been taken of the body."""
-        chain, transport = self.way.chain, self.connection.transport
-        out = passing.out(None if chain is None else chain.tap, self.request)
-        if out is None:
-            # With a head that was not written the client can be told that the tap has failed.
-            self.passing = None if head else passing
-            self.promote(heard=True).fail(500, BROKEN)
-        elif passing.waits:
-            self.passing = passing
-            exchange = self.promote()
-            transport.write(head + out)
-            passing.go_on(exchange, upstream)
-        elif passing.over:
+        stream, transport = passing.stream, self.connection.transport
+        if stream is None:
+            passing.size += len(passing.content)
+            out = passing.data
+        else:
+            chain = self.way.chain
+            told = passing.out(stream, None if chain is None else chain.tap, self.request)
+            if told is None:
+                # With a head that was not written the client can be told that the tap has failed.
+                self.passing = None if head else passing
+                self.promote(heard=True).fail(500, BROKEN)
+                return
+            out = told
+            if stream.waits:
+                self.passing = passing
+                exchange = self.promote()
+                transport.write(head + out)
+                passing.go_on(exchange, upstream)
+                return
+        if passing.over:
             self.passing = None
             self._release(upstream, passing.section)
             transport.write(head + out)
             self._over(passing.status, self.now(), passing.size)
         else:
             self.passing = passing
-            upstream.deadline = upstream.target.idle_deadline()
+            target = upstream.target
+            upstream.deadline = target.ticker.now + target.idle_span
             transport.write(head + out)
 
     def _release(self, upstream: Upstream, section: ResponseSection) -> None:

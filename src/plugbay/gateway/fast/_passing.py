@@ -26,9 +26,9 @@ class Passing:
     """Where the body stands: what was taken last, and what is to come."""
 
     __slots__ = (
-        "_content",
-        "_data",
         "chunked",
+        "content",
+        "data",
         "left",
         "over",
         "section",
@@ -37,19 +37,16 @@ class Passing:
         "stream",
     )
 
-    _data: bytes
-    """What has come, and maybe goes on as it is."""
-    _content: bytes
-    """What there is of the body in it."""
-
     def __init__(self, section: ResponseSection) -> None:
         self.section, self.status = section, section.status
-        self.left = section.length
+        self.left = left = section.length
         """Bytes to come; negative for chunks."""
-        self.chunked = section.length < 0
+        self.chunked = left < 0
         """Whether the client gets chunks."""
         self.size = 0
         """Bytes that the client has got."""
+        self.data = self.content = b""
+        """What has come, and maybe goes on as it is; and what there is of the body in it."""
         self.over = False
         self.stream: Stream | None = None
 
@@ -63,44 +60,43 @@ class Passing:
         """The header line that says how the client gets it."""
         return _CHUNKED if self.chunked else self.section.sized
 
-    @property
-    def waits(self) -> bool:
-        """Whether the tap must wait before it takes more."""
-        return self.stream is not None and self.stream.waits
-
     def take(self, data: bytes) -> bool:
         """Take what has come; False if it is not as usual: then it is left."""
         if self.left < 0:
             found = whole_chunks(data)
             if found is None:
                 return False
-            self._content, self.over = found
+            self.content, self.over = found
         elif len(data) > self.left:
             return False
         else:
             self.left -= len(data)
             self.over = not self.left
-            self._content = data
-        self._data = data
+            self.content = data
+        self.data = data
         return True
 
-    def out(self, tap: Tap | None, request: Request | None) -> bytes | None:
-        """Return what is to be written of what was taken; None if the tap has failed."""
-        content, stream = self._content, self.stream
-        if stream is None or tap is None or request is None:
-            self.size += len(content)
-            return self._data
-        out = tap.fed(stream, content, request) if content else b""
-        over = self.over and not stream.waits
-        if out is not None and over:
-            left = tap.ended(stream, request)
-            out = None if left is None else out + left
-            over = not stream.waits
-        if out is None:
+    def out(self, stream: Stream, tap: Tap | None, request: Request | None) -> bytes | None:
+        """Return what the tap makes of what was taken, to be written; None if it has failed."""
+        if tap is None or request is None:
             return None
+        content, over, out = self.content, self.over, b""
+        if content:
+            fed = tap.fed(stream, content, request)
+            if fed is None:
+                return None
+            out = fed
+        elif not over:
+            return b""
+        if over and not stream.waits:
+            left = tap.ended(stream, request)
+            if left is None:
+                return None
+            out += left
+        over = over and not stream.waits
         self.size += len(out)
         if out == content and self.left < 0 and over is self.over:
-            return self._data
+            return self.data
         told = chunk(out) if out else b""
         return told + LAST_CHUNK if over else told
 

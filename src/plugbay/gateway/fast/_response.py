@@ -43,7 +43,7 @@ class FastResponse(FastBody):
         passing = None
         if section is not None and section.length != len(body):
             passing = Passing(section)
-            if section.length > MOST or not passing.take(body):
+            if section.length > MOST or (body and not passing.take(body)):
                 section = None
         if section is None or not end:
             self.promote()

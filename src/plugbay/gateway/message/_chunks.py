@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+LAST = b"0\r\n\r\n"
 _SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\r\n")
 _LINE_END = b"\r\n"
 
@@ -13,6 +14,8 @@ def whole_chunks(data: bytes) -> tuple[bytes, bool] | None:
 
     None if it is anything else: then a parser must look at it. Nothing may stand behind the last.
     """
+    if data == LAST:
+        return b"", True
     at, size = 0, len(data)
     found: list[bytes] = []
     while at < size:
@@ -24,11 +27,10 @@ def whole_chunks(data: bytes) -> tuple[bytes, bool] | None:
         at = end + 2
         if data[end:at] != _LINE_END:
             return None
-        if end == begin:
-            return (_joined(found), True) if at == size else None
-        found.append(data[begin:end])
-    return _joined(found), False
-
-
-def _joined(found: list[bytes]) -> bytes:
-    return found[0] if len(found) == 1 else b"".join(found)
+        content = data[begin:end]
+        if not content:
+            return (b"".join(found), True) if at == size else None
+        if at == size and not found:
+            return content, False
+        found.append(content)
+    return b"".join(found), False
