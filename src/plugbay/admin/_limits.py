@@ -34,11 +34,6 @@ class Window:
         """Count one."""
         self._current(key).used += 1
 
-    def uncount(self, key: str) -> None:
-        """Take one count back."""
-        count = self._current(key)
-        count.used = max(0, count.used - 1)
-
     def forget(self, key: str) -> None:
         """Start `key` afresh."""
         self._counts.pop(key, None)

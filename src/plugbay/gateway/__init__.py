@@ -1,6 +1,5 @@
 """The data plane."""
 
-from plugbay.gateway._server import DataPlane as DataPlane
 from plugbay.gateway._server import HttpDataPlane as HttpDataPlane
 from plugbay.gateway._server import Stats as Stats
 from plugbay.gateway._spec import Balance as Balance

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from plugbay.gateway.chain._observers import Observers
 from plugbay.gateway.chain._tracing import Tracing
@@ -51,23 +51,6 @@ class Stats:
     connections: int = 0
     refused: int = 0
     """Requests refused before they were one: malformed, too large, too slow."""
-
-
-class DataPlane(Protocol):
-    """What carries traffic by tables."""
-
-    @property
-    def table(self) -> Table | None: ...
-    async def serve(
-        self,
-        sockets: Sequence[socket.socket],
-        tls: ssl.SSLContext | None = None,
-        *,
-        http2: bool = False,
-    ) -> None: ...
-    def install(self, table: Table) -> None: ...
-    async def drain(self, seconds: float) -> int: ...
-    async def close(self) -> None: ...
 
 
 class HttpDataPlane:

@@ -10,7 +10,6 @@ from plugbay.kernel._call_notes import CallNotes as CallNotes
 from plugbay.kernel._call_notes import Stamps as Stamps
 from plugbay.kernel._call_notes import spans as spans
 from plugbay.kernel._change import Drained as Drained
-from plugbay.kernel._config import ConfigHistory as ConfigHistory
 from plugbay.kernel._config import ConfigVersion as ConfigVersion
 from plugbay.kernel._config import Difference as Difference
 from plugbay.kernel._config import diff as diff
@@ -45,7 +44,6 @@ from plugbay.kernel._generation import Generation as Generation
 from plugbay.kernel._generation import Holder as Holder
 from plugbay.kernel._generation import Tally as Tally
 from plugbay.kernel._graph import DependencyGraph as DependencyGraph
-from plugbay.kernel._graph import Impact as Impact
 from plugbay.kernel._health import Health as Health
 from plugbay.kernel._health import HealthPolicy as HealthPolicy
 from plugbay.kernel._health import HealthState as HealthState

@@ -1,17 +1,12 @@
-"""The versions of a plugin's configuration: what differs between two, and the way back."""
+"""The versions of a plugin's configuration, and what differs between two."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from plugbay.kernel._errors import Conflict, NotFound
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from plugbay.kernel._ports import Clock
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,64 +32,6 @@ class Difference:
     op: Literal["add", "remove", "replace"]
     old: Any = None
     new: Any = None
-
-
-class ConfigHistory:
-    """All versions, oldest first. None is ever edited or removed: going back makes a new one."""
-
-    def __init__(self, clock: Clock, versions: Iterable[ConfigVersion] = ()) -> None:
-        """Go on from stored versions. Raises `Conflict` if their numbers do not grow."""
-        self._clock = clock
-        self._versions: dict[int, ConfigVersion] = {}
-        self._last = 0
-        for version in versions:
-            if version.version <= self._last:
-                raise Conflict(f"config version {version.version} comes after {self._last}")
-            self._keep(version)
-
-    def __iter__(self) -> Iterator[ConfigVersion]:
-        return iter(tuple(self._versions.values()))
-
-    def __len__(self) -> int:
-        return len(self._versions)
-
-    @property
-    def current(self) -> ConfigVersion | None:
-        """The newest version."""
-        return self._versions.get(self._last)
-
-    def get(self, version: int) -> ConfigVersion:
-        """Return one version. Raises `NotFound`."""
-        try:
-            return self._versions[version]
-        except KeyError:
-            raise NotFound(f"there is no config version {version}") from None
-
-    def add(self, config: Mapping[str, Any], *, author: str, comment: str = "") -> ConfigVersion:
-        """Keep a copy of `config` as the next version, and return that."""
-        return self._keep(
-            ConfigVersion(
-                version=self._last + 1,
-                config=copy.deepcopy(dict(config)),
-                created=self._clock.time(),
-                author=author,
-                comment=comment,
-            )
-        )
-
-    def rollback(self, version: int, *, author: str, comment: str = "") -> ConfigVersion:
-        """Make a new version equal to an old one. Raises `NotFound`."""
-        config = self.get(version).config
-        return self.add(config, author=author, comment=comment or f"Roll back to {version}")
-
-    def diff(self, old: int, new: int) -> tuple[Difference, ...]:
-        """Return what changed from one version to another. Raises `NotFound`."""
-        return diff(self.get(old).config, self.get(new).config)
-
-    def _keep(self, version: ConfigVersion) -> ConfigVersion:
-        self._versions[version.version] = version
-        self._last = version.version
-        return version
 
 
 def diff(old: Any, new: Any) -> tuple[Difference, ...]:

@@ -1,8 +1,7 @@
-"""Which plugin needs which: what is missing, what may start when, and what a change touches."""
+"""Which plugin needs which: what is missing, what may start when, and who needs it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plugbay.kernel._errors import DependencyProblem, NotFound, Problem
@@ -12,20 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from plugbay.sdk import Manifest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impact:
-    """What a change of one plugin touches.
-
-    `direct` need it by name, `all` also through others; `stop_order` is the order in which all
-    of them, and it, would have to stop: who needs comes before what is needed.
-    """
-
-    id: str
-    direct: tuple[str, ...]
-    all: tuple[str, ...]
-    stop_order: tuple[str, ...]
 
 
 class DependencyGraph:
@@ -42,15 +27,6 @@ class DependencyGraph:
             for id, manifest in self._manifests.items()
         }
         self._needed_by = inverted(self._needs)
-
-    def with_plugin(self, manifest: Manifest) -> DependencyGraph:
-        """Return the graph with this plugin added, or in the place of its other version."""
-        return DependencyGraph((self._manifests | {manifest.id: manifest}).values())
-
-    def without(self, id: str) -> DependencyGraph:
-        """Return the graph without this plugin. Raises `NotFound`."""
-        self._known(id)
-        return DependencyGraph(other for other in self._manifests.values() if other.id != id)
 
     def problems(self) -> tuple[Problem, ...]:
         """Return everything that is missing, incompatible, unreadable or circular."""
@@ -86,14 +62,6 @@ class DependencyGraph:
         self._known(id)
         found = reachable(self._needed_by, id) if transitive else self._needed_by[id]
         return tuple(sorted(found - {id}))
-
-    def impact(self, id: str) -> Impact:
-        """Return what a change of this plugin touches. Raises `NotFound`, `DependencyProblem`."""
-        everyone = self.dependents(id)
-        touched = {id, *everyone}
-        order = [other for other in reversed(self.start_order()) if other in touched]
-        direct = self.dependents(id, transitive=False)
-        return Impact(id=id, direct=direct, all=everyone, stop_order=tuple(order))
 
     def _known(self, id: str) -> None:
         if id not in self._manifests:

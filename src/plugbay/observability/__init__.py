@@ -53,7 +53,6 @@ from plugbay.observability._series import UpstreamSeries as UpstreamSeries
 from plugbay.observability._trace_context import TraceContext as TraceContext
 from plugbay.observability._trace_context import extract as extract
 from plugbay.observability._trace_context import inject as inject
-from plugbay.observability._trace_context import new_trace as new_trace
 from plugbay.observability._trace_context import parse_traceparent as parse_traceparent
 from plugbay.observability._trace_context import propagate as propagate
 from plugbay.observability._trace_steps import MAX_LIFETIME as MAX_LIFETIME

@@ -38,11 +38,6 @@ class TraceContext:
         return TraceContext(self.trace_id, _span_id(random_bytes), self.sampled, self.state)
 
 
-def new_trace(random_bytes: RandomBytes, *, sampled: bool) -> TraceContext:
-    """Return the first place of a new trace."""
-    return TraceContext(random_bytes(16).hex(), _span_id(random_bytes), sampled)
-
-
 def _span_id(random_bytes: RandomBytes) -> str:
     return random_bytes(8).hex()
 

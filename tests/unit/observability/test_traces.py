@@ -16,7 +16,6 @@ from plugbay.observability import (
     TraceStep,
     extract,
     inject,
-    new_trace,
     open_traces,
     parse_traceparent,
     propagate,
@@ -86,11 +85,6 @@ def test_a_long_tracestate_is_not_carried_on() -> None:
     context = extract([(b"traceparent", PARENT), (b"tracestate", b"a=" + b"x" * 600)])
     assert context is not None
     assert context.state == ""
-
-
-def test_a_new_trace_has_its_own_ids() -> None:
-    context = new_trace(lambda size: bytes(range(size)), sampled=False)
-    assert context.header() == b"00-000102030405060708090a0b0c0d0e0f-0001020304050607-00"
 
 
 def test_a_sound_header_passes_and_an_unsound_one_goes() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 import tempfile
 import venv
 from pathlib import Path
@@ -139,9 +138,3 @@ def _sync(folder: Path) -> None:
             finally:
                 os.close(opened)
         sync_directory(Path(name))
-
-
-def site_packages(environment: Path) -> Path:
-    """Return where the distributions of an environment are."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return environment / "lib" / version / "site-packages"

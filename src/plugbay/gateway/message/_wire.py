@@ -15,7 +15,6 @@ CHUNKED: Field = (b"transfer-encoding", b"chunked")
 CLOSE: Field = (b"connection", b"close")
 KEEP_ALIVE: Field = (b"connection", b"keep-alive")
 LAST_CHUNK = b"0\r\n\r\n"
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 METHODS = {
     name: name.encode()

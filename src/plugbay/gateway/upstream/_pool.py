@@ -16,7 +16,7 @@ from plugbay.gateway.upstream._targets import TargetState
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from plugbay.gateway._spec import UpstreamSpec
     from plugbay.gateway.exchange._forwarding import Forwarding
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from plugbay.kernel import Clock, Randomness
     from plugbay.observability import UpstreamSeries
     from plugbay.sdk import Request
-
-    ClientTls = Callable[[UpstreamSpec], ssl.SSLContext]
 
 
 class UpstreamMeter(Protocol):
