@@ -36,7 +36,7 @@ from plugbay.gateway.upstream._upstream import Upstream
 from plugbay.observability import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from plugbay.sdk import Phase
 
@@ -46,6 +46,23 @@ RESPONSE = (
     b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Fri, 01 Aug 2025 08:00:00 GMT\r\n"
     b"Content-Type: application/json\r\nContent-Length: 134\r\nConnection: keep-alive\r\n"
     b"x-seen: 1\r\n\r\n" + b"x" * 134
+)
+
+
+PATH = REQUEST.replace(b"/hello", b"/hello/%d")
+FIELD = REQUEST.replace(b"\r\n\r\n", b"\r\nx-number: %d\r\n\r\n")
+BOTH = FIELD.replace(b"/hello", b"/hello?%d")
+ANSWER = RESPONSE.replace(b"\r\n\r\n", b"\r\nx-number: %d\r\n\r\n")
+BROWSER = (
+    b"GET /hello/%d HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nx-api-key: k1\r\n"
+    b"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
+    b"Accept: application/json\r\nAccept-Language: en-US,en;q=0.5\r\n"
+    b"Accept-Encoding: gzip, deflate, br, zstd\r\nReferer: http://127.0.0.1:8080/page/%d\r\n"
+    b"Cookie: session=8c1f0d7e5b; seen=%d\r\nConnection: keep-alive\r\nSec-Fetch-Dest: empty\r\n"
+    b"Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\n\r\n"
+)
+IMAGE = BROWSER.replace(b"application/json", b"image/avif,image/webp,*/*;q=0.8").replace(
+    b"empty\r\nSec-Fetch-Mode: cors", b"image\r\nSec-Fetch-Mode: no-cors"
 )
 
 
@@ -69,12 +86,16 @@ class Wire(asyncio.Transport):
 
 
 def gateway(
-    hooks: int, *, varied: bool = False, phase: Phase = "post-routing"
+    hooks: int,
+    *,
+    phase: Phase = "post-routing",
+    requests: Sequence[bytes] = (REQUEST,),
+    responses: Sequence[bytes] = (RESPONSE,),
 ) -> Callable[[int], None]:
     """Return a function that takes so many requests through a plane with so many hooks.
 
-    `varied`: no two heads are alike, neither of the requests nor of the responses; they are more
-    than anything remembers.
+    Its messages are like each of those in turn. Every `%d` in them is another number each time:
+    there are more than anything remembers.
     """
     clock, registry = SystemClock(), Registry()
     plane = HttpDataPlane(ListenerLimits(), clock, meter=registry)
@@ -97,13 +118,7 @@ def gateway(
     down.connection_made(client)
     up.connection_made(server)
     target.spare.append(up)
-
-    numbers = range(5 * BATCH if varied else 1)
-    mark = b"x-number: %d\r\n\r\n" if varied else b"\r\n"
-    line = b"GET /hello?%d " if varied else b"GET /hello "
-    requests = [_numbered(REQUEST.replace(b"GET /hello ", line), mark, n) for n in numbers]
-    responses = [_numbered(RESPONSE, mark, n) for n in numbers]
-    source = itertools.cycle(zip(requests, responses, strict=True))
+    source = itertools.cycle(zip(_numbered(requests), _numbered(responses), strict=True))
 
     def run(count: int) -> None:
         for _ in range(count):
@@ -117,10 +132,11 @@ def gateway(
     return run
 
 
-def _numbered(message: bytes, mark: bytes, number: int) -> bytes:
-    head, _, body = message.partition(b"\r\n\r\n")
-    head = head + b"\r\n" + mark
-    return (head % ((number,) * head.count(b"%d"))) + body
+def _numbered(messages: Sequence[bytes]) -> list[bytes]:
+    varied = any(b"%d" in message for message in messages)
+    likes = itertools.islice(itertools.cycle(messages), 5 * BATCH)
+    filled = [like % ((n,) * like.count(b"%d")) for n, like in enumerate(likes)]
+    return filled if varied else [filled[0]] * len(filled)
 
 
 class Copy:
@@ -155,14 +171,24 @@ CASES: dict[str, Callable[[], Callable[[int], None]]] = {
     "0 plugins": lambda: gateway(0),
     "3 plugins": lambda: gateway(3),
     "3 plugins before the route": lambda: gateway(3, phase="pre-routing"),
-    "3 plugins, no two heads alike": lambda: gateway(3, varied=True),
+    "3 plugins, another path": lambda: gateway(3, requests=(PATH,)),
+    "3 plugins, another field": lambda: gateway(3, requests=(FIELD,)),
+    "3 plugins, another answer": lambda: gateway(3, responses=(ANSWER,)),
+    "3 plugins, no two heads alike": lambda: gateway(3, requests=(BOTH,), responses=(ANSWER,)),
+    "3 plugins, a browser": lambda: gateway(3, requests=(BROWSER,), responses=(ANSWER,)),
+    "3 plugins, a browser, two kinds in turn": lambda: gateway(
+        3, requests=(BROWSER, IMAGE), responses=(ANSWER,)
+    ),
+    "3 plugins, the browser repeats itself": lambda: gateway(
+        3, requests=(BROWSER.replace(b"%d", b"1"),)
+    ),
 }
 
 
-async def time_all(rounds: int) -> dict[str, list[float]]:
+async def time_all(rounds: int, part: str) -> dict[str, list[float]]:
     """Let the cases take turns and return the CPU µs of a request in each round."""
-    runs = {name: make() for name, make in CASES.items()}
-    figures: dict[str, list[float]] = {name: [] for name in CASES}
+    runs = {name: make() for name, make in CASES.items() if part in name}
+    figures: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run(BATCH)
     for _ in range(rounds):
@@ -183,6 +209,7 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--cases", default="", help="only those whose name has this in it")
     parser.add_argument("--instructions", action="store_true", help="count them under valgrind")
     parser.add_argument("--case", choices=CASES, help="run only this, and measure nothing")
     parser.add_argument("--count", type=int, default=BATCH, help="how many requests, with --case")
@@ -191,7 +218,7 @@ def main() -> int:
         asyncio.run(loop(args.case, args.count))
         return 0
     describe("Micro", f"One small GET through the data plane, in process; batches of {BATCH}.")
-    figures = asyncio.run(time_all(args.rounds))
+    figures = asyncio.run(time_all(args.rounds, args.cases))
     header = ["case", "CPU µs per request"]
     rows: list[list[object]] = [[name, spread(values, 2)] for name, values in figures.items()]
     if args.instructions:

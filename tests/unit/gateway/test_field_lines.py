@@ -34,8 +34,6 @@ def test_credentials_and_long_lines_are_not_kept(line: bytes) -> None:
         b"x-forwarded-for: " + b"1.1.1.1, " * 40 + b"1.1.1.1",
         b"x: 1 ",
         b"x: 1\n",
-        b"x: 1\ny: 2",
-        b"x: 1\ry: 2",
         b": 1",
         b"x",
     ],
@@ -46,6 +44,23 @@ def test_what_is_for_the_general_path_leaves_nothing_behind(line: bytes) -> None
         lines[line]
     assert not lines
     assert not lines.special
+
+
+def test_a_section_is_taken_apart() -> None:
+    block = b"Host: a\r\nX-A:  1\r\nconnection: close\r\nx-b:2"
+    lines, fields, kept, special = FieldLines(is_special).read(block)
+    assert lines == block.split(b"\r\n")
+    assert fields == [(b"x-a", b"1"), (b"x-b", b"2")]
+    assert kept == [b"X-A:  1", b"x-b:2"]
+    assert special == [(0, (b"host", b"a")), (2, (b"connection", b"close"))]
+
+
+@pytest.mark.parametrize("block", [b"x: 1\ny: 2", b"x: 1\ry: 2", b"x: 1\r\ny: 2\n", b"x: 1\r"])
+def test_a_bare_line_end_is_for_the_general_path(block: bytes) -> None:
+    lines = FieldLines(is_special)
+    with pytest.raises(OddLine):
+        lines.read(block)
+    assert not lines
 
 
 def test_what_is_remembered_is_bounded() -> None:

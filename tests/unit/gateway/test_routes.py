@@ -120,6 +120,17 @@ def test_the_memory_of_past_matches_is_bounded_and_changes_nothing() -> None:
     assert all(len(host) + len(path) <= 256 for host, path in routes._memo)
 
 
+def test_paths_that_differ_behind_all_routes_are_remembered_as_one() -> None:
+    routes = router(route("all", "/"), route("a", "/a"), route("exact", "/a/12", exact=True))
+    for number in range(100):
+        assert routes.match(b"h", b"/a/x/%d" % number, b"GET") == "a"
+        assert routes.match(b"h", b"/a/12%d" % number, b"GET") == "a"
+    assert len(routes._memo) <= 20
+    assert routes.match(b"h", b"/a/12", b"GET") == "exact"
+    assert routes.match(b"h", b"/a/1", b"GET") == "a"
+    assert routes.match(b"h", b"/a12/3", b"GET") == "all"
+
+
 def test_a_thousand_routes_agree_with_a_plain_search() -> None:
     rng = random.Random(7)  # noqa: S311  (not for secrets)
     hosts = ("", "a.test", "*.test", "b.a.test")

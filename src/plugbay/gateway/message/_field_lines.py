@@ -43,44 +43,45 @@ class FieldLines(dict[bytes, "Field | None"]):
         self._once = Once()
         self.special: dict[bytes, Field] = {}
 
-    def read(self, lines: list[bytes]) -> tuple[Fields, list[bytes], Fields]:
-        """Return the fields of `lines`, their lines, and the special fields. Raises `OddLine`."""
+    def read(
+        self, block: bytes
+    ) -> tuple[list[bytes], Fields, list[bytes], list[tuple[int, Field]]]:
+        """Take a section apart. Raises `OddLine`.
+
+        Returns its lines; the fields of those that are not special, and these lines; and where
+        the special ones stand, with their fields.
+        """
+        lines = block.split(b"\r\n")
+        if len(block.splitlines()) != len(lines):
+            raise OddLine  # a bare CR or LF is for the parser to refuse
         fields: Fields = []
         kept: list[bytes] = []
-        special: Fields = []
+        special: list[tuple[int, Field]] = []
         for line in lines:
             field = self[line]
             if field is None:
-                special.append(self.special[line])
+                special.append((len(kept) + len(special), self.special[line]))
             else:
                 fields.append(field)
                 kept.append(line)
-        return fields, kept, special
-
-    def fresh(self, line: bytes) -> Field | None:
-        """Take a line apart that is not worth remembering; None if it is special.
-
-        The lines were cut at CR LF; a bare one of the two is for the parser to refuse: `OddLine`.
-        """
-        said, colon, value = line.partition(b":")
-        # (`in` would first try its operand as a number, by way of an exception.)
-        bare = line.find(b"\n") >= 0 or line.find(b"\r") >= 0
-        if bare or not said or not colon or line[-1] <= _SPACE:
-            raise OddLine
-        name = self.names[said]
-        return None if name is None else (name, value.lstrip(b" \t"))
+        return lines, fields, kept, special
 
     def __missing__(self, line: bytes) -> Field | None:
-        field = self.fresh(line)
-        if field is None:
-            said, _, value = line.partition(b":")
+        said, colon, value = line.partition(b":")
+        if not said or not colon or line[-1] <= _SPACE:
+            raise OddLine
+        name = self.names[said]
+        value = value.lstrip(b" \t")
+        if name is None:
             name = said.lower()
             if len(line) > _LENGTH or name in SECRET:
                 raise OddLine
             self._make_room()
-            self.special[line] = name, value.lstrip(b" \t")
+            self.special[line] = name, value
             self[line] = None
-        elif len(line) <= _LENGTH and field[0] not in SECRET and self._once.again(line):
+            return None
+        field = name, value
+        if len(line) <= _LENGTH and name not in SECRET and self._once.again(line):
             self._make_room()
             self[line] = field
         return field

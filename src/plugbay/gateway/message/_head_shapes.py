@@ -1,8 +1,9 @@
-"""Header sections that differ in a few lines from the one before: most that differ at all do.
+"""Header sections that have the same names, and of whose values only a few differ: most do.
 
 A client names each of its requests, an upstream says how long each body is: the other lines are
-the same. Then only those few are taken apart again. As for every line, nothing is judged here:
-llhttp has to accept the whole message before what was read from its lines counts.
+the same. Where values have differed is learned from one section to the next; then only those are
+read. As for every line, nothing is judged here: llhttp has to accept the whole message before what
+was read from its lines counts.
 """
 
 from __future__ import annotations
@@ -10,92 +11,91 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from plugbay.gateway.message._field_lines import FieldLines
     from plugbay.gateway.message._wire import Field, Fields
 
-_MOST = 4
-"""With more lines that differ, it costs less to read them all."""
-_LENGTH = -1
-"""The place of Content-Length, which stands elsewhere than it was received."""
+_MOST = 8
+"""With more values that differ, it costs less to read all lines."""
 
 
 class Shape:
-    """What two sections have in common, one behind the other, and where they differ."""
+    """What sections have in common, and where they differ."""
 
-    __slots__ = ("_common", "_differing", "_fields", "_known", "_parts")
+    __slots__ = ("_common", "_differing", "_fields", "_parts", "length", "places")
 
     def __init__(
         self,
         common: list[bytes],
-        differing: Sequence[tuple[int, int]],
+        differing: tuple[tuple[int, int, bytes], ...],
         fields: Fields,
         parts: list[bytes],
-        known: FieldLines,
+        length: int,
     ) -> None:
-        """`common`: the lines as received, empty where they differ; `differing`: where that is,
-        and where such a line's field stands in `fields`, and the line in `parts`."""
+        """`common`: the lines as received, only the names where they differ; `differing`: where
+        that is, and where such a line stands in `parts`, its field in `fields`, under what name.
+        """
         self._common, self._differing = common, differing
         self._fields, self._parts = fields, parts
-        self._known = known
+        self.length = length
+        """Where Content-Length stands in both, if it is among what differs; else -1."""
+        self.places = tuple(place for place, _, _ in differing)
 
-    def fit(self, block: bytes) -> tuple[Fields, list[bytes], Field | None] | None:
-        """Return the fields and lines of a section of this shape, and its length if it differs.
-
-        None if it is of another shape. Raises `OddLine`.
-        """
-        lines = block.split(b"\r\n")
-        common, known = self._common, self._known
-        if len(lines) != len(common):
-            return None
+    def fit(self, block: bytes) -> tuple[Fields, list[bytes]] | None:
+        """Return the fields and lines of a section of this shape; None if it is of another."""
+        # A bare CR or LF ends a line here: then there are too many.
+        lines = block.splitlines()
         fields, parts = self._fields.copy(), self._parts.copy()
-        length: Field | None = None
-        for place, at in self._differing:
-            line = lines[place]
-            lines[place] = b""
-            if at == _LENGTH:
-                if known[line] is not None or known.special[line][0] != b"content-length":
+        try:
+            for place, at, name in self._differing:
+                line = lines[place]
+                lines[place], _, value = line.partition(b": ")
+                if not value or value.strip() != value:
                     return None
-                length = known.special[line]
-                continue
-            field = known.fresh(line)
-            if field is None:
-                return None
-            fields[at] = field
-            parts[at] = line
-        return (fields, parts, length) if lines == common else None
+                fields[at] = name, value
+                parts[at] = line
+        except IndexError:
+            return None
+        return (fields, parts) if lines == self._common else None
 
 
-def find_shape(
-    block: bytes,
+def learn_shape(
+    lines: list[bytes],
     before: bytes,
-    known: FieldLines,
+    known: Shape | None,
+    special: list[tuple[int, Field]],
     fields: Fields,
     parts: list[bytes],
     offset: int,
+    length: int = -1,
 ) -> Shape | None:
-    """Return the shape of two sections; None if they have too little in common.
+    """Return the shape of a section with these `lines`, and of the one `before` it, which is of
+    the shape that is `known`. None if they have too little in common.
 
-    `fields` and `parts` are what was made of `block`: those of the lines that are not special
-    begin at `offset`. Raises `OddLine`.
+    `fields` and `parts` are what was made of the lines: those that are not special begin at
+    `offset`; `length` is where Content-Length stands. `special` tells where the others stood.
     """
-    lines, old = block.split(b"\r\n"), before.split(b"\r\n")
+    old = before.splitlines()
     if len(lines) != len(old):
         return None
     places = [at for at, line in enumerate(lines) if line != old[at]]
+    if known is not None:
+        places = sorted({*places, *known.places})
     if len(places) > _MOST:
         return None
-    differing: list[tuple[int, int]] = []
+    common, fields, parts = lines.copy(), fields.copy(), parts.copy()
+    ends = dict(special)
+    differing: list[tuple[int, int, bytes]] = []
+    differs = -1
     for place in places:
-        line = lines[place]
-        if known[line] is not None:
-            before_it = sum(known[other] is not None for other in lines[:place])
-            differing.append((place, offset + before_it))
-        elif known.special[line][0] == b"content-length":
-            differing.append((place, _LENGTH))
-        else:
+        said, _, value = lines[place].partition(b": ")
+        if not value or value.strip() != value or old[place].partition(b": ")[0] != said:
             return None
-    for place in places:
-        lines[place] = b""
-    return Shape(lines, tuple(differing), fields, parts, known)
+        at = offset + place - sum(other < place for other in ends)
+        if place in ends:
+            if ends[place][0] != b"content-length":
+                return None
+            at = differs = length
+        common[place] = said
+        differing.append((place, at, fields[at][0]))
+        # What differs may be a secret: it is not kept.
+        fields[at], parts[at] = (b"", b""), b""
+    return Shape(common, tuple(differing), fields, parts, differs)

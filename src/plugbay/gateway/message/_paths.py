@@ -24,9 +24,9 @@ import re
 
 # Nothing to do: segments that do not begin with a dot, without `%`, then perhaps a query. The
 # possessive quantifiers keep it linear for a hostile target.
-_PLAIN = re.compile(
-    rb"(?=/)(?:/[\w~!$&'()*+,;=:@-][\w~!$&'()*+,;=:@.-]*+)*+/?+(?:\?[!\"$-~]*+)?+"
-).fullmatch
+PLAIN_PATH = rb"(?=/)(?:/[\w~!$&'()*+,;=:@-][\w~!$&'()*+,;=:@.-]*+)*+/?+"
+PLAIN_QUERY = rb"(?:\?[!\"$-~]*+)?+"
+_PLAIN = re.compile(PLAIN_PATH + PLAIN_QUERY).fullmatch
 _PATH = re.compile(rb"/(?:[!\"$&-\[\]-~]|%[0-9A-Fa-f]{2})*").fullmatch
 _QUERY = re.compile(rb"[!\"$-~]*").fullmatch
 _DOTS_WITH_PARAMETER = re.compile(rb"/\.\.?;").search

@@ -8,7 +8,7 @@ import httptools
 import msgspec
 
 from plugbay.gateway.message._field_lines import FieldLines, OddLine
-from plugbay.gateway.message._head_shapes import Shape, find_shape
+from plugbay.gateway.message._head_shapes import Shape, learn_shape
 from plugbay.gateway.message._response_head import CHUNKED_BODY, USUAL_CONNECTION, is_special
 from plugbay.gateway.message._wire import CHUNKED, status_line
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plugbay.gateway.message._wire import Field, Fields
 
 _VERSION = b"HTTP/1.1 "
+_CHUNKED = b"transfer-encoding: chunked\r\n"
 _EMPTY = b"\r\n\r\n0\r\n\r\n"
 """The end of a head, and of a chunked body without anything in it."""
 _ENTRIES = _LENGTH = 64
@@ -50,7 +51,7 @@ class ResponseReader:
     As in `SectionReader`, the parser is fed whole messages only.
     """
 
-    __slots__ = ("_before", "_lines", "_parser", "_shape", "_statuses")
+    __slots__ = ("_before", "_chunked", "_keep", "_lines", "_parser", "_shape", "_statuses")
 
     def __init__(self) -> None:
         self._lines = FieldLines(is_special)
@@ -58,8 +59,11 @@ class ResponseReader:
         self._statuses: dict[bytes, tuple[int, bytes]] = {}
         """Status lines that the parser has accepted: the status, and the line for clients."""
         self._shape: Shape | None = None
-        self._before: tuple[bytes, Field, bool] = b"", CHUNKED, True
-        """The last one whose lines had to be read, and what they said of framing and keeping."""
+        self._before = b""
+        """The last one whose lines had to be read; what they said of framing and keeping holds for
+        the shape."""
+        self._chunked = False
+        self._keep = True
 
     def read(self, head: bytes, data: bytes, size: int) -> ResponseSection | None:
         """Return what the `head` of the response `data` says, of whose body `size` bytes are there.
@@ -69,14 +73,18 @@ class ResponseReader:
         """
         line, _, block = head.partition(b"\r\n")
         try:
-            fields, parts, framing, keep = self._read(block)
-            length = CHUNKED_BODY if framing == CHUNKED else int(framing[1])
+            found = None if self._shape is None else self._shape.fit(block)
+            fields, parts = found or self._read(block)
+            keep = self._keep
+            if self._chunked:
+                length, sized = CHUNKED_BODY, _CHUNKED
+            else:
+                length, sized = int(fields[-1][1]), parts[-1] + b"\r\n"
+            parts[-1] = b""
         except ValueError:
             return None
         if 0 <= length < size or not line.startswith(_VERSION):
             return None
-        if length >= 0:
-            fields.append(framing)
         try:
             self._parser.feed_data(data if length >= 0 else head + _EMPTY)
             status, own = self._statuses.get(line) or self._status(line)
@@ -87,25 +95,20 @@ class ResponseReader:
             self._parser = httptools.HttpResponseParser(self)
             if not own:
                 return None
-        forward = b"\r\n".join(parts)
-        sized = b"%b: %b\r\n" % framing
-        return ResponseSection(head, status, own, fields, forward, sized, length, keep)
+        return ResponseSection(head, status, own, fields, b"\r\n".join(parts), sized, length, keep)
 
-    def _read(self, block: bytes) -> tuple[Fields, list[bytes], Field, bool]:
-        """Return the fields and their lines, what frames the body, and whether the connection is
-        kept. Raises `ValueError`."""
-        before, framing, keep = self._before
-        found = None if self._shape is None else self._shape.fit(block)
-        if found is not None:
-            fields, parts, length = found
-            return fields, parts, length or framing, keep
-        known = self._lines
-        fields, parts, special = known.read(block.split(b"\r\n"))
-        parts.append(b"")
+    def _read(self, block: bytes) -> tuple[Fields, list[bytes]]:
+        """Read all lines, and what they say of framing and keeping: Content-Length is the last
+        of both, and empty if there is none. Raises `ValueError`."""
+        lines, fields, parts, special = self._lines.read(block)
         framing, keep = _framing(special)
-        self._shape = find_shape(block, before, known, fields, parts, 0)
-        self._before = block, framing, keep
-        return fields.copy(), parts, framing, keep
+        place, chunked = len(fields), framing == CHUNKED
+        if not chunked:
+            fields.append(framing)
+        parts.append(b"" if chunked else b"%b: %b" % framing)
+        shape = learn_shape(lines, self._before, self._shape, special, fields, parts, 0, place)
+        self._shape, self._before, self._chunked, self._keep = shape, block, chunked, keep
+        return fields, parts
 
     def _status(self, line: bytes) -> tuple[int, bytes]:
         """Return the status of the response that the parser has got, and its line for clients.
@@ -120,14 +123,14 @@ class ResponseReader:
         return found
 
 
-def _framing(special: Fields) -> tuple[Field, bool]:
+def _framing(special: list[tuple[int, Field]]) -> tuple[Field, bool]:
     """Return Content-Length or the chunked coding, and whether the connection is kept.
 
     Raises `OddLine`.
     """
     framing: Field | None = None
     keep = True
-    for field in special:
+    for _, field in special:
         name, value = field
         if framing is None and (name == b"content-length" or field == CHUNKED):
             framing = field

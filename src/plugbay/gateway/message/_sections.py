@@ -9,7 +9,7 @@ import msgspec
 
 from plugbay.gateway.message._field_lines import FieldLines
 from plugbay.gateway.message._forwarded import is_forwarding
-from plugbay.gateway.message._head_shapes import Shape, find_shape
+from plugbay.gateway.message._head_shapes import Shape, learn_shape
 from plugbay.gateway.message._request_head import USUAL_CONNECTION, is_host, is_special
 
 if TYPE_CHECKING:
@@ -39,15 +39,11 @@ class Section(msgspec.Struct, frozen=True, eq=False):
     sized: bytes
     """The line of its Content-Length, if it has one."""
     keep: bool
-    own: tuple[Field, ...]
-    """What the gateway says of the client."""
-    said: bytes
-    """The same as lines."""
     shape: Shape | None
     """What it has in common with the one before on the connection."""
 
 
-NO_REQUEST = Section(b"", [], b"", b"", "", "", -1, b"", True, (), b"", None)
+NO_REQUEST = Section(b"", [], b"", b"", "", "", -1, b"", True, None)
 """What no request says: none is so long."""
 
 
@@ -81,7 +77,7 @@ class SectionReader:
         commonest, too large, or without the whole of its body.
         """
         try:
-            section = self._alike(block, last) or self._section(block, peer, scheme, last)
+            section = _alike(block, last) or self._section(block, peer, scheme, last)
         except (Unusual, ValueError):
             return None
         if section.length != size or len(data) - size > self._limits.max_head:
@@ -95,47 +91,16 @@ class SectionReader:
             self._parser = httptools.HttpRequestParser(self)
         return section
 
-    def _alike(self, block: bytes, last: Section) -> Section | None:
-        """Return the section if it is of the same shape as the last. Raises `ValueError`."""
-        found = None if last.shape is None else last.shape.fit(block)
-        if found is None:
-            return None
-        fields, parts, length = found
-        size, sized = last.length, last.sized
-        if length is not None:
-            size, sized = int(length[1]), b"content-length: %b\r\n" % length[1]
-            fields.append(length)
-        elif sized:
-            fields.append((b"content-length", sized[len(b"content-length: ") : -2]))
-        fields += last.own
-        forward = b"".join((b"\r\n".join(parts), sized, last.said))
-        return Section(
-            block,
-            fields,
-            forward,
-            last.host,
-            last.authority,
-            last.client,
-            size,
-            sized,
-            last.keep,
-            last.own,
-            last.said,
-            last.shape,
-        )
-
     def _section(self, block: bytes, peer: str, scheme: bytes, last: Section) -> Section:
         """Read all lines. Raises `Unusual`, or `ValueError` for what the lines cannot be."""
-        known = self._lines
-        lines = block.split(b"\r\n")
+        lines, fields, parts, special = self._lines.read(block)
         if len(lines) > self._limits.max_headers:
             raise Unusual
-        fields, parts, special = known.read(lines)
         host = b""
         length: Field | None = None
         forwarding: Fields = []
         keep = True
-        for field in special:
+        for _, field in special:
             name, value = field
             if name == b"host" and not host:
                 host = value
@@ -153,27 +118,16 @@ class SectionReader:
         client, own, said, authority = told or self._tell(peer, scheme, host, forwarding)
         fields.insert(0, (b"host", host))
         parts.insert(0, b"host: " + host)
-        parts.append(b"")
-        shape = find_shape(block, last.block, known, fields.copy(), parts, 1)
-        size, sized = 0, b""
+        place, size, sized = len(fields), 0, b""
         if length is not None:
             size, sized = int(length[1]), b"content-length: %b\r\n" % length[1]
             fields.append(length)
+            parts.append(sized[:-2])
         fields += own
-        forward = b"".join((b"\r\n".join(parts), sized, said))
+        parts.append(said)
+        shape = learn_shape(lines, last.block, last.shape, special, fields, parts, 1, length=place)
         return Section(
-            block,
-            fields,
-            forward,
-            host,
-            authority,
-            client,
-            size,
-            sized,
-            keep,
-            own,
-            said,
-            shape,
+            block, fields, b"\r\n".join(parts), host, authority, client, size, sized, keep, shape
         )
 
     def _tell(self, peer: str, scheme: bytes, host: bytes, forwarding: Fields) -> _Told:
@@ -188,3 +142,28 @@ class SectionReader:
                 self._told.clear()
             self._told[peer, scheme, host] = told
         return told
+
+
+def _alike(block: bytes, last: Section) -> Section | None:
+    """Return the section if it is of the same shape as the last. Raises `ValueError`."""
+    shape = last.shape
+    found = None if shape is None else shape.fit(block)
+    if shape is None or found is None:
+        return None
+    fields, parts = found
+    size, sized = last.length, last.sized
+    if shape.length >= 0:
+        sized = parts[shape.length] + b"\r\n"
+        size = int(fields[shape.length][1])
+    return Section(
+        block,
+        fields,
+        b"\r\n".join(parts),
+        last.host,
+        last.authority,
+        last.client,
+        size,
+        sized,
+        last.keep,
+        shape,
+    )

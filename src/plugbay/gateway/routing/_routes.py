@@ -101,6 +101,9 @@ class Router(Generic[H]):
         self._wildcards: dict[bytes, _Paths[H]] = {}
         self._any: _Paths[H] = _Paths()
         self._memo: dict[tuple[bytes, bytes], tuple[_Entry[H], ...]] = {}
+        self._reach = 1 + max((len(route.path) for route in self.routes), default=0)
+        """How much of a path counts: what stands behind is in no route, and makes it longer than
+        any. So paths that differ in what they name, not in where it is, are remembered as one."""
         for place, route in enumerate(self.routes):
             self._add(route, handlers[route.name], place)
 
@@ -110,6 +113,7 @@ class Router(Generic[H]):
 
     def match(self, host: bytes, path: bytes, method: bytes) -> H | None:
         """Return the handler of the best route; None if there is none: see `allowed`."""
+        path = path[: self._reach]
         entries = self._memo.get((host, path))
         if entries is None:
             entries = self._entries(host, path)

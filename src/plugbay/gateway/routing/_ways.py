@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from plugbay.gateway.message._once import Once
-from plugbay.gateway.message._paths import is_plain
+from plugbay.gateway.message._paths import PLAIN_PATH, PLAIN_QUERY
 from plugbay.gateway.message._wire import METHODS
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 _METHODS = {raw: name for name, raw in METHODS.items() if name not in ("HEAD", "TRACE")}
 _WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
-_VERSION = b" HTTP/1.1"
+_PLAIN_LINE = re.compile(
+    rb"([A-Z]++) ((" + PLAIN_PATH + rb")" + PLAIN_QUERY + rb") HTTP/1\.1"
+).fullmatch
 _ENTRIES = 2048
 _LENGTH = 256
 
@@ -79,25 +82,26 @@ class Ways(dict[tuple[bytes, bytes], "tuple[Way, bytes] | None"]):
 
     def __missing__(self, key: tuple[bytes, bytes]) -> tuple[Way, bytes] | None:
         line, host = key
-        found = self._find(line, host)
-        if len(line) + len(host) <= _LENGTH and self._once.again(key):
+        plain = _PLAIN_LINE(line)
+        if plain is None:
+            return None
+        method, target, path = plain.groups()
+        route = self._router.match(host, path, method)
+        if route is None or len(target) > self._max_target:
+            return None
+        way = self._made.get((route, method)) or self._make(route, method)
+        if way is None:
+            return None
+        found = way, target
+        if len(line) + len(host) <= _LENGTH and self._once.again(line):
             if len(self) >= _ENTRIES:
                 self.clear()
             self[key] = found
         return found
 
-    def _find(self, line: bytes, host: bytes) -> tuple[Way, bytes] | None:
-        method, _, rest = line.partition(b" ")
-        target = rest.removesuffix(_VERSION)
-        if len(target) == len(rest) or not is_plain(target) or len(target) > self._max_target:
+    def _make(self, route: Route, method: bytes) -> Way | None:
+        name = _METHODS.get(method)
+        if route.fast is None or name is None:
             return None
-        route = self._router.match(host, target.partition(b"?")[0], method)
-        if route is None or route.fast is None:
-            return None
-        way = self._made.get((route, method))
-        if way is None:
-            name = _METHODS.get(method)
-            if name is None:
-                return None
-            way = self._made[route, method] = Way(route, route.fast, method, name)
-        return way, target
+        way = self._made[route, method] = Way(route, route.fast, method, name)
+        return way
