@@ -147,7 +147,7 @@ class Rehearsal:
         except BaseException as error:  # noqa: BLE001 -- the plugin border: it becomes a problem
             late = isinstance(error, TimeoutError) and deadline.expired()
             said = f"took longer than {seconds:g} s" if late else self._said(error)
-            failure = Problem(name, f"{name} failed: {said}", "it succeeds", said, _REMEDY)
+            failure = Problem(name, f"{name} failed: {said}", remedy=_REMEDY)
             self._keep(failure, error)
         self._found.timings[name] = time.perf_counter() - began
         if failure is not None and fatal:

@@ -261,7 +261,7 @@ class _Trial:
             problems = getattr(error, "problems", ())
             self.problems.extend(problems)
             said = f"took longer than {seconds:g} s" if seconds and deadline.expired() else error
-            failure = Problem(name, f"{name} failed: {said}", "it succeeds", str(said), _REMEDY)
+            failure = Problem(name, f"{name} failed: {said}", remedy=_REMEDY)
             if not problems:
                 self.problems.append(failure)
         self._timings[name] = time.perf_counter() - began

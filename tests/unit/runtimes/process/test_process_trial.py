@@ -45,7 +45,7 @@ def test_a_good_program_passes_with_its_schema_and_hooks(subject: Path) -> None:
 def test_each_step_that_fails_is_named(subject: Path, step: str) -> None:
     report = trial(subject, config={"fail": step})
     assert [problem.pointer for problem in report.problems][:1] == [step]
-    assert f"{step} was told to fail" in report.problems[0].found
+    assert f"{step} was told to fail" in report.problems[0].detail
 
 
 def test_what_the_manifest_says_wrongly_is_said_at_once(header_adder: Path) -> None:
