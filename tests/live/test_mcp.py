@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 from bench._gateway import Gateway, write_plugin
+from bench._mcp_ways import call
+from bench.mcp import McpUpstream, projects
 from tests.live._mcp import FIXTURE, MARKS, PLUGINS, disable, enable, fixture_over_http, text_of
 
 from mcp import Client, StdioServerParameters, stdio_client
@@ -37,13 +42,22 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def gateway(server):
-    """A gateway whose route /mcp leads to the fixture."""
+def echo():
+    """A server that answers with what it was sent."""
+    upstream = McpUpstream("_mcp_server.py")
+    yield upstream
+    upstream.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(server, echo):
+    """A gateway whose route /mcp leads to the fixture, and /echo to the other."""
     settings = (
         f'[[upstreams]]\nname = "fixture"\n[[upstreams.targets]]\naddress = "{server}"\n'
         '[[routes]]\nname = "mcp"\npath = "/mcp"\nmcp = "fixture"\n'
+        '[[routes]]\nname = "echo"\npath = "/echo"\nmcp = "sample"\n'
     )
-    with Gateway(settings=settings) as gateway:
+    with Gateway(settings=settings, upstream=echo) as gateway:
         yield gateway
 
 
@@ -180,3 +194,33 @@ def test_a_client_that_leaves_holds_no_generation(gateway, url, tmp_path):
     gateway.operation(latest["id"])
     assert time.monotonic() - began < 15
     disable(gateway, "stamp")
+
+
+def test_large_messages_at_once_are_in_memory_one_after_the_other(gateway, tmp_path):
+    (project,) = projects(tmp_path, 1)
+    plugin = enable(gateway, project)
+    (pid,) = gateway.worker_pids()
+    host, _, port = gateway.address.rpartition(":")
+    size, fields = 5_000_000, {"content-type": "application/json", "accept": "text/event-stream"}
+
+    def ask(id):
+        connection = HTTPConnection(host, int(port), timeout=60)
+        connection.request("POST", "/echo", call(id, message="x" * size), fields)
+        said = json.loads(connection.getresponse().read().partition(b"data: ")[2])
+        connection.close()
+        assert said["id"] == id
+        assert len(said["result"]["content"][0]["text"]) > size
+
+    def peak():
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+    try:
+        ask(0)
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
+        before = peak()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(ask, range(1, 5)))
+        assert peak() - before < 2.5 * size
+    finally:
+        disable(gateway, plugin)

@@ -6,13 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugbay.storage import Database
-
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
     from plugbay.kernel import Clock
+    from plugbay.storage import Database
 
 _TABLE = """
 CREATE TABLE local_kv
@@ -44,6 +43,8 @@ class LocalState:
     def database(self) -> Database:
         """The database. Raises `Unavailable` if it cannot be opened."""
         if self._database is None:
+            from plugbay.storage import Database  # it brings SQLite
+
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.chmod(self.path.parent, 0o700)
             self._database = Database.open(self.path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tarfile
 import tempfile
 import zlib
 from dataclasses import dataclass, replace
@@ -16,6 +15,8 @@ from plugbay.km._discovery import PREFIX, Found, read
 from plugbay.km._validation import Verdict, validate
 
 if TYPE_CHECKING:
+    import tarfile
+
     from plugbay.km._config import KmConfig
 
 SUFFIX = ".kmpkg"
@@ -23,7 +24,6 @@ LARGEST = 256 << 20
 """Bytes of all files together."""
 _MOST = 8
 """Files there may be."""
-_BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,12 @@ def install_package(package: Path, folder: Path, config: KmConfig) -> Installed:
 
 def unpack(package: Path, folder: Path) -> Found:
     """Write the files of a package into an empty folder. Raises `Invalid` if it is none."""
+    import tarfile  # every wrapper would carry it
+
     try:
         with tarfile.open(package, "r:gz") as archive:
             names = _write(archive, folder)
-    except _BROKEN as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise Invalid(f"{package.name} is no package of Kilometers: {error}") from None
     programs = [name for name in names if Path(name).suffix not in (".sig", ".manifest", ".json")]
     if len(programs) != 1 or not programs[0].startswith(PREFIX):
