@@ -210,11 +210,17 @@ def served_by(endpoint: Endpoint) -> EndpointStatus:
         sessions=len(endpoint.sessions),
         former=sum(session.former for session in endpoint.sessions),
         stateless=endpoint.shared.running,
-        versions=tuple(sorted(versions)),
+        versions=tuple(map(_sayable, sorted(versions))),
         busy=endpoint.busy,
         requests=endpoint.asked,
-        down={member.name: member.down for member in members if member.down},
+        tools=tuple(map(_sayable, endpoint.tools.names)),
+        down={member.name: _sayable(member.down) for member in members if member.down},
     )
+
+
+def _sayable(text: str) -> str:
+    """Text of others may have lone surrogates, which UTF-8 cannot say."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _made_of(spec: ServerSpec | FederationSpec, all_: McpSpec) -> object:

@@ -96,6 +96,7 @@ class Records:
             busy=served.busy,
             resting=resting,
             requests=served.requests,
+            tools=served.tools,
             processes=len(running),
             since=min(record.began.values(), default=0.0),
             restarts=record.restarts,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from plugbay.mcp._answers import error_answer
-from plugbay.mcp._codec import INVALID_REQUEST
+from plugbay.mcp._codec import INVALID_REQUEST, decode
 from plugbay.mcp._header_values import header_text
 from plugbay.mcp._param_headers import PREFIX
 from plugbay.mcp.serving._json import as_object, params_of
@@ -134,6 +134,21 @@ async def check_params(
         return _refuse(envelope, HEADER_MISMATCH, f"{repeated} is there more than once")
     why = await declared.mismatch(said, params_of(raw))
     return _refuse(envelope, HEADER_MISMATCH, why) if why else None
+
+
+def plain_status(raw: bytes) -> int:
+    """Return the status of a response in the era of sessions: an answer is an answer, whatever it
+    says."""
+    del raw
+    return 200
+
+
+def modern_status(raw: bytes) -> int:
+    """Return the status of a response in the stateless era: errors have their own."""
+    if b'"error"' not in raw[-65536:] and b'"error"' not in raw[:65536]:
+        return 200
+    code: object = as_object(as_object(decode(raw)).get("error")).get("code", 0)
+    return STATUS.get(code, 200) if isinstance(code, int) else 200
 
 
 def _refuse(envelope: Envelope, code: int, text: str) -> Refusal:

@@ -13,21 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.kernel import Conflict, PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
-from plugbay.mcp._codec import INVALID_REQUEST, Malformed, decode, read_envelope
+from plugbay.mcp._codec import INVALID_REQUEST, Malformed, read_envelope
 from plugbay.mcp.serving._checks import (
     HANDSHAKE_VERSIONS,
     MODERN,
-    STATUS,
     Fields,
     Refusal,
     check_modern,
     check_origin,
     check_params,
+    modern_status,
+    plain_status,
 )
 from plugbay.mcp.serving._http import Call, Gone, TooLarge
-from plugbay.mcp.serving._json import as_object
 from plugbay.mcp.serving._sessions import Sessions
 from plugbay.mcp.serving._shared import Shared
+from plugbay.mcp.serving._tools_seen import ToolsSeen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,8 +54,9 @@ class Endpoint:
         self, spec: ServerSpec | FederationSpec, make: MakeBackend, now: Callable[[], float]
     ) -> None:
         self.spec, self._make, self._now = spec, make, now
-        self.sessions = Sessions(now)
-        self.shared = Shared(make, now, max_requests=spec.max_requests)
+        self.tools = ToolsSeen()
+        self.sessions = Sessions(now, self.tools)
+        self.shared = self._shared()
         self._former: dict[Shared, float] = {}
         """What answered clients without sessions before a change, and when that was."""
         self._calls, self._quiet = 0, asyncio.Event()
@@ -91,7 +93,11 @@ class Endpoint:
         if self.shared.running:
             self.shared.hush()
             self._former[self.shared] = self._now()
-        self.shared = Shared(make, self._now, max_requests=spec.max_requests)
+        self.shared = self._shared()
+
+    def _shared(self) -> Shared:
+        most = self.spec.max_requests
+        return Shared(self._make, self._now, self.tools, max_requests=most)
 
     async def drain(self, seconds: float) -> None:
         """End what only listens, and wait for the responses to requests."""
@@ -155,7 +161,7 @@ class Endpoint:
                 await _refuse(call, wrong)
                 return
             stream = await shared.ask(raw, envelope)
-            if not await self._pour(call, stream, _modern_status):
+            if not await self._pour(call, stream, modern_status):
                 await shared.left(stream)
 
     async def _post(self, call: Call, fields: Fields) -> None:
@@ -174,7 +180,7 @@ class Endpoint:
             return
         if envelope.kind == "request":
             stream = await session.ask(raw, envelope)
-            if not await self._pour(call, stream, _status):
+            if not await self._pour(call, stream, plain_status):
                 session.left(stream)
         else:
             await session.tell(raw, envelope)
@@ -217,7 +223,7 @@ class Endpoint:
             return
         stream = await session.ask(raw, envelope)
         header = [(b"mcp-session-id", session.id.encode())]
-        if not await call.stream(stream, _status, headers=header):
+        if not await call.stream(stream, plain_status, headers=header):
             self.sessions.end(session)
 
     async def _about_session(self, call: Call, method: str, fields: Fields) -> None:
@@ -236,7 +242,7 @@ class Endpoint:
             return
         done = False
         try:
-            done = await call.stream(stream, _status, events=True)
+            done = await call.stream(stream, plain_status, events=True)
         finally:
             if not done or stream.over:
                 session.left(stream)
@@ -284,16 +290,3 @@ class Endpoint:
 
 async def _refuse(call: Call, refusal: Refusal) -> None:
     await call.answer(refusal.status, refusal.body)
-
-
-def _status(raw: bytes) -> int:
-    """In the era of sessions an answer is an answer, whatever it says."""
-    del raw
-    return 200
-
-
-def _modern_status(raw: bytes) -> int:
-    if b'"error"' not in raw[-65536:] and b'"error"' not in raw[:65536]:
-        return 200
-    code: object = as_object(as_object(decode(raw)).get("error")).get("code", 0)
-    return STATUS.get(code, 200) if isinstance(code, int) else 200

@@ -19,6 +19,7 @@ from plugbay.mcp.serving._events import Events
 from plugbay.mcp.serving._json import as_object, params_of
 from plugbay.mcp.serving._lines import messages
 from plugbay.mcp.serving._stream import Stream
+from plugbay.mcp.serving._tools_seen import LISTING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from plugbay.mcp._framing import TooLong
     from plugbay.mcp.serving._backend import MakeBackend
     from plugbay.mcp.serving._spec import FederationSpec, ServerSpec
+    from plugbay.mcp.serving._tools_seen import ToolsSeen
 
 _log = logging.getLogger("plugbay.mcp")
 PATIENCE = 30.0
@@ -51,8 +53,9 @@ class Session:
         make: MakeBackend,
         now: Callable[[], float],
         spec: ServerSpec | FederationSpec,
+        tools: ToolsSeen,
     ) -> None:
-        self.id, self._now, self._most = id, now, spec.max_requests
+        self.id, self._now, self._most, self._tools = id, now, spec.max_requests, tools
         self.events = Events(now, size=spec.replay_bytes, seconds=spec.replay_seconds)
         self.backend = make(self)
         self.used = now()
@@ -85,7 +88,9 @@ class Session:
             stream.end(error_answer(envelope.id, INVALID_REQUEST, f"Invalid Request: {text}"))
             return stream
         self._waiting[envelope.id] = stream
-        if envelope.method == "initialize":
+        if envelope.method == LISTING:
+            self._tools.expect(stream, raw)
+        elif envelope.method == "initialize":
             self.offered = str(params_of(raw).get("protocolVersion", ""))[:LONGEST]
         if b"progressToken" in raw and (token := progress_token(raw)) is not None:
             self._tokens[token] = stream

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from plugbay.mcp.serving._backend import MakeBackend
     from plugbay.mcp.serving._spec import FederationSpec, ServerSpec
+    from plugbay.mcp.serving._tools_seen import ToolsSeen
 
 _log = logging.getLogger("plugbay.mcp")
 
@@ -21,8 +22,8 @@ _log = logging.getLogger("plugbay.mcp")
 class Sessions:
     """All that have begun and not ended; iterating yields them."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+    def __init__(self, now: Callable[[], float], tools: ToolsSeen) -> None:
+        self._now, self._tools = now, tools
         self._all: dict[str, Session] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._starting = 0
@@ -40,7 +41,7 @@ class Sessions:
 
     def make(self, spec: ServerSpec | FederationSpec, make: MakeBackend) -> Session:
         """Return a session that has not begun yet."""
-        return Session(secrets.token_hex(16), make, self._now, spec)
+        return Session(secrets.token_hex(16), make, self._now, spec, self._tools)
 
     async def begin(self, session: Session) -> None:
         """Start what is behind it. Raises what that raises."""

@@ -21,6 +21,7 @@ from plugbay.mcp._codec import encode
 from plugbay.mcp.serving._declared import Declared
 from plugbay.mcp.serving._lines import messages
 from plugbay.mcp.serving._stream import Stream
+from plugbay.mcp.serving._tools_seen import LISTING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from plugbay.mcp._codec import Envelope, Id
     from plugbay.mcp._framing import TooLong
     from plugbay.mcp.serving._backend import Backend, MakeBackend
+    from plugbay.mcp.serving._tools_seen import ToolsSeen
 
 _log = logging.getLogger("plugbay.mcp")
 _Members = dict[str, msgspec.Raw]
@@ -49,8 +51,10 @@ class Asked:
 class Shared:
     """All clients without sessions, and their one backend, which is started when one comes."""
 
-    def __init__(self, make: MakeBackend, now: Callable[[], float], *, max_requests: int) -> None:
-        self._make, self._now, self._most = make, now, max_requests
+    def __init__(
+        self, make: MakeBackend, now: Callable[[], float], tools: ToolsSeen, *, max_requests: int
+    ) -> None:
+        self._make, self._now, self._most, self._tools = make, now, max_requests, tools
         self._backend: Backend | None = None
         self._starting = asyncio.Lock()
         self._numbers = itertools.count(1)
@@ -87,6 +91,8 @@ class Shared:
         number = next(self._numbers)
         asked = Asked(members["id"], envelope.method, _renumber(members, number))
         self._asked[number] = asked
+        if envelope.method == LISTING:
+            self._tools.expect(asked.stream, raw)
         await backend.send(encode(members))
         return asked.stream
 

@@ -29,6 +29,8 @@ class EndpointStatus:
     """Whether it has crashed so often that it is not started now."""
     requests: int = 0
     """Requests of clients that have come here: past all plugins."""
+    tools: tuple[str, ...] = ()
+    """Their names, as a client was told last; empty until one has asked."""
     processes: int = 0
     """Of a server: those that run, in federations too."""
     since: float = 0.0

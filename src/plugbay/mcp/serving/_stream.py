@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from plugbay.mcp._codec import Id
 
@@ -52,6 +52,7 @@ class Stream:
         "_room",
         "_size",
         "gone",
+        "hears",
         "id",
         "places",
         "primes",
@@ -68,6 +69,8 @@ class Stream:
         """Whether its client knows events that only say where it stands (2025-11-25)."""
         self.places = 0
         """How many events there were."""
+        self.hears: Callable[[bytes], None] | None = None
+        """Is told of the message that ends it."""
         self._events, self._number = events, 0
         self._messages: deque[bytes] = deque()
         self._again: deque[tuple[int, bytes]] = deque()
@@ -110,6 +113,8 @@ class Stream:
         """Nothing more comes, but for this."""
         if raw:
             self.put(raw)
+            if self.hears is not None:
+                self.hears(raw)
         self._ended = True
         self._news.set()
 
