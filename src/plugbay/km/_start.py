@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from plugbay.kernel import HookFailed, PluginError, StartFailed
 from plugbay.km._config import KmConfig
+from plugbay.km._dump import LONGEST_DUMP, Dump
 from plugbay.km._tiers import permits, spelled, stricter
 from plugbay.km._validation import validate
 from plugbay.km._voice import printable
@@ -45,6 +46,7 @@ class Starter:
 
     def __init__(self, found: Found, status: Status, terms: Terms) -> None:
         self._found, self._status, self._terms = found, status, terms
+        self._dump = Dump()
 
     async def start(self) -> tuple[KmPlugin, Grant]:
         """Validate, start, authenticate, compare tiers and initialize.
@@ -53,6 +55,7 @@ class Starter:
         not work. Then nothing of it is left.
         """
         found, voice = self._found, self._terms.voice
+        self._dump = Dump()
         verdict = await asyncio.to_thread(validate, found, self._terms.config)
         self._status.digest, self._status.publisher = verdict.digest, verdict.publisher
         self._status.warnings = [verdict.warning] if verdict.warning else []
@@ -93,12 +96,12 @@ class Starter:
             said = await plugin.authenticate(terms.api_key)
         except StartFailed as refused:
             terms.authorizations.drop(name, terms.api_key)
-            raise Denied(failure(refused)) from None
+            raise Denied(f"{failure(refused)}{self._keyless()}") from None
         status.user_tier = spelled(printable(said.user_tier)[:32])
         status.features = tuple(printable(one)[:64] for one in said.features[:32])
         problem = ""
         if not said.authorized:
-            problem = "it does not authorise this user"
+            problem = f"it does not authorise this user{self._keyless()}"
         elif not permits(status.tier, said.user_tier):
             problem = f"it needs the tier {status.tier}, the user has {status.user_tier or 'none'}"
         if problem:
@@ -110,6 +113,9 @@ class Starter:
             raise Denied("its authorisation has expired")
         terms.voice.debug(f"{name}: authorised, tier {status.user_tier}, until {said.expires_at}")
         return grant
+
+    def _keyless(self) -> str:
+        return "" if self._terms.api_key else "; no API key is set"
 
     async def renew(self, plugin: KmPlugin) -> Grant:
         """Authorise again; where the plugin cannot be asked, what counts still counts on.
@@ -146,7 +152,11 @@ class Starter:
         )
 
     def _line(self, level: int, text: str, fields: dict[str, object]) -> None:
-        self._terms.voice.line(self._found.name, level, text, fields)
+        voice, name = self._terms.voice, self._found.name
+        if voice.debugging or self._dump.shows(text):
+            voice.line(name, level, text, fields)
+        elif self._dump.lines == LONGEST_DUMP + 1:
+            voice.say(f"{name}: the rest of where it was is left out; KM_DEBUG=1 shows it")
 
 
 def _expanded(paths: Iterable[str]) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ SECONDS = 5.0
 """How long a plugin may take for a message."""
 AGAIN = 15.0
 """Seconds until a plugin is asked again that could not be asked to authorise."""
+_RUN = (State.ACTIVE, State.RESTARTING, State.FAILED)
+"""The states of those that were to be told something."""
 
 
 class Supervised:
@@ -55,7 +57,7 @@ class Supervised:
         self._plugin: KmPlugin | None = None
         self._backlog = Backlog()
         self._wake = asyncio.Event()
-        self._closing = self._over = False
+        self._closing = self._over = self._complained = False
         self._renew_at = 0.0
         self._late = 0
         self._task: asyncio.Task[None] | None = None
@@ -100,9 +102,9 @@ class Supervised:
             self._task.cancel()
             await asyncio.wait((self._task,))
         self.status.lost += self._backlog.clear()
-        if self.status.lost and self.status.state is not State.UNAUTHORIZED:
+        if self.status.lost and self.status.state in _RUN:
             messages = "message" if self.status.lost == 1 else "messages"
-            self._voice.say(f"{self.status.name} was not told of {self.status.lost} {messages}")
+            self._voice.say(f"{self.status.name} has missed {self.status.lost} {messages}")
         plugin, self._plugin = self._plugin, None
         if plugin is not None:
             await plugin.close()
@@ -145,12 +147,17 @@ class Supervised:
     async def _restart(self, plugin: KmPlugin) -> None:
         status = self.status
         status.state, self._plugin = State.RESTARTING, None
-        status.reason = status.reason or printable(await plugin.why())
+        status.reason = status.reason or printable(await self._why(plugin))
         self._voice.say(f"{status.name} is started again: {status.reason}")
         await plugin.close()
         if await self._try("it ended too often"):
             status.restarts += 1
             self._voice.say(f"✓ {status.name} v{status.version} runs again")
+
+    async def _why(self, plugin: KmPlugin) -> str:
+        why = await plugin.why()
+        limited = plugin.used_up and self._terms.sandbox is None
+        return f"{why}; [limits] in km.toml say so" if limited else why
 
     async def _try(self, why: str) -> bool:
         """Start it until it runs, or its budget is spent, which `why` says; return whether."""
@@ -200,7 +207,7 @@ class Supervised:
             await call(plugin)
         except PluginError as error:
             status.lost += 1
-            self._voice.debug(f"{status.name}: {failure(error)}")
+            self._complain(plugin, failure(error))
             late = self._clock.monotonic() - began >= SECONDS
             self._late = self._late + 1 if late else 0
             if self._late >= STALLED and not plugin.ended.done():
@@ -210,6 +217,14 @@ class Supervised:
             self._late = 0
             status.told += 1
             status.last_activity = self._clock.time()
+
+    def _complain(self, plugin: KmPlugin, text: str) -> None:
+        """Tell the first time aloud; that its process has ended is told anyway."""
+        if self._complained or plugin.ended.done():
+            self._voice.debug(f"{self.status.name}: {text}")
+        else:
+            self._complained = True
+            self._voice.say(f"⚠ {self.status.name}: {text}")
 
     async def _renew(self, plugin: KmPlugin) -> None:
         try:

@@ -49,7 +49,7 @@ class KmSystem:
         self._voice, self._clock = voice, clock
         self.plugins = [Supervised(one, terms, clock) for one in found]
         self._loading: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closed, self._keyless = False, not api_key
 
     @property
     def statuses(self) -> list[Status]:
@@ -78,6 +78,8 @@ class KmSystem:
                 self._voice.say(f"⚠ {status.name}: {warning}")
             if status.state in (State.REFUSED, State.FAILED):
                 self._voice.say(f"✗ {status.name}: {status.reason}")
+            elif status.state is State.UNAUTHORIZED and self._keyless:
+                self._voice.say(f"✗ {status.name}: {status.reason} (KM_API_KEY)")
             elif status.state is State.RESTARTING:
                 self._voice.say(f"✗ {status.name} is tried again: {status.reason}")
 

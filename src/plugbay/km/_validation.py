@@ -39,7 +39,7 @@ def validate(found: Found, config: KmConfig) -> Verdict:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Invalid(f"it cannot be read: {error.strerror}") from error
-    if digest in config.revoked:
+    if digest in revoked(config):
         raise Invalid("it was revoked")
     needed = found.working and not config.working_directory
     bundled = found.path.with_name(f"{found.path.name}{BUNDLED}").exists()
@@ -88,8 +88,13 @@ def read_trust(config: KmConfig) -> Trust:
         )
     except Invalid as error:
         raise Invalid(f"km.toml: {error.detail}") from error
-    revoked = frozenset(word.lower().replace(":", "") for word in config.revoked)
-    return Trust(policy=config.signatures, publishers=publishers, revoked=revoked)
+    return Trust(policy=config.signatures, publishers=publishers, revoked=revoked(config))
+
+
+def revoked(config: KmConfig) -> frozenset[str]:
+    """Return what is revoked, however it was written: `sha256:`, capitals, colons between."""
+    words = (word.lower().removeprefix("sha256:") for word in config.revoked)
+    return frozenset(word.replace(":", "") for word in words)
 
 
 def check_file(path: Path) -> None:

@@ -37,4 +37,5 @@ class Voice:
 
 def printable(text: str) -> str:
     """Return text that moves no cursor: a plugin's words do not govern the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:LONGEST])
+    plain = text[:LONGEST].replace("\t", "    ")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in plain)

@@ -9,6 +9,7 @@ import pytest
 
 from plugbay.km import Voice, ago
 from plugbay.km._authorization import Authorizations, lifetime
+from plugbay.km._dump import LONGEST_DUMP, Dump
 from plugbay.km._queue import Backlog
 from plugbay.km._tiers import permits, spelled, stricter
 from plugbay.runtimes.process import KmAuthorization
@@ -39,6 +40,22 @@ class Clock:
 )
 def test_tiers(required: str, granted: str, may: bool) -> None:
     assert permits(required, granted) is may
+
+
+def test_of_a_crash_of_go_only_the_beginning_is_shown() -> None:
+    dump = Dump()
+    assert dump.shows("runtime.goexit({})")  # not behind a crash
+    assert dump.shows("fatal error: runtime: out of memory")
+    places = ["goroutine 1 [running]:", "main.main()", "\t/src/main.go:3 +0x1", "runtime stack:"]
+    shown = [dump.shows(line) for line in places * 10]
+    assert shown == [n + 1 < LONGEST_DUMP for n in range(40)]
+    assert dump.shows("it goes on all the same")
+
+
+def test_tabs_are_shown_and_nothing_that_moves_a_cursor() -> None:
+    lines: list[str] = []
+    Voice(lines.append).line("p", logging.INFO, "a\tb\x1b[2Jc", {"stream": "stderr"})
+    assert lines == ["[p] a    b\N{REPLACEMENT CHARACTER}[2Jc\n"]
 
 
 def test_the_stricter_of_two_tiers() -> None:

@@ -257,7 +257,19 @@ def test_what_a_plugin_says_no_to_is_counted(home: Home) -> None:
         assert system.statuses[0].lost == 1
 
     run(home.system(), scenario)
-    assert any("it says no" in line for line in home.lines)
+    assert "[PluginHandler] ⚠ watcher: it says no\n" in home.lines
+    assert "[PluginHandler] watcher has missed 1 message\n" in home.lines
+
+
+def test_that_no_key_is_set_is_said(home: Home) -> None:
+    home.write()
+
+    async def scenario(system: KmSystem) -> None:
+        assert system.statuses[0].state is State.UNAUTHORIZED
+
+    run(home.system(key=""), scenario)
+    said = "[PluginHandler] ✗ watcher: wrong key; no API key is set (KM_API_KEY)\n"
+    assert said in home.lines
 
 
 def test_it_is_authorised_again_before_it_expires_and_ended_when_it_is_not(home: Home) -> None:

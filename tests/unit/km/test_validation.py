@@ -145,8 +145,9 @@ def test_signatures_of_publishers_that_are_trusted_count(tmp_path: Path, make) -
         validate(only(tmp_path / "p"), config)
     digest = signed(path, pem)
     assert validate(only(tmp_path / "p"), config).publisher == "acme"
-    with pytest.raises(Invalid, match="revoked"):
-        validate(only(tmp_path / "p"), trusting(tmp_path, pem, revoked=(digest,)))
+    for word in (digest, digest.upper(), f"sha256:{digest}"):
+        with pytest.raises(Invalid, match="revoked"):
+            validate(only(tmp_path / "p"), trusting(tmp_path, pem, revoked=(word,)))
     path.write_text("#!/bin/sh\nevil\n")
     with pytest.raises(Invalid, match="of another artifact"):
         validate(only(tmp_path / "p"), config)

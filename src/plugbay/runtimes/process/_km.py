@@ -138,6 +138,11 @@ class KmPlugin:
         await self._process.child.gone()
         return self._process.child.why()
 
+    @property
+    def used_up(self) -> str:
+        """Which of its limits has ended it, when it has ended; else nothing."""
+        return self._process.child.used_up()
+
     async def info(self, *, timeout: float = 5.0) -> KmInfo:
         """Ask for name, version and required tier. Raises `PluginError`."""
         from plugbay.runtimes.process._pb import km_pb2 as pb

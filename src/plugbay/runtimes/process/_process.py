@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from plugbay.runtimes.process._output import Output
 
+_NO_MEMORY = ("out of memory", "MemoryError", "annot allocate memory", "bad_alloc")
 _LAST_WORDS = 0.2
 """Seconds to read what was printed last; a process that got away may hold the pipe open."""
 
@@ -42,8 +43,11 @@ class Command:
 class Child:
     """A process that runs, or ran. Make one by `start`, and end it by `kill` in any case."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], stdout: Output, stderr: Output) -> None:
+    def __init__(
+        self, popen: subprocess.Popen[bytes], stdout: Output, stderr: Output, sandbox: Sandbox
+    ) -> None:
         self._popen, self._stdout, self._stderr = popen, stdout, stderr
+        self._sandbox, self._seconds = sandbox, 0.0
         self.pid = popen.pid
         self.notes: tuple[str, ...] = ()
         """What could not be done here to keep it apart."""
@@ -72,7 +76,7 @@ class Child:
             raise Unavailable(f"no process can be started: {error.strerror}") from error
         finally:
             os.close(writer)
-        child = cls(popen, stdout, stderr)
+        child = cls(popen, stdout, stderr, command.sandbox)
         try:
             await child._listen()
             child.notes = await _report(reader)
@@ -98,7 +102,9 @@ class Child:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
-        code = self._popen.wait()
+        _, status, usage = os.wait4(self.pid, 0)
+        code = self._popen.returncode = os.waitstatus_to_exitcode(status)
+        self._seconds = usage.ru_utime + usage.ru_stime
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)  # what it has started goes with it
         if not self.ended.done():
@@ -136,7 +142,19 @@ class Child:
         code = self.ended.result()
         how = f"exit code {code}" if code >= 0 else _signal_name(-code)
         line = self._stderr.reason()
-        return f"the process ended by {how}" + (f": {line[:300]}" if line else "")
+        parts = (line[:300], self.used_up())
+        return ": ".join((f"the process ended by {how}", *filter(None, parts)))
+
+    def used_up(self) -> str:
+        """Say which of its limits has ended it, as far as that can be seen; else nothing."""
+        sandbox, number = self._sandbox, -self.ended.result()
+        memory = sandbox.data_mb or sandbox.address_mb
+        if memory and any(word in self._stderr.reason() for word in _NO_MEMORY):
+            return f"it may use {memory} MiB of memory"
+        # Go ignores SIGXCPU, and is killed a second later.
+        if number in (signal.SIGXCPU, signal.SIGKILL) and 0 < sandbox.cpu_seconds <= self._seconds:
+            return f"it may use {sandbox.cpu_seconds} s of processor time"
+        return ""
 
 
 class _Pipe(asyncio.Protocol):

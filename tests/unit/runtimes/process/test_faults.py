@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from plugbay.isolation import Sandbox
 from plugbay.kernel import HookFailed, LoadFailed, Unhealthy
 from plugbay.runtimes.process import ProcessRuntime
+from plugbay.runtimes.process._output import Output
+from plugbay.runtimes.process._process import Child, Command
 from plugbay.sdk import Limits, Permissions, Request
 from plugbay.sdk.testing import FakeHost
 
@@ -83,7 +87,30 @@ def test_a_process_that_ends_itself_fails_its_calls_and_comes_back(
             return next(m for m in host.messages if "the process ended" in m)
 
     said = asyncio.run(scenario())
-    assert ("exit code 3" if path == "/exit" else "memory") in said
+    assert ("exit code 3" if path == "/exit" else "MiB of memory") in said
+
+
+def test_a_process_that_spins_is_ended_and_its_end_explained(tmp_path: Path) -> None:
+    def hear(*_: object) -> None: ...
+
+    async def scenario() -> None:
+        child = await Child.start(
+            Command(
+                program=sys.executable,
+                arguments=("-c", "import signal; signal.signal(24, signal.SIG_IGN)\nwhile 1: pass"),
+                directory=str(tmp_path),
+                sandbox=Sandbox(cpu_seconds=1, isolation="off"),
+            ),
+            Output(hear, level=logging.INFO, stream="stdout"),
+            Output(hear, level=logging.INFO, stream="stderr"),
+        )
+        async with asyncio.timeout(50):
+            await child.ended
+        await child.gone()
+        expected = "the process ended by signal SIGKILL: it may use 1 s of processor time"
+        assert child.why() == expected
+
+    asyncio.run(scenario())
 
 
 def test_one_that_dies_too_often_is_given_up(subject: Path) -> None:
