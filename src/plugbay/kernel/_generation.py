@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from plugbay.kernel._errors import Unavailable
 from plugbay.kernel._vitals import Vitals
 
 if TYPE_CHECKING:
@@ -99,11 +100,14 @@ class Generation:
     def hook_failed(self, error: BaseException) -> tuple[str, BaseException | None]:
         """Count a failed call of a hook; return how it went, in words, and what shows where.
 
-        That a hook was late shows nothing of the kind: it was cancelled wherever it was.
+        That a hook was late shows nothing of the kind: it was cancelled wherever it was. Nor does
+        it that something which the gateway lends it is not there now.
         """
         self.vitals.failed(error)  # first: the breaker judges by what went well before
         if self.breaker is not None:
             self.breaker.failure()
+        if isinstance(error, Unavailable):
+            return f"failed ({error.detail})", None
         return ("was late", None) if isinstance(error, TimeoutError) else ("failed", error)
 
     @property

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from plugbay.kernel import Unavailable
 from plugbay.mcp import Observers, Sent
 from plugbay.sdk import Block, McpFilter
 from unit.mcp.talk import Talk, member, run
@@ -126,6 +127,28 @@ def test_a_blocked_call_is_a_result_that_the_model_can_read(modern):
         assert talk.chain.tally.dropped(0) == 0
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "shown"),
+    [
+        (Unavailable("the store is away"), "plugin no failed (the store is away) on a mes", False),
+        (ValueError("a defect"), "plugin no failed on a message", True),
+        (TimeoutError(), "plugin no was late on a message", False),
+    ],
+)
+def test_only_a_defect_of_the_plugin_is_shown_with_where_it_was(caplog, error, said, shown):
+    def fails(message):
+        raise error
+
+    async def main():
+        talk = Talk(member("no", on_tool_call=fails))
+        assert b"cannot decide now" in (await talk.call("echo")).back
+
+    run(main)
+    (record,) = [one for one in caplog.records if one.name == "plugbay.mcp"]
+    assert record.message.startswith(said)
+    assert bool(record.exc_info) is shown
 
 
 def test_other_blocks_are_errors_outside_the_reserved_codes():
