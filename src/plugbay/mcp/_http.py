@@ -24,7 +24,7 @@ from plugbay.mcp._told import session_opened
 from plugbay.sdk import BodyTooLarge, Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from plugbay.mcp._batch import Received
     from plugbay.mcp._chain import Current
@@ -187,8 +187,8 @@ class HttpBridge:
         call: Call | None = request.state.get(STATE)
         if call is None:
             return
-        if SESSION not in call.fields and (begun := response.headers.get("mcp-session-id")):
-            call.conversation.session.id = begun
+        if SESSION not in call.fields and (begun := _value(response, SESSION)):
+            call.conversation.session.id = begun.decode("latin-1")
             self._sessions.keep(call.conversation)
         status = response.status
         if status == 404 or (request.method == "DELETE" and status < 300):
@@ -206,7 +206,7 @@ class HttpBridge:
         call: Call | None = request.state.get(STATE)
         if call is None:
             return None
-        kind = content_type(response.headers.raw)
+        kind = content_type(response)
         if kind == EVENTS:
             return Events(call, self._mirroring, self._limit)
         if kind == JSON:
@@ -247,11 +247,17 @@ async def _instead(body: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[b
         pass
 
 
-def content_type(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+def content_type(response: Response) -> bytes:
     """Return the media type that Content-Type names, without its parameters."""
-    for name, value in fields:
-        if name == b"content-type":
-            return value if value in _PLAIN else value.partition(b";")[0].strip().lower()
+    value = _value(response, b"content-type")
+    return value if value in _PLAIN else value.partition(b";")[0].strip().lower()
+
+
+def _value(response: Response, wanted: bytes) -> bytes:
+    """Return the first value of a field, as it came; none is empty."""
+    for name, value in response.headers.raw:
+        if name == wanted:
+            return value
     return b""
 
 

@@ -57,7 +57,9 @@ class Tap:
         self.link = link = links[-1]
         self._entered, self._now = len(links), now
         self._request: Callable[[Request, bytes], Any] = _need(link, "tap_request").call
-        self._response: Callable[..., Stream | None] = _need(link, "tap_response").call
+        self.response: Callable[[Request, Response], Stream | None]
+        self.response = _need(link, "tap_response").call
+        """Returns what the response's body is to pass; None if nothing."""
         self.end: Callable[[Request], None] = _need(link, "tap_end").call
         """Is told of each request that is over."""
         before = [*hooks[:-1], None]
@@ -99,10 +101,6 @@ class Tap:
             else:
                 link.series.passed += 1
         return answer
-
-    def response(self, request: Request, response: Response) -> Stream | None:
-        """Return what the response's body is to pass; None if nothing."""
-        return self._response(request, response)
 
     def fed(self, stream: Stream, data: bytes, request: Request) -> bytes | None:
         """Feed a stream; None if it has failed."""
