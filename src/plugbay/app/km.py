@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from plugbay.app._clock import SystemClock
-from plugbay.app._local_km import (
+from plugbay.app.local._km import (
     activity,
     find_km,
     last_activity,

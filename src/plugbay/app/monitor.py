@@ -17,10 +17,10 @@ import uvloop
 
 from plugbay.app._clock import SystemClock
 from plugbay.app._large_blocks import return_large_blocks
-from plugbay.app._local_host import LocalHosts
-from plugbay.app._local_km import MANIFEST, KmObserver, activity, find_km, open_km, open_voice
-from plugbay.app._local_kv import state_directory
-from plugbay.app._local_slots import LocalSlots
+from plugbay.app.local._host import LocalHosts
+from plugbay.app.local._km import MANIFEST, KmObserver, activity, find_km, open_km, open_voice
+from plugbay.app.local._kv import state_directory
+from plugbay.app.local._slots import LocalSlots
 from plugbay.kernel import EventBus, Invalid
 from plugbay.mcp import (
     MAX_MESSAGE,
@@ -41,7 +41,7 @@ from plugbay.runtimes import PythonRuntime
 from plugbay.sdk import McpSession
 
 if TYPE_CHECKING:
-    from plugbay.app._local_plugins import LocalPlugin
+    from plugbay.app.local._plugins import LocalPlugin
     from plugbay.kernel import Runtime
 
 MISSING, NOT_RUNNABLE = 127, 126

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from plugbay.app._clock import SystemClock
-from plugbay.app._local_kv import LocalKeyValue, LocalState, state_directory
+from plugbay.app.local._kv import LocalKeyValue, LocalState, state_directory
 from plugbay.kernel import NotFound
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from plugbay.kernel import Invalid, NotFound, PlugbayError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from plugbay.app._local_plugins import LocalPlugin
+    from plugbay.app.local._plugins import LocalPlugin
     from plugbay.app.monitor import MonitorOptions
 
 
@@ -72,7 +72,7 @@ def chosen_plugins(
     names: Sequence[str], settings: Sequence[str], record: Path | None
 ) -> tuple[LocalPlugin, ...]:
     """Return the plugins that options name. Raises `NotFound`, and `Invalid` for a setting."""
-    from plugbay.app._local_plugins import LocalPlugin, find_plugin
+    from plugbay.app.local._plugins import LocalPlugin, find_plugin
 
     configs = _configs(settings)
     if record is not None:

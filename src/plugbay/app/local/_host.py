@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugbay.app._host import PluginHost
-from plugbay.app._local_kv import LocalKeyValue, LocalState
 from plugbay.app._secrets import SecretFiles, environment
+from plugbay.app.local._kv import LocalKeyValue, LocalState
 from plugbay.observability import HostMetrics, Registry
 from plugbay.sdk import HostUnavailable
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plugbay.app._local_kv import LocalKeyValue, LocalState
+from plugbay.app.local._kv import LocalKeyValue, LocalState
 from plugbay.sdk.testing import ManualClock
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plugbay.app._local_plugins import BUNDLED, find_plugin
+from plugbay.app.local._plugins import BUNDLED, find_plugin
 from plugbay.kernel import NotFound
 
 if TYPE_CHECKING:

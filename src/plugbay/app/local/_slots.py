@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugbay.app._local_plugins import make_ready, stamp
 from plugbay.app._mcp_policy import fails_closed
+from plugbay.app.local._plugins import make_ready, stamp
 from plugbay.kernel import (
     CircuitBreaker,
     Generation,
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from plugbay.app._host import PluginHost
-    from plugbay.app._local_host import LocalHosts
-    from plugbay.app._local_plugins import LocalPlugin, Ready
+    from plugbay.app.local._host import LocalHosts
+    from plugbay.app.local._plugins import LocalPlugin, Ready
     from plugbay.kernel import Clock, Hook, Instance, Runtime
     from plugbay.sdk import Manifest
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from plugbay import sdk
-from plugbay.app._local_kv import state_directory
+from plugbay.app.local._kv import state_directory
 from plugbay.km import KmHooks, KmSystem, State, Voice, discover, read_config
 from plugbay.sdk import Manifest, Mcp
 

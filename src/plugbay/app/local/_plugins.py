@@ -16,7 +16,7 @@ from plugbay.sdk import Manifest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-BUNDLED = Path(__file__).parents[3] / "plugins" / "mcp"
+BUNDLED = Path(__file__).parents[4] / "plugins" / "mcp"
 """In a checkout; installed plugins are found by their entry point."""
 GROUP = "plugbay.plugins"
 HOME = Path("~/.plugbay/plugins")

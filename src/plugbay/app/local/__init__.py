@@ -1,0 +1,1 @@
+"""Plugins without a gateway, as `plugbay monitor`, `wrap` and `km` run them in one process."""
