@@ -17,18 +17,15 @@ class Outlet(asyncio.BaseProtocol):
         self._room = asyncio.Event()
         self._room.set()
         self._lost = False
+        self.ready = True
+        """Whether the other side is there, and reads."""
         self.broken: list[Callable[[], None]] = []
         """Called when what was written could not be sent."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether the other side is there, and reads."""
-        return self._room.is_set() and not self._lost
 
     def write(self, data: bytes, /) -> None:
         """Send it, or keep it until the other side reads on."""
         if self._transport is None or self._transport.is_closing():
-            self._lost = True
+            self._lost, self.ready = True, False
         else:
             self._transport.write(data)
 
@@ -58,14 +55,16 @@ class Outlet(asyncio.BaseProtocol):
     def pause_writing(self) -> None:
         """The other side does not read."""
         self._room.clear()
+        self.ready = False
 
     def resume_writing(self) -> None:
         """It reads again."""
         self._room.set()
+        self.ready = not self._lost
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side has gone."""
-        self._lost = True
+        self._lost, self.ready = True, False
         self._room.set()
         if exc is not None:
             for call in self.broken:
