@@ -93,6 +93,16 @@ def test_a_shape_learns_where_values_differ() -> None:
     assert narrow.fit(section(b"7", b"8", b"9")) is None
 
 
+def test_a_line_that_does_not_go_on_may_differ() -> None:
+    first = b"Host: a\r\nX-Request-Id: 1\r\nX-A: 1"
+    lines, _, _, special = FieldLines(is_special).read(first.replace(b"Id: 1", b"Id: 2"))
+    fields, parts = [(b"host", b"a"), (b"x-a", b"1")], [b"host: a", b"X-A: 1"]
+    found = learn_shape(lines, first, None, special, fields, parts, 1)
+    assert found is not None
+    assert found.fit(first.replace(b"Id: 1", b"Id: 3")) == (fields, parts)
+    assert found.fit(first.replace(b"Id: 1", b"Other: 3")) is None
+
+
 def test_values_that_differ_are_not_kept() -> None:
     second = section(b"secret", b"3")
     found = learned(second=second)

@@ -20,24 +20,26 @@ _MOST = 8
 class Shape:
     """What sections have in common, and where they differ."""
 
-    __slots__ = ("_common", "_differing", "_fields", "_parts", "length", "places")
+    __slots__ = ("_common", "_differing", "_dropped", "_fields", "_parts", "length", "places")
 
     def __init__(
         self,
         common: list[bytes],
-        differing: tuple[tuple[int, int, bytes], ...],
+        differing: list[tuple[int, int, bytes]],
+        dropped: list[int],
         fields: Fields,
         parts: list[bytes],
         length: int,
     ) -> None:
         """`common`: the lines as received, only the names where they differ; `differing`: where
-        that is, and where such a line stands in `parts`, its field in `fields`, under what name.
+        that is, and where such a line stands in `parts`, its field in `fields`, under what name;
+        `dropped`: where lines differ that do not go on.
         """
-        self._common, self._differing = common, differing
+        self._common, self._differing, self._dropped = common, tuple(differing), tuple(dropped)
         self._fields, self._parts = fields, parts
         self.length = length
         """Where Content-Length stands in both, if it is among what differs; else -1."""
-        self.places = tuple(place for place, _, _ in differing)
+        self.places = {*(place for place, _, _ in differing), *dropped}
 
     def fit(self, block: bytes) -> tuple[Fields, list[bytes]] | None:
         """Return the fields and lines of a section of this shape; None if it is of another."""
@@ -52,6 +54,8 @@ class Shape:
                     return None
                 fields[at] = name, value
                 parts[at] = line
+            for place in self._dropped:
+                lines[place] = lines[place].partition(b": ")[0]
         except IndexError:
             return None
         return (fields, parts) if lines == self._common else None
@@ -78,24 +82,30 @@ def learn_shape(
         return None
     places = [at for at, line in enumerate(lines) if line != old[at]]
     if known is not None:
-        places = sorted({*places, *known.places})
+        places = sorted(known.places.union(places))
     if len(places) > _MOST:
         return None
     common, fields, parts = lines.copy(), fields.copy(), parts.copy()
     ends = dict(special)
     differing: list[tuple[int, int, bytes]] = []
+    dropped: list[int] = []
     differs = -1
     for place in places:
         said, _, value = lines[place].partition(b": ")
         if not value or value.strip() != value or old[place].partition(b": ")[0] != said:
             return None
-        at = offset + place - sum(other < place for other in ends)
-        if place in ends:
-            if ends[place][0] != b"content-length":
-                return None
-            at = differs = length
         common[place] = said
+        name = ends[place][0] if place in ends else b""
+        if name == b"x-request-id":
+            dropped.append(place)
+            continue
+        if name == b"content-length":
+            at = differs = length
+        elif name:
+            return None
+        else:
+            at = offset + place - sum(other < place for other in ends)
         differing.append((place, at, fields[at][0]))
         # What differs may be a secret: it is not kept.
         fields[at], parts[at] = (b"", b""), b""
-    return Shape(common, tuple(differing), fields, parts, differs)
+    return Shape(common, differing, dropped, fields, parts, differs)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from plugbay.gateway.message._wire import Field, Fields
 
 _VERSION = b"HTTP/1.1 "
-_CHUNKED = b"transfer-encoding: chunked\r\n"
 _EMPTY = b"\r\n\r\n0\r\n\r\n"
 """The end of a head, and of a chunked body without anything in it."""
 _ENTRIES = _LENGTH = 64
@@ -51,7 +50,16 @@ class ResponseReader:
     As in `SectionReader`, the parser is fed whole messages only.
     """
 
-    __slots__ = ("_before", "_chunked", "_keep", "_lines", "_parser", "_shape", "_statuses")
+    __slots__ = (
+        "_before",
+        "_keep",
+        "_length",
+        "_lines",
+        "_parser",
+        "_shape",
+        "_sized",
+        "_statuses",
+    )
 
     def __init__(self) -> None:
         self._lines = FieldLines(is_special)
@@ -60,10 +68,9 @@ class ResponseReader:
         """Status lines that the parser has accepted: the status, and the line for clients."""
         self._shape: Shape | None = None
         self._before = b""
-        """The last one whose lines had to be read; what they said of framing and keeping holds for
-        the shape."""
-        self._chunked = False
-        self._keep = True
+        """The last one whose lines had to be read."""
+        self._length, self._sized, self._keep = 0, b"", True
+        """What the last one said of framing and keeping: it holds for those of the same shape."""
 
     def read(self, head: bytes, data: bytes, size: int) -> ResponseSection | None:
         """Return what the `head` of the response `data` says, of whose body `size` bytes are there.
@@ -72,18 +79,20 @@ class ResponseReader:
         an error of the server, or with fields that end here but for Connection.
         """
         line, _, block = head.partition(b"\r\n")
+        shape = self._shape
         try:
-            found = None if self._shape is None else self._shape.fit(block)
-            fields, parts = found or self._read(block)
-            keep = self._keep
-            if self._chunked:
-                length, sized = CHUNKED_BODY, _CHUNKED
+            found = None if shape is None else shape.fit(block)
+            if shape is None or found is None:
+                fields, parts = self._read(block)
             else:
-                length, sized = int(fields[-1][1]), parts[-1] + b"\r\n"
-            parts[-1] = b""
+                fields, parts = found
+                if shape.length >= 0:
+                    self._length, self._sized = int(fields[-1][1]), parts[-1] + b"\r\n"
+                    parts[-1] = b""
         except ValueError:
             return None
-        if 0 <= length < size or not line.startswith(_VERSION):
+        length, keep = self._length, self._keep
+        if 0 <= length < size:
             return None
         try:
             self._parser.feed_data(data if length >= 0 else head + _EMPTY)
@@ -95,19 +104,21 @@ class ResponseReader:
             self._parser = httptools.HttpResponseParser(self)
             if not own:
                 return None
-        return ResponseSection(head, status, own, fields, b"\r\n".join(parts), sized, length, keep)
+        forward = b"\r\n".join(parts)
+        return ResponseSection(head, status, own, fields, forward, self._sized, length, keep)
 
     def _read(self, block: bytes) -> tuple[Fields, list[bytes]]:
-        """Read all lines, and what they say of framing and keeping: Content-Length is the last
-        of both, and empty if there is none. Raises `ValueError`."""
+        """Read all lines, and what they say of framing and keeping. Raises `ValueError`."""
         lines, fields, parts, special = self._lines.read(block)
         framing, keep = _framing(special)
-        place, chunked = len(fields), framing == CHUNKED
-        if not chunked:
+        place, length = len(fields), CHUNKED_BODY
+        if framing != CHUNKED:
+            length = int(framing[1])
             fields.append(framing)
-        parts.append(b"" if chunked else b"%b: %b" % framing)
+        parts.append(b"")
         shape = learn_shape(lines, self._before, self._shape, special, fields, parts, 0, place)
-        self._shape, self._before, self._chunked, self._keep = shape, block, chunked, keep
+        self._shape, self._before = shape, block
+        self._length, self._sized, self._keep = length, b"%b: %b\r\n" % framing, keep
         return fields, parts
 
     def _status(self, line: bytes) -> tuple[int, bytes]:
@@ -116,7 +127,7 @@ class ResponseReader:
         No line if it is not a usual one.
         """
         status: int = self._parser.get_status_code()
-        usual = 200 <= status < 500 and status not in (204, 304)
+        usual = 200 <= status < 500 and status not in (204, 304) and line.startswith(_VERSION)
         found = status, status_line(status) if usual else b""
         if len(line) <= _LENGTH and len(self._statuses) < _ENTRIES:
             self._statuses[line] = found

@@ -23,8 +23,8 @@ _ENTRIES = 1024
 _LENGTH = 256
 
 
-class Section(msgspec.Struct, frozen=True, eq=False):
-    """What a header section says. It is shared by requests."""
+class Section(msgspec.Struct, eq=False):
+    """What a header section says. A connection's requests share it, and change what differs."""
 
     block: bytes
     """The lines as received."""
@@ -73,14 +73,24 @@ class SectionReader:
         """Return the section `block` of the request `data`, whose body has `size` bytes.
 
         `last` is the section of the request before, from the same `peer`.
+        It is `last` itself if only a few values differ.
         None if the request is not a usual one: malformed, with fields that end here but for the
         commonest, too large, or without the whole of its body.
         """
+        shape = last.shape
+        found = None if shape is None else shape.fit(block)
         try:
-            section = _alike(block, last) or self._section(block, peer, scheme, last)
+            if shape is None or found is None:
+                section = self._section(block, peer, scheme, last)
+                length, sized = section.length, section.sized
+            else:
+                section, length, sized = last, last.length, last.sized
+                if shape.length >= 0:
+                    length = int(found[0][shape.length][1])
+                    sized = found[1][shape.length] + b"\r\n"
         except (Unusual, ValueError):
             return None
-        if section.length != size or len(data) - size > self._limits.max_head:
+        if length != size or len(data) - size > self._limits.max_head:
             return None
         try:
             self._parser.feed_data(data)
@@ -89,6 +99,10 @@ class SectionReader:
             return None
         if not section.keep:
             self._parser = httptools.HttpRequestParser(self)
+        if found is not None:
+            section.block, section.length, section.sized = block, length, sized
+            section.fields, parts = found
+            section.forward = b"\r\n".join(parts)
         return section
 
     def _section(self, block: bytes, peer: str, scheme: bytes, last: Section) -> Section:
@@ -142,28 +156,3 @@ class SectionReader:
                 self._told.clear()
             self._told[peer, scheme, host] = told
         return told
-
-
-def _alike(block: bytes, last: Section) -> Section | None:
-    """Return the section if it is of the same shape as the last. Raises `ValueError`."""
-    shape = last.shape
-    found = None if shape is None else shape.fit(block)
-    if shape is None or found is None:
-        return None
-    fields, parts = found
-    size, sized = last.length, last.sized
-    if shape.length >= 0:
-        sized = parts[shape.length] + b"\r\n"
-        size = int(fields[shape.length][1])
-    return Section(
-        block,
-        fields,
-        b"\r\n".join(parts),
-        last.host,
-        last.authority,
-        last.client,
-        size,
-        sized,
-        last.keep,
-        shape,
-    )
