@@ -89,7 +89,8 @@ def _plugins(
         try:
             verdict = validate(one, config)
         except Invalid as error:
-            yield Finding("plugin", "failed", f"{one.name}: {error.detail}")
+            remedy = f"replace {one.path}, let a publisher sign it, or see {FILE}"
+            yield Finding("plugin", "failed", f"{one.name}: {error.detail}", remedy)
             continue
         signed = f"signed by {verdict.publisher}" if verdict.publisher else "no signature is asked"
         result: Literal["ok", "warning"] = "warning" if verdict.warning else "ok"

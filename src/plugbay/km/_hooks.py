@@ -51,7 +51,8 @@ class KmHooks:
     def on_exit(self, session: McpSession, code: int) -> None:
         """The server has ended."""
         if code:
-            self._system.error(f"the MCP server {session.server} has ended with code {code}")
+            said = 128 - code if code < 0 else code  # as a shell says it
+            self._system.error(f"the MCP server {session.server} has ended with code {said}")
 
     def _correlation(self, message: Message) -> str:
         """The same for a request and its response; ids of the two directions may collide."""

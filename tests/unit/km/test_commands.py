@@ -147,9 +147,10 @@ def test_one_that_does_not_start_is_told_of_without_debugging(
 
 def test_exit_codes_are_those_of_the_server(home: Home) -> None:
     told = home.write()
-    assert home.km("monitor", "--", "sh", "-c", "exit 7").returncode == 7
-    assert told("error")[0]["text"] == "the MCP server has ended with code 7"
+    assert home.km("monitor", "--", "sh", "-c", "kill -9 $$").returncode == 137
+    assert told("error")[0]["text"] == "the MCP server has ended with code 137"
     assert [one["kind"] for one in told("stream")] == ["start", "error"]
+    assert told("stream")[1]["data"]["exit_code"] == "137"
     assert home.km("monitor", "--", "no-such-command").returncode == 127
 
 

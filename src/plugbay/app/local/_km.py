@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from plugbay import sdk
 from plugbay.app.local._kv import state_directory
 from plugbay.km import KmHooks, KmSystem, State, Voice, discover, read_config
+from plugbay.mcp import exit_code
 from plugbay.sdk import Manifest, Mcp
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class KmObserver:
         """There is nothing to take over."""
 
     def _ended(self) -> None:
-        code = self._code
+        code = None if self._code is None else exit_code(self._code)
         if code:
             self._system.error(f"the MCP server has ended with code {code}")
         data = {} if code is None else {"exit_code": str(code)}
