@@ -96,7 +96,7 @@ class KeptServer:
             text = f"the MCP server {self.command.name} has crashed too often and rests"
             raise Unavailable(text)
         try:
-            self._child = await self._spawn()
+            self._child = await self.command.spawn(stderr=self._hears_stderr)
         except PlugbayError as error:
             self._breaker.failure()
             self._notice("not-started", self.command.name, reason=error.detail)
@@ -171,6 +171,7 @@ class KeptServer:
     # --- its life
 
     async def _begin_late(self) -> None:
+        self._pause(0)
         child, _ = await self._again(0)
         if child is not None:
             await self._run(child)
@@ -193,11 +194,13 @@ class KeptServer:
                 attempt = 0
             anew, self._ending = self._ending is not None, None
             if not anew:
-                self._hurry.clear()
                 self._failed(self.code)
+                if not self._restarts(self.code):
+                    await self._owner.gone(self.code)
+                    return
+                self._hurry.clear()
+                self._pause(attempt)  # first: what is answered now says when to come back
             await self._owner.gone(self.code)
-            if not anew and not self._restarts(self.code):
-                return
             fresh, attempt = await self._again(attempt)
             if fresh is None:
                 return
@@ -247,26 +250,26 @@ class KeptServer:
     async def _again(self, attempt: int) -> tuple[Child | None, int]:
         """Start a fresh process as soon as it may be, and bring it to where the last one was."""
         while not self._stopping:
-            delay = self._backoff.delay(attempt)
-            attempt += 1
-            if not self._breaker.closed:
-                delay = max(delay, self._breaker.rest)
-            self._until = self._clock.monotonic() + delay
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(delay):
+                async with asyncio.timeout(self.retry_after):
                     await self._hurry.wait()
             self._hurry.clear()
-            if not self._breaker.allow():
-                continue
-            try:
-                return await self._bring_up(), attempt
-            except (PlugbayError, OSError, EOFError, TimeoutError) as error:
-                _log.warning("%s could not be started again: %s", self.command.name, error)
-                self._failed(None, reason=str(error) or "it did not answer in time")
+            attempt += 1
+            if self._breaker.allow():
+                try:
+                    return await self._bring_up(), attempt
+                except (PlugbayError, OSError, EOFError, TimeoutError) as error:
+                    _log.warning("%s could not be started again: %s", self.command.name, error)
+                    self._failed(None, reason=str(error) or "it did not answer in time")
+            self._pause(attempt)
         return None, attempt
 
+    def _pause(self, attempt: int) -> None:
+        rest = 0.0 if self._breaker.closed else self._breaker.rest
+        self._until = self._clock.monotonic() + max(self._backoff.delay(attempt), rest)
+
     async def _bring_up(self) -> Child:
-        child = await self._spawn()
+        child = await self.command.spawn(stderr=self._hears_stderr)
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 answer = await shake_hands(child, self._replay, self._limit)
@@ -283,16 +286,6 @@ class KeptServer:
         if answer and (news := changed_lists(answer)):
             await self._owner.hear([*news])
         return child
-
-    async def _spawn(self) -> Child:
-        command = self.command
-        return await Child.start(
-            command.command,
-            stderr=self._hears_stderr,
-            env=None if command.env is None else command.env(),
-            directory=command.directory,
-            bound=command.bound,
-        )
 
     async def _pass_stderr(self, child: Child) -> None:
         async for line in lines_of(child):

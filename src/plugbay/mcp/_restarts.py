@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from plugbay.kernel import CircuitBreaker
+from plugbay.mcp._child import Child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +24,13 @@ class ServerCommand:
     env: Callable[[], Mapping[str, str]] | None = None
     directory: str | None = None
     bound: bool = False
+
+    async def spawn(self, *, stderr: bool) -> Child:
+        """Start it once; `stderr`: to be read. Raises `NotFound`, `Unavailable`."""
+        env = None if self.env is None else self.env()
+        return await Child.start(
+            self.command, stderr=stderr, env=env, directory=self.directory, bound=self.bound
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,9 @@ def test_calls_in_flight_are_answered_and_the_session_goes_on(monitor):
 def test_the_signal_that_killed_it_is_told_and_it_comes_back(monitor):
     client = monitor("--restart")
     client.call(1, "kill")
-    assert client.line()["error"]["data"]["plugbay"]["exit"] == 137
+    told = client.line()["error"]["data"]["plugbay"]
+    assert told["exit"] == 137
+    assert 0 < told["retry_after_ms"] <= 500
     answered(client)
     assert client.end() == 0
 
