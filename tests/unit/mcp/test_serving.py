@@ -191,14 +191,14 @@ for line in sys.stdin:
 def union(tmp_path):
     """A federation of two servers that say their names."""
 
-    def make(owner, when_down="degrade"):
+    def make(owner, when_down="degrade", **policy):
         makers = {}
         for name in ("one", "two"):
             path = tmp_path / f"{name}.py"
             path.write_text(f"NAME = {name!r}\n{LISTING}")
 
             def make_server(member, path=path):
-                kept = server_maker()(member)
+                kept = server_maker(**policy)(member)
                 kept.command = ServerCommand(name="s", command=(sys.executable, str(path)))
                 return kept
 
@@ -279,10 +279,10 @@ def test_logs_say_whose_they_are_and_a_dead_member_is_said(union):
         died, _ = await ask("tools/call", name="two__die")
         assert died["code"] == 50301
         found, _ = await ask("tools/list")
-        if "_meta" in found:  # it may be back already
-            assert [one["server"] for one in found["_meta"]["plugbay/unavailable"]] == ["two"]
+        assert [one["server"] for one in found["_meta"]["plugbay/unavailable"]] == ["two"]
+        assert [tool["name"] for tool in found["tools"]] == ["one__a", "one__b"]
 
-    federate(work, union)
+    federate(work, lambda owner: union(owner, restart="never"))
 
 
 def test_a_federation_may_refuse_lists_while_a_member_is_down(union):
