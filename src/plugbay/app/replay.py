@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,15 +21,21 @@ REDACTED = "redacted"
 
 
 def read_record(file: Path) -> list[Record]:
-    """Return the records of a file. Raises `Invalid` for a line that is none."""
+    """Return the records of a file. Raises `Invalid` for a line that is none, and for one that
+    says that another line was before it: the recorder's `chain`."""
     records: list[Record] = []
-    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+    before = ""
+    for number, line in enumerate(file.read_bytes().splitlines(keepends=True), 1):
         try:
             record = json.loads(line)
         except ValueError:
             record = None
         if not isinstance(record, dict):
             raise Invalid(f"{file}, line {number}: no record")
+        if record.get("before", before) != before:  # pyright: ignore[reportUnknownMemberType] - JSON
+            what = "the line before it" if number > 1 else "what was before it"
+            raise Invalid(f"{file}, line {number}: {what} was changed or taken out")
+        before = hashlib.sha256(line).hexdigest()
         records.append(record)  # pyright: ignore[reportUnknownArgumentType] - JSON
     return records
 

@@ -8,7 +8,9 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from plugbay.app.replay import read_record
 from plugbay.cli._root import build
+from plugbay.kernel import Invalid
 from unit.mcp.conftest import SERVER, request
 
 
@@ -88,6 +90,25 @@ def test_pins_see_a_changed_definition_and_are_approved(monitor, plugbay, tmp_pa
     plugbay("mcp", "pins", "reset", "s")
     plugbay("mcp", "pins", "reset", "s", code=1)
     assert tools(SERVER)[0] == ["echo", "exit", "secret"]
+
+
+def test_a_record_that_was_changed_is_not_shown(monitor, plugbay, tmp_path):
+    record = tmp_path / "record.jsonl"
+    client = monitor("--record", str(record), "--set", "recorder.chain=true")
+    for id in (1, 2):
+        client.call(id)
+        client.line()
+    assert client.end() == 0
+    assert plugbay("mcp", "replay", record).count("tools/call") == 4
+    lines = record.read_bytes().splitlines(keepends=True)
+    for changed, number in (
+        ([lines[0].replace(b'"echo"', b'"evil"'), *lines[1:]], 2),
+        ([*lines[:2], *lines[3:]], 3),
+        (lines[1:], 1),
+    ):
+        record.write_bytes(b"".join(changed))
+        with pytest.raises(Invalid, match=f"line {number}: .* was changed or taken out"):
+            read_record(record)
 
 
 @pytest.mark.parametrize(
