@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.runtimes._capabilities import MCP_HOOKS
 from plugbay.runtimes._exercise_mcp import mcp_calls
+from plugbay.runtimes._trial_requests import BODY, trial_requests, trial_response
 from plugbay.sdk import (
     Block,
     Event,
-    Headers,
     Message,
     OperationRefused,
     Request,
@@ -21,12 +21,11 @@ from plugbay.sdk import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from plugbay.kernel import Hook
 
-_BODY = b'{"hello": "w\xc3\xb6rld", "n": [1, 2, 3]}'
-_CHUNKS = (b"", _BODY[:7], _BODY[7:])
+_CHUNKS = (b"", BODY[:7], BODY[7:])
 
 
 class WrongResult(Exception):
@@ -42,39 +41,8 @@ async def exercise(name: str, hook: Hook) -> None:
                 kind = type(result).__name__
                 raise WrongResult(f"it returned {kind}, not a Message, a Block or None")
         return
-    for request in _requests():
+    for request, _ in trial_requests():
         await _EXERCISES[name](hook, request)
-
-
-def _requests() -> Iterator[Request]:
-    common = {"host": "example.com", "user-agent": "plugbay-trial/1", "accept": "*/*"}
-    yield _request("GET", "/", common)
-    yield _request("HEAD", "/a/b%20c?x=1&x=2&empty=&q=%C3%A4", {**common, "cookie": "a=1; b=2"})
-    yield _request(
-        "POST",
-        "/items",
-        {**common, "content-type": "application/json", "content-length": str(len(_BODY))},
-    )
-
-
-def _request(method: str, target: str, fields: dict[str, str]) -> Request:
-    async def read(limit: int) -> bytes:
-        return (_BODY if method == "POST" else b"")[: limit + 1]
-
-    return Request(
-        method,
-        target,
-        headers=Headers.of(fields),
-        authority="example.com",
-        client="192.0.2.1",
-        id="trial",
-        route="trial",
-        reader=read,
-    )
-
-
-def _response() -> Response:
-    return Response(200, {"content-type": "text/plain; charset=utf-8"}, None)
 
 
 async def _filter(hook: Hook, request: Request) -> None:
@@ -82,11 +50,11 @@ async def _filter(hook: Hook, request: Request) -> None:
 
 
 async def _respond(hook: Hook, request: Request) -> None:
-    await _answer(hook, request, _response())
+    await _answer(hook, request, trial_response())
 
 
 async def _complete(hook: Hook, request: Request) -> None:
-    await _called(hook, request, _response(), Timing(0.01, 0.005, 0.001, 0, 12, "passed"))
+    await _called(hook, request, trial_response(), Timing(0.01, 0.005, 0.001, 0, 12, "passed"))
     await _called(hook, request, None, Timing(0.01, 0.0, 0.001, 0, 0, "cancelled"))
 
 
@@ -113,7 +81,7 @@ async def _request_body(hook: Hook, request: Request) -> None:
 
 
 async def _response_body(hook: Hook, request: Request) -> None:
-    await _streamed(hook.call(request, _response(), _stream()))
+    await _streamed(hook.call(request, trial_response(), _stream()))
 
 
 async def _app(hook: Hook, request: Request) -> None:

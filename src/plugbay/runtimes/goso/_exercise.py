@@ -6,20 +6,18 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Problem
+from plugbay.runtimes._trial_requests import trial_requests, trial_response
 from plugbay.runtimes.goso._call import PluginFailed, RunnerGone
 from plugbay.runtimes.goso._exchange import Exchanges
 from plugbay.runtimes.goso._instance import legs_of
 from plugbay.runtimes.goso._within import within
-from plugbay.sdk import Headers, Request, Response, Timing
+from plugbay.sdk import Request, Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
     from plugbay.runtimes.goso._process import Runner
     from plugbay.sdk import Manifest
-
-_BODY = b'{"hello": "w\xc3\xb6rld", "n": [1, 2, 3]}'
-_REQUESTS = (("GET", "/", b""), ("HEAD", "/a/b%20c?x=1&x=2&empty=", b""), ("POST", "/items", _BODY))
 
 
 class Exercise:
@@ -37,9 +35,8 @@ class Exercise:
 
     async def run(self) -> None:
         """Ask it, until it fails."""
-        for method, target, body in _REQUESTS:
-            request = _request(method, target, body)
-            asked = f"on {method} {target}"
+        for request, body in trial_requests():
+            asked = f"on {request.method} {request.path}"
             try:
                 await within(self._seconds, self._one(request, body))
             except PluginFailed as error:
@@ -62,7 +59,7 @@ class Exercise:
         if self._bodies and body:
             await _drain(exchanges.request_body(request, _chunks(body)))
         if self._legs > 1:
-            response = Response(200, {"content-type": "text/plain; charset=utf-8"}, None)
+            response = trial_response()
             answer = await exchanges.on_response(request, response)
             if answer is not None:
                 await _drain(answer.body)
@@ -98,25 +95,6 @@ class Exercise:
         self.problems.append(
             Problem("trial", f"its process ended {asked}", "it goes on", found, remedy)
         )
-
-
-def _request(method: str, target: str, body: bytes) -> Request:
-    async def read(limit: int) -> bytes:
-        return body[: limit + 1]
-
-    fields = {"host": "example.com", "user-agent": "plugbay-trial/1", "accept": "*/*"}
-    if body:
-        fields |= {"content-type": "application/json", "content-length": str(len(body))}
-    return Request(
-        method,
-        target,
-        headers=Headers.of(fields),
-        authority="example.com",
-        client="192.0.2.1",
-        id="trial",
-        route="trial",
-        reader=read if body else None,
-    )
 
 
 async def _chunks(body: bytes) -> AsyncIterator[bytes]:
