@@ -22,6 +22,10 @@ NAMES: Final = re.compile(
     r"|clientsecret|accesstoken|refreshtoken)$"
 )
 """Names of members whose text is secret, whatever it looks like."""
+MEMBER: Final = re.compile(
+    r'("([A-Za-z0-9_.\-]{1,64})"\s{0,9}:\s{0,9}")[^"\\]*(?:\\[\s\S][^"\\]*)*'
+)
+"""A member of JSON that stands in a text, as that of tools does: its name, and its text."""
 
 KINDS: Final[Mapping[str, str]] = {
     "private-key": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]{0,20000}?"
@@ -57,6 +61,8 @@ class Redactor:
     def text(self, text: str) -> tuple[str, Counter[str]]:
         """Return the text without what was found, and how often each kind was."""
         found: Counter[str] = Counter()
+        if self._names and '"' in text:
+            text = MEMBER.sub(partial(_mark_member, found), text)
         for kind, pattern in self._patterns:
             text = pattern.sub(partial(_mark, kind, found), text)
         return text, found
@@ -87,6 +93,13 @@ class Redactor:
             found["name"] += 1
             return "[redacted: name]"
         return self._clean(value, found, depth)
+
+
+def _mark_member(found: Counter[str], match: re.Match[str]) -> str:
+    if not NAMES.search(match.group(2)) or match.end() == match.end(1):
+        return match.group()
+    found["name"] += 1
+    return f"{match.group(1)}[redacted: name]"
 
 
 def _mark(kind: str, found: Counter[str], match: re.Match[str]) -> str:

@@ -45,6 +45,22 @@ def test_names_and_nesting():
         Redactor(["emails"])
 
 
+@pytest.mark.parametrize(
+    "secret", ["x", 'a "quoted" one', "back\\slash\\", "line\nfeed", "long" * 9999]
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_names_in_json_that_stands_in_a_text(secret, indent):
+    plain = {"password": "", "keyboard": "k", "next": {"token": 5, "last": "l"}}
+    text = json.dumps({"api_key": secret, **plain}, indent=indent)
+    clean, found = Redactor().text(f"It says: {text} and more")
+    inside = json.loads(clean.removeprefix("It says: ").removesuffix(" and more"))
+    assert inside == {"api_key": "[redacted: name]", **plain}
+    assert found == {"name": 1}
+    assert Redactor(names=False).text(text) == (text, {})
+    cut, _ = Redactor().text('{"token": "abcdef')
+    assert cut == '{"token": "[redacted: name]'
+
+
 def test_results_prompts_and_questions_are_cleaned():
     async def main():
         async with run_plugin(Redact, Config(arguments=True)) as plugin:
