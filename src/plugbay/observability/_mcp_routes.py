@@ -22,11 +22,16 @@ MCP_MESSAGES = Definition(
 class Counts(Protocol):
     """What went through a route."""
 
-    to_server: int
-    to_client: int
-    blocked: int
-    changed: int
-    dropped: int
+    @property
+    def to_server(self) -> int: ...
+    @property
+    def to_client(self) -> int: ...
+    @property
+    def blocked(self) -> int: ...
+    @property
+    def changed(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
 
 
 class McpTotals(msgspec.Struct, frozen=True, kw_only=True):
