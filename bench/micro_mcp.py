@@ -138,7 +138,8 @@ def exchange(id: int, *, modern: bool, answer: str) -> tuple[bytes, tuple[bytes,
     body = request(id, "tools/call", {**own, "name": "echo", "arguments": {"message": "hello"}})
     head = (
         b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1:8080\r\ncontent-type: application/json\r\n"
-        b"accept: application/json, text/event-stream\r\n%bcontent-length: %d\r\n\r\n"
+        b"accept: application/json, text/event-stream\r\naccept-encoding: gzip, deflate\r\n"
+        b"%bcontent-length: %d\r\n\r\n"
     ) % (STATELESS if modern else SESSIONS, len(body))
     result = {"content": [{"type": "text", "text": "hello"}], "isError": False}
     said = encode({"jsonrpc": "2.0", "id": id, "result": result})

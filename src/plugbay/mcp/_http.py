@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from plugbay.mcp._batch import Received
     from plugbay.mcp._chain import Current
     from plugbay.mcp._observers import Observers
-    from plugbay.sdk import Request, Timing
+    from plugbay.sdk import Headers, Request, Timing
 
 ENCODING, ACCEPTED = b"content-encoding", b"accept-encoding"
 EVENTS, JSON = b"text/event-stream", b"application/json"
@@ -155,7 +155,8 @@ class HttpBridge:
         conversation = self._sessions.find(request.client, state.get(IDENTITY), fields)
         call = state[STATE] = Call(conversation, fields)
         if ACCEPTED in fields:
-            request.headers.remove("accept-encoding")  # what is compressed could not be looked into
+            # What is compressed could not be looked into.
+            _remove(request.headers, ACCEPTED, fields)
         return call
 
     def _send(
@@ -259,6 +260,14 @@ def _value(response: Response, wanted: bytes) -> bytes:
         if name == wanted:
             return value
     return b""
+
+
+def _remove(headers: Headers, name: bytes, fields: Mapping[bytes, bytes]) -> None:
+    """Remove a field; `fields` says the same as the headers."""
+    if len(fields) == len(headers.raw):
+        headers.raw.remove((name, fields[name]))
+    else:  # some come more than once
+        headers.remove(name.decode())
 
 
 def _json(body: bytes, status: int) -> Response:
