@@ -62,7 +62,11 @@ class KmRuntime:
                 manifest.id, error.detail, generation=generation, problems=error.problems
             ) from None
         log = request.host.log
-        voice = Voice(lambda text: log.info("%s", text.rstrip()), debugging=settings.debug)
+        voice = Voice(
+            lambda text: log.info("%s", text.rstrip()),
+            debugging=settings.debug,
+            warn=lambda text: log.warning("%s", text.rstrip()),
+        )
         found = Found(path=Path(request.payload), name=manifest.id, version=manifest.version)
         config = KmConfig(api_endpoint=settings.api_endpoint)
         system = KmSystem(

@@ -104,7 +104,7 @@ class Supervised:
         self.status.lost += self._backlog.clear()
         if self.status.lost and self.status.state in _RUN:
             messages = "message" if self.status.lost == 1 else "messages"
-            self._voice.say(f"{self.status.name} has missed {self.status.lost} {messages}")
+            self._voice.warn(f"{self.status.name} has missed {self.status.lost} {messages}")
         plugin, self._plugin = self._plugin, None
         if plugin is not None:
             await plugin.close()
@@ -148,7 +148,7 @@ class Supervised:
         status = self.status
         status.state, self._plugin = State.RESTARTING, None
         status.reason = status.reason or printable(await self._why(plugin))
-        self._voice.say(f"{status.name} is started again: {status.reason}")
+        self._voice.warn(f"{status.name} is started again: {status.reason}")
         await plugin.close()
         if await self._try("it ended too often"):
             status.restarts += 1
@@ -165,14 +165,14 @@ class Supervised:
         while not self._over:
             if not self._budget.spend():
                 self._end(State.FAILED, f"{why}; the last time: {status.reason}")
-                self._voice.say(f"✗ {status.name} stays away: {status.reason}")
+                self._voice.warn(f"✗ {status.name} stays away: {status.reason}")
                 return False
             await asyncio.sleep(self._backoff.delay(attempt))
             attempt += 1
             if await self._start():
                 return True
         if status.state in (State.REFUSED, State.FAILED):
-            self._voice.say(f"✗ {status.name} stays away: {status.reason}")
+            self._voice.warn(f"✗ {status.name} stays away: {status.reason}")
         return False
 
     # --- what it is told
@@ -224,7 +224,7 @@ class Supervised:
             self._voice.debug(f"{self.status.name}: {text}")
         else:
             self._complained = True
-            self._voice.say(f"⚠ {self.status.name}: {text}")
+            self._voice.warn(f"⚠ {self.status.name}: {text}")
 
     async def _renew(self, plugin: KmPlugin) -> None:
         try:

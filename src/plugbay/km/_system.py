@@ -75,13 +75,13 @@ class KmSystem:
         self._voice.say(f"Loaded {len(active)} plugins{': ' if listed else ''}{listed}")
         for status in self.statuses:
             for warning in status.warnings:
-                self._voice.say(f"⚠ {status.name}: {warning}")
+                self._voice.warn(f"⚠ {status.name}: {warning}")
             if status.state in (State.REFUSED, State.FAILED):
-                self._voice.say(f"✗ {status.name}: {status.reason}")
+                self._voice.warn(f"✗ {status.name}: {status.reason}")
             elif status.state is State.UNAUTHORIZED and self._keyless:
-                self._voice.say(f"✗ {status.name}: {status.reason} (KM_API_KEY)")
+                self._voice.warn(f"✗ {status.name}: {status.reason} (KM_API_KEY)")
             elif status.state is State.RESTARTING:
-                self._voice.say(f"✗ {status.name} is tried again: {status.reason}")
+                self._voice.warn(f"✗ {status.name} is tried again: {status.reason}")
 
     # --- what they are told; none of it waits
 

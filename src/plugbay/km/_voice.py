@@ -15,12 +15,23 @@ LONGEST = 4096
 class Voice:
     """Writes lines. With `debugging`, as by the variable KM_DEBUG, one for each step too."""
 
-    def __init__(self, write: Callable[[str], object], *, debugging: bool = False) -> None:
-        self._write, self.debugging = write, debugging
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        *,
+        debugging: bool = False,
+        warn: Callable[[str], object] | None = None,
+    ) -> None:
+        """Write by `write`, and what is amiss by `warn`, if that is another way."""
+        self._write, self._warn, self.debugging = write, warn or write, debugging
 
     def say(self, text: str) -> None:
         """Tell what everybody wants to know."""
         self._write(f"[PluginHandler] {printable(text)}\n")
+
+    def warn(self, text: str) -> None:
+        """Tell what is amiss."""
+        self._warn(f"[PluginHandler] {printable(text)}\n")
 
     def debug(self, text: str) -> None:
         """Tell a step."""

@@ -58,6 +58,16 @@ def test_tabs_are_shown_and_nothing_that_moves_a_cursor() -> None:
     assert lines == ["[p] a    b\N{REPLACEMENT CHARACTER}[2Jc\n"]
 
 
+def test_what_is_amiss_can_be_told_elsewhere() -> None:
+    lines: list[str] = []
+    amiss: list[str] = []
+    voice = Voice(lines.append, warn=amiss.append)
+    voice.say("it runs")
+    voice.warn("it stays away")
+    assert lines == ["[PluginHandler] it runs\n"]
+    assert amiss == ["[PluginHandler] it stays away\n"]
+
+
 def test_the_stricter_of_two_tiers() -> None:
     assert stricter("Free", "Pro") == stricter("Pro", "Free") == "Pro"
     assert stricter("Enterprise", "Gold") == "Gold"
