@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from plugbay.runtimes.process._output import Output
 
 _NO_MEMORY = ("out of memory", "MemoryError", "annot allocate memory", "bad_alloc")
+LAUNCH = 30.0
+"""Seconds that a process may take to confine itself; a busy system needs one or two."""
 _LAST_WORDS = 0.2
 """Seconds to read what was printed last; a process that got away may hold the pipe open."""
 
@@ -78,8 +80,12 @@ class Child:
             os.close(writer)
         child = cls(popen, stdout, stderr, command.sandbox)
         try:
-            await child._listen()
-            child.notes = await _report(reader)
+            async with asyncio.timeout(LAUNCH):
+                await child._listen()
+                child.notes = await _report(reader)
+        except TimeoutError:
+            await child.kill()
+            raise Unavailable(f"it could not be confined within {LAUNCH:g} s") from None
         except BaseException:
             await child.kill()
             raise

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugbay.isolation import Sandbox
-from plugbay.kernel import HookFailed, LoadFailed, Unhealthy
+from plugbay.kernel import HookFailed, LoadFailed, Unavailable, Unhealthy
 from plugbay.runtimes.process import ProcessRuntime
+from plugbay.runtimes.process import _process as process
 from plugbay.runtimes.process._output import Output
 from plugbay.runtimes.process._process import Child, Command
 from plugbay.sdk import Limits, Permissions, Request
@@ -88,6 +89,29 @@ def test_a_process_that_ends_itself_fails_its_calls_and_comes_back(
 
     said = asyncio.run(scenario())
     assert ("exit code 3" if path == "/exit" else "MiB of memory") in said
+
+
+class Stuck(Sandbox):
+    """As if what confines a process came to no end."""
+
+    __slots__ = ()
+
+    def command(self, *_: object, **__: object) -> list[str]:
+        return [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+
+
+def test_a_process_that_is_not_confined_in_time_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LAUNCH", 0.2)
+    output = Output(lambda *_: None, level=logging.INFO, stream="stdout")
+
+    async def scenario() -> None:
+        command = Command(program="/bin/true", directory=str(tmp_path), sandbox=Stuck())
+        with pytest.raises(Unavailable, match="could not be confined within"):
+            await Child.start(command, output, output)
+
+    asyncio.run(scenario())
 
 
 def test_a_process_that_spins_is_ended_and_its_end_explained(tmp_path: Path) -> None:
