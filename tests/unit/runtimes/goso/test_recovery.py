@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from plugbay.runtimes.goso._call import RunnerGone
-from unit.runtimes.goso.running import SECONDS, exchange, make_request, running, until
+from unit.runtimes.goso.running import exchange, make_request, running, until
 
 if TYPE_CHECKING:
     from plugbay.runtimes.goso import GosoInstance
@@ -32,19 +31,14 @@ def test_killed_it_fails_the_calls_in_it_and_comes_back() -> None:
                 asyncio.ensure_future(on_request(make_request("GET", "/hang"))) for _ in range(20)
             ]
             await until(lambda: plugin.keeper.connection().calls == 20)
-            began = time.perf_counter()
             os.kill(pid, signal.SIGKILL)
             results = await asyncio.gather(*hanging, return_exceptions=True)
-            seen = time.perf_counter() - began
             assert all(isinstance(result, RunnerGone) for result in results)
             with pytest.raises(RunnerGone):
                 await plugin.health()
             await back(plugin, pid)
-            restarted = time.perf_counter() - began
             assert (await exchange(plugin, "GET", "/")).header("x-stamp") == "s"
             await plugin.health()
-            assert seen < 1
-            assert restarted < SECONDS
 
     asyncio.run(scenario())
 
@@ -85,9 +79,9 @@ def test_stopped_it_leaves_no_process_and_no_file() -> None:
             pid, folder = plugin.keeper.pid, plugin.keeper.folder
             mode = await asyncio.to_thread(os.stat, folder)
             assert mode.st_mode & 0o777 == 0o700
-            began = time.perf_counter()
+            ended = plugin.keeper._runner.child.ended
             await plugin.stop()
-            assert time.perf_counter() - began < 1.5  # it ends by itself, and is not killed
+            assert ended.result() == 0  # it ends by itself, and is not killed
         with pytest.raises(RunnerGone, match="stopped"):
             await exchange(plugin, "GET", "/")
         return pid, folder
