@@ -11,6 +11,8 @@ from plugbay.mcp import Chain, Member
 from plugbay.sdk import API, Manifest, Mcp, Order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from plugbay.kernel import Instance
     from plugbay.mcp import Meter
     from plugbay.sdk import Message
@@ -38,7 +40,7 @@ def built(id: str, instance: object) -> Generation:
     return made
 
 
-def looking(plugins: int, meter: Meter) -> Chain:
+def looking(plugins: int, meter: Meter, now: Callable[[], float] = time.perf_counter) -> Chain:
     """Return a chain of so many plugins, with a circuit breaker each, as a worker has them."""
     members: list[Member] = []
     for number in range(plugins):
@@ -47,4 +49,4 @@ def looking(plugins: int, meter: Meter) -> Chain:
         members.append(
             Member(id=generation.plugin, generation=generation, order=Order(), closed=True)
         )
-    return Chain(members, meter, time.perf_counter)
+    return Chain(members, meter, now)
