@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from plugbay.storage import Spill
 
@@ -20,6 +20,7 @@ _LINE_ENDS = re.compile(rb"\r?\n\r?\n\Z")
 _HEAD, _TAIL = 4096, 4
 
 
+@final
 class LargeEvent:
     """Grows by `feed`; reading it raises `OSError`."""
 

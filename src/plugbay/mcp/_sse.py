@@ -80,7 +80,12 @@ def event_data(event: bytes | LargeEvent) -> bytes:
     """Return the data of an event; empty for a comment and for an event without data."""
     if isinstance(event, LargeEvent):
         found = event.data()
-        return event_data(event.read()) if found is None else found
+        return bytes_data(event.read()) if found is None else found
+    return bytes_data(event)
+
+
+def bytes_data(event: bytes) -> bytes:
+    """The same of an event that is in memory."""
     usual = _one_line(event)
     if usual is not None:
         return usual
