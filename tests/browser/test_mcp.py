@@ -61,6 +61,14 @@ def press(page: Page, button: str, yes: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name=yes).click()
 
 
+def on_a_phone(page: Page, name: str) -> None:
+    """See that it fits, and keep what it looks like there."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    shoot(page, name)
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
 def test_servers_and_federations_are_added_watched_and_deleted(rig: Rig) -> None:
     viewer = rig.visitor("viewer")
     viewer.goto("/admin/mcp")
@@ -112,15 +120,13 @@ def test_servers_and_federations_are_added_watched_and_deleted(rig: Rig) -> None
     toast(page, "hand starts anew")
     expect(row.locator("[data-k=restarts]")).to_have_text("3")
     shoot(page, "mcp")
-    phone = rig.visitor("admin", width=390)
-    phone.goto("/admin/mcp")
-    expect(phone.locator("#server-hand")).to_contain_text("running")
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
-    shoot(phone, "mcp-390")
-    dark = rig.visitor("admin", color_scheme="dark")
-    dark.goto("/admin/mcp/federations/edit/union")
-    expect(dark.locator("#mcp-status")).to_contain_text("far is down")
-    shoot(dark, "mcp-federation-dark")
+    on_a_phone(page, "mcp-390")
+    page.get_by_role("link", name="union", exact=True).click()
+    expect(page.locator("#mcp-status")).to_contain_text("far is down")
+    page.emulate_media(color_scheme="dark")
+    shoot(page, "mcp-federation-dark")
+    page.emulate_media(color_scheme="light")
+    page.get_by_role("link", name="All of MCP").click()
     client.end()
     joined.end()
     page.get_by_role("link", name="hand", exact=True).first.click()
@@ -163,9 +169,5 @@ def test_tools_are_approved(rig: Rig) -> None:
     expect(tool).to_contain_text("approved")
     assert b"isError" in client.call("secret")
     expect(page.locator("#mcp-status")).to_contain_text("Blocked")
-    phone = rig.visitor("admin", width=390)
-    phone.goto("/admin/mcp/servers/edit/hand")
-    expect(phone.locator("#tool-hand-echo")).to_contain_text("approved")
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
-    shoot(phone, "mcp-server-390")
+    on_a_phone(page, "mcp-server-390")
     client.end()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from bench._gateway import Gateway, wait_for, write_plugin
+from bench import _gateway
+from bench._gateway import Gateway, write_plugin
 from tests.live._mcp import BY_HAND, MARKS, Raw, disable, enable, message
 from tests.live.conftest import Shell
 
 pytestmark = MARKS
+wait_for = partial(_gateway.wait_for, every=0.2)
+"""The host tells how it is once a second."""
 SERVER = {"name": "hand", "command": "python3", "args": [str(BY_HAND), "applied"]}
 UNION = {"name": "union", "members": [{"server": "hand", "prefix": "h"}]}
 ROUTES = [{"name": name, "path": f"/{name}", "mcp": name} for name in ("hand", "union")]
