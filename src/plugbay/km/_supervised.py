@@ -146,10 +146,11 @@ class Supervised:
 
     async def _restart(self, plugin: KmPlugin) -> None:
         status = self.status
-        status.state, self._plugin = State.RESTARTING, None
+        status.state = State.RESTARTING
         status.reason = status.reason or printable(await self._why(plugin))
         self._voice.warn(f"{status.name} is started again: {status.reason}")
         await plugin.close()
+        self._plugin = None
         if await self._try("it ended too often"):
             status.restarts += 1
             self._voice.say(f"✓ {status.name} v{status.version} runs again")
@@ -165,14 +166,12 @@ class Supervised:
         while not self._over:
             if not self._budget.spend():
                 self._end(State.FAILED, f"{why}; the last time: {status.reason}")
-                self._voice.warn(f"✗ {status.name} stays away: {status.reason}")
-                return False
+                break
             await asyncio.sleep(self._backoff.delay(attempt))
             attempt += 1
             if await self._start():
                 return True
-        if status.state in (State.REFUSED, State.FAILED):
-            self._voice.warn(f"✗ {status.name} stays away: {status.reason}")
+        self._voice.warn(f"✗ {status.name} stays away: {status.reason}")
         return False
 
     # --- what it is told
@@ -233,5 +232,6 @@ class Supervised:
             if plugin.ended.done():
                 return  # it is started again, and asked then
             self._end(State.UNAUTHORIZED, failure(error))
-            self._plugin = None
+            self._voice.warn(f"✗ {self.status.name} is ended: {self.status.reason}")
             await plugin.close()
+            self._plugin = None

@@ -283,6 +283,7 @@ def test_it_is_authorised_again_before_it_expires_and_ended_when_it_is_not(home:
         message(system, "not for it")
 
     run(home.system(), scenario)
+    assert "[PluginHandler] ✗ watcher is ended: wrong key\n" in home.lines
     assert not told("message")
     assert told("shutdown")
 
