@@ -37,18 +37,27 @@ if TYPE_CHECKING:
     from plugbay.gateway.message._wire import Fields
 
 
+MOMENT = 0.002
+"""Seconds within which the body follows that was written right behind its head."""
+
+
 class Downstream(Reading):
     """What the bytes of a client's connection mean."""
 
-    __slots__ = ("_express",)
+    __slots__ = ("_begun", "_express", "_late")
 
     def __init__(self, plane: HttpDataPlane, scheme: bytes) -> None:
         super().__init__(plane, scheme)
         self._express = FastExchange(self)
+        self._begun = b""
+        """A head whose small body is awaited for a moment: many clients write them apart."""
+        self._late: asyncio.TimerHandle | None = None
 
     # --- bytes in
 
     def data_received(self, data: bytes) -> None:
+        if self._begun:
+            data = self._taken() + data
         if (
             not (self.mode or self.head_bytes or self.backlog)
             and self.writable
@@ -56,10 +65,37 @@ class Downstream(Reading):
             and self._express.take(data)
         ):
             return
+        if self._begun:
+            return
         if self.backlog:
             self.backlog.append(data)
         else:
             self._process(data)
+
+    def await_body(self, head: bytes) -> None:
+        """Keep a head for the moment in which its body may come, which makes it a usual request."""
+        self._begun = head
+        self.deadline = NEVER
+        self._late = asyncio.get_running_loop().call_later(MOMENT, self._go_on_alone)
+
+    def _taken(self) -> bytes:
+        """Return the head that was kept, and keep it no longer."""
+        head, self._begun = self._begun, b""
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        return head
+
+    def _go_on_alone(self) -> None:
+        """Its body has not come at once: the general path takes it as it comes."""
+        if self._begun:
+            head = self._taken()
+            if self.mode == IDLE:
+                self._process(head)
+
+    def end_if_idle(self) -> None:
+        self._go_on_alone()
+        super().end_if_idle()
 
     def head_received(self, head: bytes) -> None:
         """Take what may be a head; more was read behind it, and follows."""
