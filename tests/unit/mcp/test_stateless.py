@@ -251,7 +251,7 @@ def test_a_changed_server_serves_new_clients_and_the_old_one_ends_when_it_is_not
         assert said(await answer(fresh))[0] == "two"
         await until(lambda: not endpoint._former)  # what it was has ended
 
-    serve(work, make("one"), idle=1.0)
+    serve(work, make("one"), idle=3.0)
 
 
 def test_a_server_that_is_removed_lets_calls_end_first(make):
