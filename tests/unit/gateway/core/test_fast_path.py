@@ -227,7 +227,7 @@ def test_one_line_differs_from_what_was_read_before(name: str, side: str) -> Non
                 else:
                     up.response = OK.replace(b"\r\n\r\n", more)
                 client.send(data)
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     head = parsed(await client.reader.readuntil(b"\r\n\r\n"))
                     seen.append(head)
                     if head[0] == b"HTTP/1.1 200 OK":

@@ -116,14 +116,16 @@ def test_a_smuggled_field_is_refused(subject: Path) -> None:
 def test_a_call_that_is_given_up_is_cancelled_in_the_plugin(subject: Path) -> None:
     async def work(instance: ProcessInstance) -> list[str]:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
+            async with asyncio.timeout(1.0):
                 await ask(instance, "on_request", Request("GET", "/hang"))
         await until(lambda: "cancelled: context canceled" in host.messages)
         assert (await ask(instance, "on_request", Request("GET", "/answer"))).status == 418
         return host.messages
 
+    from plugbay.sdk import Limits
+
     host = FakeHost("subject", "1.0.0")
-    within(subject, work, host=host)
+    within(subject, work, host=host, limits=Limits(request_ms=60_000))
 
 
 def test_the_plugin_knows_its_deadline(subject: Path) -> None:
