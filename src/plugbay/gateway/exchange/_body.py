@@ -127,10 +127,12 @@ class BodyQueue:
         it.
         """
         self._most = max(HIGH, limit)
-        while not self.done and self.size <= limit:
-            self._unpause()
-            await self._more()
-        self._most = HIGH
+        try:
+            while not self.done and self.size <= limit:
+                self._unpause()
+                await self._more()
+        finally:  # the reader may have been late: others take it as it comes
+            self._most = HIGH
         if self.size > limit:
             raise BodyTooLarge(limit)
         if self.broken:

@@ -126,6 +126,21 @@ def test_a_client_that_goes_leaves_no_file() -> None:
     asyncio.run(main())
 
 
+def test_a_reader_that_is_late_loses_nothing() -> None:
+    async def main() -> None:
+        up = RawUpstream()
+        plugin = member(generation("p", on_request=again), closed=False, limits_ms=100)
+        async with up.running(), rig(up.address, members=[plugin]) as made:
+            client = await made.connect()
+            client.send(SIZED[: 3 * LARGE])
+            await up.got.wait()
+            client.send(SIZED[3 * LARGE :])
+            assert (await client.response())[0] == 200
+            assert up.bodies == [BODY]
+
+    asyncio.run(main())
+
+
 def test_an_application_gets_it_as_well() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         size, more = 0, True
