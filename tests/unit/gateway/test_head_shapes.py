@@ -12,7 +12,7 @@ FIRST = b"Host: a\r\nX-A: 1\r\nContent-Length: 2\r\nX-B: 1\r\nAccept: */*"
 SECOND = FIRST.replace(b"X-A: 1", b"X-A: 2").replace(b"Length: 2", b"Length: 3")
 FIELDS = [(b"host", b"a"), (b"x-a", b"2"), (b"x-b", b"1"), (b"accept", b"*/*")]
 PARTS = [b"host: a", b"X-A: 2", b"X-B: 1", b"Accept: */*"]
-LENGTH = (b"content-length", b"3")
+LENGTH: tuple[bytes, bytes] = (b"content-length", b"3")
 
 
 def learned(
