@@ -17,6 +17,7 @@ from plugbay.cli import (
     _doctor,
     _interchange,
     _km,
+    _match,
     _mcp,
     _monitor,
     _plugin,
@@ -54,6 +55,7 @@ def build() -> typer.Typer:
     root.command("logout")(_sign_in.logout)
     root.command("plan")(_declare.plan)
     root.command("apply")(_declare.apply)
+    root.command("match")(_match.match)
     root.command("bench")(_bench.bench)
     root.command("backup")(_artifacts.backup)
     root.command("keygen")(_sign.keygen)

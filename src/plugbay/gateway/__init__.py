@@ -15,6 +15,9 @@ from plugbay.gateway._spec import UpstreamSpec as UpstreamSpec
 from plugbay.gateway.chain._member import Member as Member
 from plugbay.gateway.chain._tracing import Tracing as Tracing
 from plugbay.gateway.downstream._access import AccessLines as AccessLines
+from plugbay.gateway.routing._explaining import Considered as Considered
+from plugbay.gateway.routing._explaining import RouteMatch as RouteMatch
+from plugbay.gateway.routing._explaining import explain_route as explain_route
 from plugbay.gateway.routing._table import Meter as Meter
 from plugbay.gateway.routing._table import Route as Route
 from plugbay.gateway.routing._table import Table as Table

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from plugbay.km._config import KmConfig
 
-SUFFIX = ".kmpkg"
 LARGEST = 256 << 20
 """Bytes of all files together."""
 _MOST = 8

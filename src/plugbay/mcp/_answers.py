@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plugbay.mcp._codec import Id
     from plugbay.sdk import Message
 
-PLUGIN_FAILED, SERVER_DOWN, TIMED_OUT = 50001, 50301, 50401
+PLUGIN_FAILED, SERVER_DOWN = 50001, 50301
 
 
 def error_answer(id: Id, code: int, text: str, data: dict[str, Any] | None = None) -> bytes:

@@ -37,6 +37,18 @@ def test_upstreams_and_routes_are_made_changed_and_deleted(world: World) -> None
         assert world.ask("GET", path).status_code == 404
 
 
+def test_the_route_of_a_request_is_told_without_sending_it(world: World) -> None:
+    add_both(world)
+    found = world.ask("GET", "/match", params={"url": "http://u@a.test:80/api/x?y=1"}).json()
+    assert found["route"] == "all"
+    assert found["considered"] == [{"route": "all", "chosen": True, "why": "the best match"}]
+    missed = world.ask("GET", "/match", params={"url": "/other", "method": "PUT"}).json()
+    assert (missed["route"], missed["allowed"]) == (None, [])
+    assert "does not lie under '/api'" in missed["considered"][0]["why"]
+    for url in ("http://[x/", "/ü", "/a%zz"):
+        assert world.ask("GET", "/match", params={"url": url}).status_code == 422
+
+
 def test_a_wrong_route_is_refused_with_pointers(world: World) -> None:
     cases = [
         ({**ROUTE, "name": "other"}, "/name"),

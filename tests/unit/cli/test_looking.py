@@ -44,6 +44,24 @@ def plugin(id: str = "hello", **more):
     } | more
 
 
+def test_match_tells_the_route_first(api, cli):
+    considered = [
+        {"route": "other", "chosen": False, "why": "path '/a' does not lie under '/b'"},
+        {"route": "api", "chosen": True, "why": "the best match"},
+    ]
+    api.on("GET", "/match", {"route": "api", "allowed": [], "considered": considered})
+    taken = cli("match", "https://h.test/a?b=1", "-X", "PUT")
+    assert taken.code == 0
+    assert taken.out.splitlines()[1].split()[:3] == ["→", "api", "the"]
+    assert api.seen[-1].query == {"url": "https://h.test/a?b=1", "method": "PUT"}
+
+
+def test_match_fails_where_no_route_takes_the_request(api, cli):
+    api.on("GET", "/match", {"route": None, "allowed": [], "considered": []})
+    outcome = cli("match", "/a")
+    assert (outcome.code, outcome.out) == (1, "there is no route\n")
+
+
 def test_list_adds_the_workers_up(api, cli):
     api.on("GET", "/plugins", {"items": [plugin()]})
     head, row = cli("plugin", "list").out.splitlines()

@@ -178,44 +178,6 @@ def plain_search(routes: list[RouteSpec], host: str, path: str, method: str) -> 
     return max(best)[-1] if best else None
 
 
-def test_an_explanation_names_the_winner_and_why_the_others_lost() -> None:
-    routes = router(
-        route("winner", "/a/b", priority=2, hosts=("h.test",)),
-        route("low", "/a/b", priority=1),
-        route("exact", "/a/b", exact=True, priority=2, hosts=("h.test",), methods=("POST",)),
-        route("short", "/a", priority=2),
-        route("wild", "/a/b", priority=2, hosts=("*.test",)),
-        route("same", "/a/b", priority=2, hosts=("h.test",)),
-        route("host", "/a", hosts=("other.test", "*.org")),
-        route("path", "/c"),
-        route("equal", "/a", exact=True),
-    )
-    found = routes.explain(b"h.test:80", b"/a/b", b"GET")
-    assert found.route == "winner"
-    assert found.allowed == ("POST",)
-    assert {c.route: c.why for c in found.considered} == {
-        "winner": "the best match",
-        "low": "'winner' has the higher priority, 2",
-        "exact": "method GET is none of POST",
-        "short": "'winner' has the longer path",
-        "wild": "'winner' names the host more closely, or comes first",
-        "same": "'winner' comes first",
-        "host": "host 'h.test' is none of other.test, *.org",
-        "path": "path '/a/b' does not lie under '/c'",
-        "equal": "path '/a/b' does not equal '/a'",
-    }
-    assert [c.route for c in found.considered if c.chosen] == ["winner"]
-    posted = routes.explain(b"h.test", b"/a/b", b"POST")
-    assert posted.route == "exact"
-    assert posted.considered[0].why == "'exact' is exact"
-
-
-def test_an_explanation_of_no_match_has_no_winner() -> None:
-    found = router(route("a", "/a", methods=("GET",))).explain(b"h", b"/a", b"PUT")
-    assert found.route is None
-    assert found.allowed == ("GET",)
-
-
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

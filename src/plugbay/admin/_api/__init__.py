@@ -8,6 +8,7 @@ from plugbay.admin._api._config import ConfigRoutes
 from plugbay.admin._api._docs import DocsRoutes
 from plugbay.admin._api._events import EventRoutes, WorkerRoutes
 from plugbay.admin._api._interchange import InterchangeRoutes
+from plugbay.admin._api._match import MatchRoutes
 from plugbay.admin._api._mcp import McpFederationRoutes, McpServerRoutes
 from plugbay.admin._api._odin_login import OdinLoginRoutes
 from plugbay.admin._api._oidc import OidcRoutes
@@ -47,6 +48,7 @@ API = (
     PluginOperationRoutes,
     PlanRoutes,
     RouteRoutes,
+    MatchRoutes,
     UpstreamRoutes,
     WorkerRoutes,
 )

@@ -30,25 +30,7 @@ _NAMED = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Considered:
-    """One route and why it was, or was not, the one."""
-
-    route: str
-    chosen: bool
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What `Router.explain` says: the route that wins, if any, and every route's reason."""
-
-    route: str | None
-    allowed: tuple[str, ...]
-    considered: tuple[Considered, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry(Generic[H]):
+class Entry(Generic[H]):
     """A route under one of its hosts; the entry with the greatest rank wins."""
 
     rank: tuple[int, bool, int, int, int]
@@ -63,11 +45,11 @@ class _Paths(Generic[H]):
     __slots__ = ("_exact", "_lengths", "_prefix")
 
     def __init__(self) -> None:
-        self._exact: dict[bytes, list[_Entry[H]]] = {}
-        self._prefix: dict[bytes, list[_Entry[H]]] = {}
+        self._exact: dict[bytes, list[Entry[H]]] = {}
+        self._prefix: dict[bytes, list[Entry[H]]] = {}
         self._lengths: tuple[int, ...] = ()
 
-    def add(self, entry: _Entry[H]) -> None:
+    def add(self, entry: Entry[H]) -> None:
         path = entry.route.path.encode("ascii")
         if entry.route.exact:
             self._exact.setdefault(path, []).append(entry)
@@ -75,7 +57,7 @@ class _Paths(Generic[H]):
         self._prefix.setdefault(path, []).append(entry)
         self._lengths = tuple(sorted({len(known) for known in self._prefix}))
 
-    def find(self, path: bytes) -> Iterator[_Entry[H]]:
+    def find(self, path: bytes) -> Iterator[Entry[H]]:
         yield from self._exact.get(path, ())
         size = len(path)
         for length in self._lengths:
@@ -100,7 +82,7 @@ class Router(Generic[H]):
         self._hosts: dict[bytes, _Paths[H]] = {}
         self._wildcards: dict[bytes, _Paths[H]] = {}
         self._any: _Paths[H] = _Paths()
-        self._memo: dict[tuple[bytes, bytes], tuple[_Entry[H], ...]] = {}
+        self._memo: dict[tuple[bytes, bytes], tuple[Entry[H], ...]] = {}
         self._reach = 1 + max((len(route.path) for route in self.routes), default=0)
         """How much of a path counts: what stands behind is in no route, and makes it longer than
         any. So paths that differ in what they name, not in where it is, are remembered as one."""
@@ -116,7 +98,7 @@ class Router(Generic[H]):
         path = path[: self._reach]
         entries = self._memo.get((host, path))
         if entries is None:
-            entries = self._entries(host, path)
+            entries = self.entries(host, path)
         for entry in entries:
             methods = entry.methods
             if not methods or method in methods:
@@ -125,27 +107,19 @@ class Router(Generic[H]):
 
     def allowed(self, host: bytes, path: bytes) -> tuple[bytes, ...]:
         """Return the methods that `path` takes, for `Allow` in a 405; empty means 404."""
-        found = {method for entry in self._entries(host, path) for method in entry.methods}
+        found = {method for entry in self.entries(host, path) for method in entry.methods}
         return tuple(sorted(found))
 
-    def explain(self, host: bytes, path: bytes, method: bytes) -> Explanation:
-        """Say which route would take the request and why the others would not."""
-        entries = self._entries(host, path)
-        taking = [e for e in entries if not e.methods or method in e.methods]
-        winner = taking[0].route if taking else None
-        matching = {entry.route.name for entry in entries}
-        considered = tuple(
-            Considered(
-                route=route.name,
-                chosen=route is winner,
-                why=_reason(route, winner, host, path, method, matching),
-            )
-            for route in self.routes
-        )
-        allowed = tuple(name.decode() for name in self.allowed(host, path))
-        return Explanation(
-            route=winner.name if winner else None, allowed=allowed, considered=considered
-        )
+    def entries(self, host: bytes, path: bytes) -> tuple[Entry[H], ...]:
+        """Return every route that matches host and path, the best first. Remembers short keys."""
+        found = [e for table in self._tables(host_name(host)) for e in table.find(path)]
+        found.sort(key=attrgetter("rank"), reverse=True)
+        entries = tuple(found)
+        if len(host) + len(path) <= _MEMO_KEY:
+            if len(self._memo) >= _MEMO_ENTRIES:
+                self._memo.clear()
+            self._memo[host, path] = entries
+        return entries
 
     def _add(self, route: RouteSpec, handler: H, place: int) -> None:
         methods = frozenset(method.encode("ascii") for method in route.methods)
@@ -158,18 +132,7 @@ class Router(Generic[H]):
             else:
                 table, named = self._hosts.setdefault(pattern, _Paths()), _NAMED
             rank = (route.priority, route.exact, len(route.path), named, -place)
-            table.add(_Entry(rank=rank, methods=methods, route=route, handler=handler))
-
-    def _entries(self, host: bytes, path: bytes) -> tuple[_Entry[H], ...]:
-        """Every route that matches host and path, the best first. Remembers short keys."""
-        found = [e for table in self._tables(host_name(host)) for e in table.find(path)]
-        found.sort(key=attrgetter("rank"), reverse=True)
-        entries = tuple(found)
-        if len(host) + len(path) <= _MEMO_KEY:
-            if len(self._memo) >= _MEMO_ENTRIES:
-                self._memo.clear()
-            self._memo[host, path] = entries
-        return entries
+            table.add(Entry(rank=rank, methods=methods, route=route, handler=handler))
 
     def _tables(self, name: bytes) -> Iterable[_Paths[H]]:
         if table := self._hosts.get(name):
@@ -210,39 +173,3 @@ def _faults(route: RouteSpec, at: str) -> Iterator[Problem]:
         if not method.isascii() or not method.isalpha() or method != method.upper():
             detail = "a method is upper-case letters"
             yield Problem(f"{at}/methods/{index}", detail, found=method)
-
-
-def _reason(
-    route: RouteSpec,
-    winner: RouteSpec | None,
-    host: bytes,
-    path: bytes,
-    method: bytes,
-    matching: set[str],
-) -> str:
-    if route.name not in matching:
-        here = host_name(host).decode("latin-1")
-        hosts = [host_pattern(pattern) for pattern in route.hosts]
-        name = host_name(host)
-        suffixes = {b"*" + suffix for suffix in wildcards_above(name)}
-        if hosts and name not in hosts and suffixes.isdisjoint(hosts):
-            return f"host {here!r} is none of {', '.join(route.hosts)}"
-        how = "equal" if route.exact else "lie under"
-        return f"path {path.decode('latin-1')!r} does not {how} {route.path!r}"
-    if route.methods and method.decode("latin-1") not in route.methods:
-        return f"method {method.decode('latin-1')} is none of {', '.join(route.methods)}"
-    if winner is None or winner is route:
-        return "the best match"
-    return _beaten(route, winner)
-
-
-def _beaten(route: RouteSpec, winner: RouteSpec) -> str:
-    if winner.priority != route.priority:
-        return f"{winner.name!r} has the higher priority, {winner.priority}"
-    if winner.exact != route.exact:
-        return f"{winner.name!r} is exact"
-    if len(winner.path) != len(route.path):
-        return f"{winner.name!r} has the longer path"
-    if winner.hosts != route.hosts:
-        return f"{winner.name!r} names the host more closely, or comes first"
-    return f"{winner.name!r} comes first"

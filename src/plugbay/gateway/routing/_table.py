@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from plugbay.gateway._spec import RouteSpec, UpstreamSpec
     from plugbay.gateway.chain._member import Member
     from plugbay.gateway.message._request_head import RequestHead
-    from plugbay.gateway.routing._routes import Explanation
     from plugbay.gateway.upstream._pool import UpstreamPool
     from plugbay.gateway.upstream._pools import UpstreamPools
-    from plugbay.kernel import Ordered
     from plugbay.observability import Family, RouteSeries
 
 
@@ -44,7 +42,6 @@ class Route:
         "handler",
         "max_body",
         "name",
-        "order",
         "series",
         "spec",
         "total_timeout",
@@ -56,14 +53,12 @@ class Route:
         chain: Chain | None,
         handler: Handler,
         series: RouteSeries,
-        order: tuple[Ordered, ...],
     ) -> None:
         self.spec = spec
         self.name = spec.name
         self.chain = chain
         self.handler = handler
         self.series = series
-        self.order = order
         self.max_body = spec.max_body
         self.total_timeout = spec.total_timeout
         usual = isinstance(handler, ProxyHandler) and not handler.unusual
@@ -82,15 +77,11 @@ class Table:
         chains: Sequence[Chain],
         leased: Sequence[UpstreamPool],
         pools: UpstreamPools,
-        order: tuple[Ordered, ...],
     ) -> None:
         self.router = router
-        self.by_name = by_name
         self.match = router.match
         self.pre = pre
         self.chains = tuple(chains)
-        self.order = order
-        """The plugins before the match, and why they stand as they do."""
         self.takes_escaped = any(spec.escaped_slashes != "reject" for spec in router.routes)
         """Whether some route takes paths with escaped slashes."""
         self._leased, self._pools = tuple(leased), pools
@@ -114,20 +105,6 @@ class Table:
             return target
         path = target.partition(b"?")[0]
         return target if self.match(head.host, path, method) is route else None
-
-    @property
-    def routes(self) -> tuple[RouteSpec, ...]:
-        """The routes, as the operator wrote them."""
-        return self.router.routes
-
-    def explain(self, route: str) -> tuple[Ordered, ...]:
-        """Return the plugins of a route in the order a request passes them, each with its why."""
-        found = self.by_name.get(route)
-        return () if found is None else (*self.order, *found.order)
-
-    def explain_match(self, host: str, path: str, method: str) -> Explanation:
-        """Say which route takes such a request, and why the others do not."""
-        return self.router.explain(host.encode(), path.encode(), method.encode())
 
     def settle(self) -> None:
         """Enter in the figures what was noted of requests."""
@@ -177,19 +154,21 @@ class _Builder:
         monotonic: Callable[[], float],
     ) -> None:
         self._members = {member.id: member for member in members}
-        self._ordered = tuple(order_plugins(OrderItem(m.id, m.order) for m in members))
+        self._ordered = tuple(
+            o.id for o in order_plugins(OrderItem(m.id, m.order) for m in members)
+        )
         self._source, self._meter, self._now = pools, meter, monotonic
         self._specs = {spec.name: spec for spec in upstreams}
         self._pools: dict[str, UpstreamPool] = {}
         self._chains: dict[tuple[str, ...], Chain] = {}
 
     def build(self, routes: Sequence[RouteSpec]) -> Table:
-        before = tuple(o for o in self._ordered if self._early(o.id))
-        pre = self._chain(tuple(o.id for o in before), ()) if before else None
+        before = tuple(id for id in self._ordered if self._early(id))
+        pre = self._chain(before, ()) if before else None
         made = {spec.name: self._route(spec) for spec in routes}
         router = Router(routes, made)
         chains, pools = tuple(self._chains.values()), tuple(self._pools.values())
-        return Table(router, made, pre, chains, pools, self._source, before)
+        return Table(router, made, pre, chains, pools, self._source)
 
     def undo(self) -> None:
         for chain in self._chains.values():
@@ -202,16 +181,15 @@ class _Builder:
         return member.order.phase == "pre-routing" and _has_hooks(member)
 
     def _route(self, spec: RouteSpec) -> Route:
-        order = tuple(
-            ordered
-            for ordered in self._ordered
-            if self._members[ordered.id].order.phase != "pre-routing"
-            and self._on(self._members[ordered.id], spec.name)
+        ids = tuple(
+            id
+            for id in self._ordered
+            if self._members[id].order.phase != "pre-routing"
+            and self._on(self._members[id], spec.name)
         )
-        ids = tuple(ordered.id for ordered in order)
         also = (spec.plugin,) if spec.plugin else ()
         chain = self._chain(ids, also) if ids or also else None
-        return Route(spec, chain, self._handler(spec), self._meter.route(spec.name), order)
+        return Route(spec, chain, self._handler(spec), self._meter.route(spec.name))
 
     def _handler(self, spec: RouteSpec) -> Handler:
         if spec.plugin:

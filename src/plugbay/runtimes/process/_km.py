@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     _Answer = TypeVar("_Answer", bound=Message)
 
 _SERVICE = "/kilometersplugin.KilometersPlugin/"
-AUTHENTICATE_EVERY = 300.0
-"""Seconds after which a plugin that was not authenticated again ignores what it is told."""
 
 
 @dataclass(frozen=True, slots=True)

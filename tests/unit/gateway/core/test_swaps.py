@@ -285,28 +285,3 @@ def test_a_table_that_cannot_be_built_leases_nothing() -> None:
             assert [pool.spec.name for pool in gate.pools.pools] == ["u"]
 
     asyncio.run(main())
-
-
-def test_routes_explain_their_plugins() -> None:
-    async def main() -> None:
-        first = generation("a", on_request=lambda request: None)
-        second = generation("b", on_request=lambda request: None)
-        early = generation("e", on_request=lambda request: None)
-        listener = generation("l", on_event=lambda event: None)
-        members = [
-            member(first, order=Order(after=("b",))),
-            member(second),
-            member(early, order=Order(phase="pre-routing")),
-            member(listener),
-            member(generation("x", on_request=lambda request: None), routes=("other",)),
-        ]
-        async with RawUpstream().running() as up, rig(up.address, members=members) as gate:
-            table = gate.plane.table
-            assert table is not None
-            assert [o.id for o in table.explain("r")] == ["e", "b", "a"]
-            assert "after b" in table.explain("r")[2].why
-            assert table.explain("none") == ()
-            assert table.explain_match("a", "/x", "GET").route == "r"
-            assert [route.name for route in table.routes] == ["r"]
-
-    asyncio.run(main())
