@@ -256,16 +256,17 @@ def test_a_cancelled_load_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_load_that_ends_after_it_was_cancelled_is_undone(tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+    begun, gate = tmp_path / "begun", tmp_path / "gate"
     source = (
-        f"import os, time\nwhile not os.path.exists({str(gate)!r}):\n"
+        f"import os, time\nos.close(os.open({str(begun)!r}, os.O_CREAT))\n"
+        f"while not os.path.exists({str(gate)!r}):\n"
         "    try: time.sleep(0.001)\n    except BaseException: pass\n" + HELLO
     )
     payload = write_payload(tmp_path / "payload", source)
 
     async def scenario() -> None:
         loading = asyncio.ensure_future(PythonRuntime().load(load_request(payload)))
-        await until(lambda: "_plugbay_hello_1.plugbay_hello" in sys.modules)
+        await until(begun.exists)
         loading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await loading
