@@ -77,7 +77,7 @@ def counted(gate: Rig) -> list[object]:
     """Return what was counted, but for times."""
     table = gate.plane.table
     assert table is not None
-    routes = [route.series for route in table.by_name.values()]
+    routes = [route.series for route in table.router.handlers()]
     chains = [(chain.tally.entered, chain.tally.cancelled) for chain in table.chains]
     links = [link for chain in table.chains for link in chain.links]
     for link in links:
@@ -95,7 +95,7 @@ async def settled(gate: Rig) -> None:
     """Wait until nothing is in flight; then every count agrees."""
     table = gate.plane.table
     assert table is not None
-    await until(lambda: not any(route.series.in_flight for route in table.by_name.values()))
+    await until(lambda: not any(route.series.in_flight for route in table.router.handlers()))
     await until(lambda: not any(chain.in_flight for chain in table.chains))  # observers were told
     for chain in table.chains:
         tally = chain.tally
