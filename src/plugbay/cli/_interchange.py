@@ -12,14 +12,12 @@ import typer
 
 from plugbay.cli._declare import export_document, print_steps
 from plugbay.cli._operation import finish, make_change
-from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait
+from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait, assigned
 from plugbay.cli._output import Format, print_json
 from plugbay.cli._session import Target
 from plugbay.kernel import Conflict, Invalid, convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from plugbay.control.interchange import Imported
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
@@ -59,7 +57,7 @@ def import_postman(
     from plugbay.control.interchange import Options
     from plugbay.control.interchange import import_postman as read
 
-    values = _environment(environment) | _assigned(variable)
+    values = _environment(environment) | assigned(variable)
     options = Options(name=name, variables=values, hosts=tuple(host), keep_hosts=keep_hosts)
     found = read(_read(file), options)
     _bring_in(found, Target(url, token), dry_run, replace, reason, wait, output)
@@ -86,7 +84,7 @@ def import_openapi(
 
     options = Options(
         name=name,
-        variables=_assigned(variable),
+        variables=assigned(variable),
         hosts=tuple(host),
         keep_hosts=keep_hosts,
         server=server,
@@ -198,16 +196,6 @@ def _environment(path: Path | None) -> dict[str, str]:
         one = cast("dict[str, object]", value) if isinstance(value, dict) else {}
         if one.get("key") and one.get("enabled", True):
             found[str(one["key"])] = str(one.get("value", ""))
-    return found
-
-
-def _assigned(assignments: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not name or not equals:
-            raise Invalid(f"{assignment!r}: expected NAME=VALUE")
-        found[name] = value
     return found
 
 

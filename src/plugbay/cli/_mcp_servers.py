@@ -8,14 +8,12 @@ import typer
 
 from plugbay.cli._client import segment
 from plugbay.cli._operation import finish, make_change
-from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait
+from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait, assigned
 from plugbay.cli._output import Format, print_json, print_rows
 from plugbay.cli._session import Target
-from plugbay.kernel import Conflict, Invalid, NotFound
+from plugbay.kernel import Conflict, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from plugbay.cli._client import AdminClient
 
 Name = Annotated[str, typer.Argument(help="What it is called; routes name it so.")]
@@ -49,7 +47,7 @@ def add(
     output: Output = Format.TABLE,
 ) -> None:
     """Add an MCP server over stdio to a gateway, as one change with its route."""
-    server = {"name": name, "command": command[0], "args": command[1:], "env": _variables(env)}
+    server = {"name": name, "command": command[0], "args": command[1:], "env": assigned(env)}
     document: dict[str, Any] = {"mcp": {"servers": [server]}}
     if path:
         document["routes"] = [{"name": name, "path": path, "mcp": name}]
@@ -97,16 +95,6 @@ def _kind(client: AdminClient, name: str) -> str:
 def _delete(client: AdminClient, path: str, reason: str, wait: float) -> dict[str, Any]:
     tag = client.call("GET", path).headers["etag"]
     return make_change(client, "DELETE", path, reason=reason, wait=wait, tag=tag)
-
-
-def _variables(assignments: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for text in assignments:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise Invalid(f"{text!r}: expected NAME=value")
-        found[name] = value
-    return found
 
 
 def _row(kind: str, one: dict[str, Any]) -> dict[str, object]:

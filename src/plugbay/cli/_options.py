@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plugbay.cli._completion import known_plugins
 from plugbay.cli._output import Format
 from plugbay.cli._session import DEFAULT_URL
+from plugbay.kernel import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Url = Annotated[
     str, typer.Option(envvar="PLUGBAY_ADMIN_URL", help="Where the admin API is.", metavar="URL")
@@ -29,3 +33,14 @@ Plugin = Annotated[
 
 URL = DEFAULT_URL
 """The default of `Url`."""
+
+
+def assigned(assignments: Iterable[str]) -> dict[str, str]:
+    """Return what NAME=VALUE options say. Raises `Invalid`."""
+    found: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not name or not equals:
+            raise Invalid(f"{assignment!r}: expected NAME=VALUE")
+        found[name] = value
+    return found
