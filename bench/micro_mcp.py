@@ -14,12 +14,11 @@ import gc
 import itertools
 import random
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from bench._cachegrind import instructions
 from bench._hooks import SystemClock
-from bench._mcp_looking import built, looking
+from bench._mcp_looking import built, looking, time_all
 from bench._mcp_ways import encode, request
 from bench._rig import describe, need, spread, table
 from bench.micro import Wire
@@ -166,20 +165,6 @@ def _cases() -> dict[str, Callable[[], Run]]:
 CASES = _cases()
 
 
-async def time_all(rounds: int) -> dict[str, list[float]]:
-    """Let the cases take turns and return the CPU µs of a call in each round."""
-    runs = {name: make() for name, make in CASES.items()}
-    figures: dict[str, list[float]] = {name: [] for name in CASES}
-    for run in runs.values():
-        await run(BATCH)
-    for _ in range(rounds):
-        for name, run in runs.items():
-            began = time.process_time_ns()
-            await run(BATCH)
-            figures[name].append((time.process_time_ns() - began) / BATCH / 1e3)
-    return figures
-
-
 async def loop(name: str, count: int) -> None:
     """Run one case, for valgrind."""
     gc.disable()  # when it runs depends on what was remembered before
@@ -201,7 +186,7 @@ def main() -> int:
     describe(
         "Micro, MCP", f"One small call through the data plane, in process; batches of {BATCH}."
     )
-    figures = asyncio.run(time_all(args.rounds))
+    figures = asyncio.run(time_all(CASES, args.rounds, BATCH))
     header = ["case", "CPU µs per call"]
     rows: list[list[object]] = [
         [name, spread(values, 1)] for name, values in figures.items() if args.only in name
