@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.app._announcements import Announcements
 from plugbay.app._hearing import GATEWAY
-from plugbay.app._mcp_keeper import STDERR
 from plugbay.app._swap_counts import SwapCounts
+from plugbay.app.mcp._keeper import STDERR
 from plugbay.control import Deliver
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, cast
 
-from plugbay.app._mcp_routes import McpRoutes, McpTable
-from plugbay.app._mcp_sockets import upstreams_of
+from plugbay.app.mcp._routes import McpRoutes, McpTable
+from plugbay.app.mcp._sockets import upstreams_of
 from plugbay.control import PluginSpec
 from plugbay.gateway import HttpDataPlane, Member, UpstreamPools, build_table
 from plugbay.kernel import Generation, Hook

@@ -29,7 +29,6 @@ from plugbay.app._file_set import FileManaged
 from plugbay.app._hearing import Hearing
 from plugbay.app._launcher import WorkerLauncher
 from plugbay.app._listeners import Listeners, address_of, open_listener
-from plugbay.app._mcp_keeper import McpKeeper
 from plugbay.app._news import News
 from plugbay.app._runners import make_runners
 from plugbay.app._server_tls import keep_fresh, server_tls
@@ -38,6 +37,7 @@ from plugbay.app._trace_key import RevokedTraces, make_trace_key
 from plugbay.app._trust import read_trust
 from plugbay.app._worker_options import WorkerOptions
 from plugbay.app.check import Trials, check_extras, check_isolation, make_layers
+from plugbay.app.mcp._keeper import McpKeeper
 from plugbay.artifacts import ArtifactStore, SignatureLayer, Upkeep, Uploader, Validator, sweep
 from plugbay.control import (
     Coordinator,

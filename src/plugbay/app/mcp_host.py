@@ -4,7 +4,7 @@ import sys
 
 import uvloop
 
-from plugbay.app._mcp_host import main
+from plugbay.app.mcp._host import main
 
 if __name__ == "__main__":
     main(sys.argv[1], uvloop.run)

@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from plugbay.app._clock import SystemClock
-from plugbay.app._mcp_backends import Backends
+from plugbay.app.mcp._backends import Backends
 from plugbay.kernel import NotFound, Unavailable
 from plugbay.mcp import KeptServer, RestartPolicy, ServerCommand, crash_breaker
 from plugbay.mcp.serving import (

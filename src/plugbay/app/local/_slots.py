@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugbay.app._mcp_policy import fails_closed
 from plugbay.app.local._plugins import make_ready, stamp
+from plugbay.app.mcp._policy import fails_closed
 from plugbay.kernel import (
     CircuitBreaker,
     Generation,

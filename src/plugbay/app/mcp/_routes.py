@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from plugbay.app._mcp_policy import fails_closed
+from plugbay.app.mcp._policy import fails_closed
 from plugbay.gateway import Member
 from plugbay.kernel import Generation
 from plugbay.mcp import Chain, Counts, Current, HttpBridge, Observers, tell

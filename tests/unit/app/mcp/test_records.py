@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plugbay.app._mcp_records import LONGEST, Records
+from plugbay.app.mcp._records import LONGEST, Records
 from plugbay.mcp.serving import EndpointStatus
 
 SERVED = EndpointStatus(sessions=2, versions=("2025-11-25",), requests=9)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from plugbay.app._launcher import WorkerProcess
-from plugbay.app._mcp_backends import problems_here
-from plugbay.app._mcp_host import McpHostOptions
-from plugbay.app._mcp_orders import SECONDS, McpOrder, send_order
-from plugbay.app._mcp_sockets import listen, socket_path
+from plugbay.app.mcp._backends import problems_here
+from plugbay.app.mcp._host import McpHostOptions
+from plugbay.app.mcp._orders import SECONDS, McpOrder, send_order
+from plugbay.app.mcp._sockets import listen, socket_path
 from plugbay.isolation import read_pipe
 from plugbay.kernel import Backoff, Invalid, Unavailable
 from plugbay.mcp.serving import EndpointStatus, McpSpec

@@ -23,9 +23,9 @@ import msgspec
 
 from plugbay.app._asgi_server import AsgiServer
 from plugbay.app._clock import SystemClock
-from plugbay.app._mcp_backends import Backends
-from plugbay.app._mcp_orders import McpOrder, Orders
-from plugbay.app._mcp_records import Records
+from plugbay.app.mcp._backends import Backends
+from plugbay.app.mcp._orders import McpOrder, Orders
+from plugbay.app.mcp._records import Records
 from plugbay.mcp.serving import (
     MODERN,
     Endpoint,
