@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import struct
@@ -29,6 +30,9 @@ LARGEST = 64 * 1024 * 1024
 """Bytes of one message; a metrics snapshot or a desired state is far below."""
 MOST_FDS = 16
 GREETING_BYTES = 64
+PAUSE = 1.0
+"""Seconds until a link is accepted after one could not be."""
+_log = logging.getLogger("plugbay.supervisor")
 _LENGTH = struct.Struct("!I")
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[say.AnyMessage] = msgspec.msgpack.Decoder(say.AnyMessage)
@@ -91,10 +95,20 @@ async def connect(path: Path, worker: str, fds: Sequence[int]) -> StreamLink:
         await loop.sock_connect(connection, str(path))
         greeting = worker.encode().ljust(GREETING_BYTES)
         socket.send_fds(connection, [greeting], list(fds)[:MOST_FDS])
-        reader, writer = await asyncio.open_unix_connection(sock=connection)
     except BaseException:
         connection.close()
         raise
+    return await _link(connection)
+
+
+async def _link(connection: socket.socket) -> StreamLink:
+    """Return a link over a socket, which is the link's from now on, also if this is cancelled.
+
+    The loop closes the descriptor then, and the socket must not do so again: by then the number
+    may be that of something another thread has just opened. asyncio does it through the socket;
+    uvloop takes the number from the socket (its issue 738; before 0.23 it did not).
+    """
+    reader, writer = await asyncio.open_unix_connection(sock=connection)
     return StreamLink(reader, writer)
 
 
@@ -104,6 +118,9 @@ class LinkServer:
     def __init__(self, path: Path, on_link: OnLink) -> None:
         self._path, self._on_link = path, on_link
         self._tasks: set[asyncio.Task[None]] = set()
+        self._coming: set[socket.socket] = set()
+        """Connections that no link has taken over yet."""
+        self._closed = False
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.setblocking(False)
 
@@ -120,30 +137,51 @@ class LinkServer:
         except OSError as error:
             self._listener.close()
             raise Unavailable(f"cannot listen at {self._path}: {error}") from error
-        self._spawn(self._accept())
+        self._listen()
 
     async def close(self) -> None:
         """Accept no more, and end the links."""
+        self._closed = True
+        asyncio.get_running_loop().remove_reader(self._listener)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._listener.close()
+        for connection in (self._listener, *self._coming):
+            connection.close()
         self._path.unlink(missing_ok=True)
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            connection, _ = await loop.sock_accept(self._listener)
-            self._spawn(self._greet(connection))
+    def _listen(self) -> None:
+        if not self._closed:
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        """Take one connection; `sock_accept` would lose it if it was cancelled just then."""
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:  # no descriptor is free, and nobody else would take it
+            _log.warning("a link cannot be accepted, tried again in %g s: %s", PAUSE, error)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._listener)
+            loop.call_later(PAUSE, self._listen)
+            return
+        self._coming.add(connection)
+        self._spawn(self._greet(connection))
 
     async def _greet(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         greeting = await _greeting(connection)
+        self._coming.discard(connection)
         if greeting is None:
             connection.close()
             return
-        reader, writer = await asyncio.open_unix_connection(sock=connection)
-        await self._on_link(StreamLink(reader, writer), greeting)
+        try:
+            link = await _link(connection)
+        except BaseException:
+            greeting.close()
+            raise
+        await self._on_link(link, greeting)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 import socket
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvloop
 
 from plugbay.control import Greeting, LinkServer, StreamLink, connect
 from plugbay.control._messages import Commit, Hello, Status
@@ -16,9 +20,15 @@ from plugbay.kernel import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 HELLO = Hello(worker="worker-0", pid=7, boot="b", revision=3)
+
+
+def sockets() -> int:
+    """Count this process's; loops keep other descriptors once they have used them."""
+    links = [Path(entry.path) for entry in os.scandir("/proc/self/fd")]
+    return sum(str(link.readlink()).startswith("socket:") for link in links if link.is_symlink())
 
 
 class Doors:
@@ -132,3 +142,57 @@ def test_it_cannot_be_reached_where_nobody_listens(tmp_path: Path, run: Callable
             LinkServer(tmp_path / ("x" * 200), nobody).start()
 
     run(story())
+
+
+@LOOPS
+@pytest.mark.parametrize("turns", range(6))
+def test_a_link_that_is_given_up_closes_its_descriptor_once(
+    tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop], turns: int
+) -> None:
+    """uvloop's issue 738: a socket whose number is somebody else's by now is closed again."""
+
+    async def story() -> None:
+        doors = Doors(tmp_path)
+        opening = asyncio.ensure_future(connect(doors.path, "worker-0", ()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            (await opening).close()
+        others = os.pipe()  # the lowest numbers that are free
+        del opening
+        gc.collect()
+        await doors.server.close()
+        assert all(map(os.fstat, others))
+        for one in others:
+            os.close(one)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(story())
+
+
+@LOOPS
+@pytest.mark.parametrize("turns", range(8))
+def test_a_server_that_ends_keeps_nothing_of_who_comes_in(
+    tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop], turns: int
+) -> None:
+    async def story() -> None:
+        doors = Doors(tmp_path)
+        before = sockets()
+        with socket.socket(socket.AF_UNIX) as comer:
+            comer.connect(str(doors.path))
+            socket.send_fds(comer, [b"worker-0".ljust(64)], [comer.fileno()])
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await doors.server.close()
+            while not doors.came.empty():
+                link, greeting = doors.came.get_nowait()
+                link.close()
+                greeting.close()
+        gc.collect()
+        for _ in range(10):  # both loops close some turns later
+            await asyncio.sleep(0)
+        assert sockets() == before - 1  # the listener has gone, too
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(story())
