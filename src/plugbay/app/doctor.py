@@ -6,13 +6,23 @@ import http.client
 import importlib.util
 import os
 import stat
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from plugbay.isolation import NOTES, REMEDIES, probe
 from plugbay.kernel import Invalid
-from plugbay.km import DIRECTORIES, FILE, WORKING, discover, read_config, read_trust, validate
+from plugbay.km import (
+    DIRECTORIES,
+    FILE,
+    WORKING,
+    discover,
+    expiry_warning,
+    read_config,
+    read_trust,
+    validate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,8 +103,9 @@ def _plugins(
             yield Finding("plugin", "failed", f"{one.name}: {error.detail}", remedy)
             continue
         signed = f"signed by {verdict.publisher}" if verdict.publisher else "no signature is asked"
-        result: Literal["ok", "warning"] = "warning" if verdict.warning else "ok"
-        yield Finding("plugin", result, f"{one.name}: {verdict.warning or signed}")
+        warning = verdict.warning or expiry_warning(verdict.expires, time.time())
+        result: Literal["ok", "warning"] = "warning" if warning else "ok"
+        yield Finding("plugin", result, f"{one.name}: {warning or signed}")
     for one in hidden:
         detail = f"{one.path} is hidden by another plugin {one.name}"
         yield Finding("plugin", "warning", detail, "remove one of them")

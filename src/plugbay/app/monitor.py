@@ -90,7 +90,7 @@ async def _monitor(options: MonitorOptions) -> int:
     try:
         await slots.load(options.plugins)
         km = await _attach_km(options, slots, fd)
-        return await _serve(options, slots, out)
+        return await _serve(options, slots, out, km)
     finally:
         if km is not None:
             await km.stop()
@@ -113,7 +113,9 @@ async def _attach_km(options: MonitorOptions, slots: LocalSlots, fd: int) -> KmO
     return observer
 
 
-async def _serve(options: MonitorOptions, slots: LocalSlots, out: int) -> int:
+async def _serve(
+    options: MonitorOptions, slots: LocalSlots, out: int, km: KmObserver | None
+) -> int:
     session = McpSession(
         id=secrets.token_hex(8),
         server=options.server or Path(options.command[0]).name,
@@ -121,10 +123,17 @@ async def _serve(options: MonitorOptions, slots: LocalSlots, out: int) -> int:
         identity=options.identity or _user(),
     )
     limits = StdioLimits(max_message=options.max_message, grace=options.grace)
-    wrapper = _wrapper(options, slots, session, limits)
+    observers = Observers()
+    wrapper = _wrapper(options, slots, session, observers, limits)
     loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        wrapper.stop(number)
+        if km is not None:
+            km.hurry()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, wrapper.stop, number)
+        loop.add_signal_handler(number, stop, number)
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
@@ -137,6 +146,8 @@ async def _serve(options: MonitorOptions, slots: LocalSlots, out: int) -> int:
     try:
         return await wrapper.run(await open_reader(0), await open_writer(out))
     finally:
+        if km is not None:
+            km.miss(observers.dropped)  # they are told of every message, so they miss each of these
         if following is not None:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -144,11 +155,15 @@ async def _serve(options: MonitorOptions, slots: LocalSlots, out: int) -> int:
 
 
 def _wrapper(
-    options: MonitorOptions, slots: LocalSlots, session: McpSession, limits: StdioLimits
+    options: MonitorOptions,
+    slots: LocalSlots,
+    session: McpSession,
+    observers: Observers,
+    limits: StdioLimits,
 ) -> StdioWrapper:
     policy, clock = options.restart, SystemClock()
     if policy is None:
-        return StdioWrapper(options.command, slots.current, session, Observers(), limits)
+        return StdioWrapper(options.command, slots.current, session, observers, limits)
     keeping = Keeping(
         policy=policy,
         breaker=crash_breaker(policy, clock),
@@ -156,7 +171,7 @@ def _wrapper(
         clock=clock,
         randomness=random.SystemRandom(),
     )
-    return KeepingWrapper(options.command, slots.current, session, Observers(), keeping, limits)
+    return KeepingWrapper(options.command, slots.current, session, observers, keeping, limits)
 
 
 def _take_output() -> int:

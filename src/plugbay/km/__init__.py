@@ -13,6 +13,7 @@ from plugbay.km._discovery import WORKING as WORKING
 from plugbay.km._discovery import Found as Found
 from plugbay.km._discovery import choose as choose
 from plugbay.km._discovery import discover as discover
+from plugbay.km._expiry import expiry_warning as expiry_warning
 from plugbay.km._hooks import KmHooks as KmHooks
 from plugbay.km._package import Installed as Installed
 from plugbay.km._package import install_package as install_package

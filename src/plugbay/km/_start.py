@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from plugbay.kernel import HookFailed, PluginError, StartFailed
 from plugbay.km._config import KmConfig
 from plugbay.km._dump import LONGEST_DUMP, Dump
+from plugbay.km._expiry import expiry_warning
 from plugbay.km._tiers import permits, spelled, stricter
 from plugbay.km._validation import validate
 from plugbay.km._voice import printable
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from plugbay.isolation import Sandbox
+    from plugbay.kernel import Clock
     from plugbay.km._authorization import Authorizations, Grant
     from plugbay.km._discovery import Found
     from plugbay.km._status import Status
+    from plugbay.km._validation import Verdict
     from plugbay.km._voice import Voice
     from plugbay.runtimes.process import KmPlugin
 
@@ -44,8 +47,8 @@ class Terms:
 class Starter:
     """Starts one plugin, as often as needed."""
 
-    def __init__(self, found: Found, status: Status, terms: Terms) -> None:
-        self._found, self._status, self._terms = found, status, terms
+    def __init__(self, found: Found, status: Status, terms: Terms, clock: Clock) -> None:
+        self._found, self._status, self._terms, self._clock = found, status, terms, clock
         self._dump = Dump()
 
     async def start(self) -> tuple[KmPlugin, Grant]:
@@ -56,9 +59,7 @@ class Starter:
         """
         found, voice = self._found, self._terms.voice
         self._dump = Dump()
-        verdict = await asyncio.to_thread(validate, found, self._terms.config)
-        self._status.digest, self._status.publisher = verdict.digest, verdict.publisher
-        self._status.warnings = [verdict.warning] if verdict.warning else []
+        verdict = await self.look()
         voice.debug(f"{found.name}: valid, sha256 {verdict.digest[:16]}, {found.path}")
         await asyncio.to_thread(_import)
         from plugbay.runtimes.process import KmPlugin
@@ -72,6 +73,16 @@ class Starter:
         except BaseException:
             await plugin.close()
             raise
+
+    async def look(self) -> Verdict:
+        """See whether its file may be run now, and until when. Raises `Invalid`."""
+        status, now = self._status, self._clock.time()
+        verdict = await asyncio.to_thread(validate, self._found, self._terms.config, now=now)
+        status.digest, status.publisher = verdict.digest, verdict.publisher
+        status.expires = verdict.expires
+        said = (verdict.warning, expiry_warning(verdict.expires, now))
+        status.warnings = [one for one in said if one]
+        return verdict
 
     async def _admit(self, plugin: KmPlugin) -> Grant:
         terms, status, name = self._terms, self._status, self._found.name

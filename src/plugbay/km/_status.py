@@ -41,6 +41,8 @@ class Status:
     digest: str = ""
     publisher: str = ""
     """Whose signature is on it; empty if nobody's who is trusted."""
+    expires: float | None = None
+    """The Unix time at which it is ended, because its signature counts no longer."""
     user_tier: str = ""
     features: tuple[str, ...] = ()
     told: int = 0
@@ -55,9 +57,14 @@ def ago(then: float | None, now: float) -> str:
     """Say how long ago something was."""
     if then is None:
         return "Never"
-    seconds = max(0.0, now - then)
+    seconds = now - then
+    return f"{age(seconds)} ago" if seconds >= 60 else "Just now"
+
+
+def age(seconds: float) -> str:
+    """Say a length of time in its largest unit."""
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         count = int(seconds // size)
-        if count:
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "Just now"
+        if count > 0:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"

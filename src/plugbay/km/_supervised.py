@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from plugbay.kernel import (
     PluginError,
     RestartBudget,
 )
+from plugbay.km._expiry import expiry_warning, seconds_to_warning
 from plugbay.km._queue import Backlog
 from plugbay.km._start import Denied, Starter, failure
 from plugbay.km._status import State, Status
@@ -53,12 +55,13 @@ class Supervised:
             author=found.author,
         )
         self._terms, self._clock, self._voice = terms, clock, terms.voice
-        self._starter = Starter(found, self.status, terms)
+        self._starter = Starter(found, self.status, terms, clock)
         self._plugin: KmPlugin | None = None
         self._backlog = Backlog()
         self._wake = asyncio.Event()
         self._closing = self._over = self._complained = False
         self._renew_at = 0.0
+        self._remind_at = math.inf
         self._late = 0
         self._task: asyncio.Task[None] | None = None
         self._budget = RestartBudget(clock, restarts=RESTARTS, window=WINDOW)
@@ -93,18 +96,26 @@ class Supervised:
             self._backlog.put(call, size)
             self._wake.set()
 
-    async def close(self, seconds: float) -> None:
-        """Tell it what is left, for so long, and end it."""
+    def miss(self, count: int) -> None:
+        """So many messages never came here."""
+        self.status.lost += count
+
+    def finish(self) -> asyncio.Task[None] | None:
+        """Tell it what is left, and no more; return what is done when that is."""
         self._closing = True
         self._wake.set()
+        return self._task
+
+    async def close(self) -> None:
+        """End it, and say of how much it was not told."""
         if self._task is not None:
-            await asyncio.wait((self._task,), timeout=seconds)
             self._task.cancel()
             await asyncio.wait((self._task,))
         self.status.lost += self._backlog.clear()
         if self.status.lost and self.status.state in _RUN:
-            messages = "message" if self.status.lost == 1 else "messages"
-            self._voice.warn(f"{self.status.name} has missed {self.status.lost} {messages}")
+            every = self.status.lost + self.status.told
+            missed = f"{self.status.lost} of {every} messages and events"
+            self._voice.warn(f"{self.status.name} has missed {missed}")
         plugin, self._plugin = self._plugin, None
         if plugin is not None:
             await plugin.close()
@@ -129,6 +140,7 @@ class Supervised:
             self._plugin, self._late = plugin, 0
             plugin.ended.add_done_callback(lambda _: self._wake.set())
             self._keep(grant)
+            self._await_expiry()
             status.state, status.reason = State.ACTIVE, ""
             status.last_activity = self._clock.time()
             return True
@@ -143,6 +155,11 @@ class Supervised:
     def _keep(self, grant: Grant) -> None:
         soon = self._clock.monotonic()
         self._renew_at = grant.renew if grant.renew > soon else min(grant.until, soon + AGAIN)
+
+    def _await_expiry(self) -> None:
+        """What is soon over was said at its start; of what is not, a session may see the end."""
+        ahead = seconds_to_warning(self.status.expires, self._clock.time())
+        self._remind_at = self._clock.time() + ahead if ahead else math.inf
 
     async def _restart(self, plugin: KmPlugin) -> None:
         status = self.status
@@ -182,9 +199,13 @@ class Supervised:
             self._voice.say(f"✓ {status.name} v{status.version} runs now")
         while not self._over and (plugin := self._plugin) is not None:
             if plugin.ended.done():
-                if self._closing:
+                if self._closing and not self._backlog:
                     return
                 await self._restart(plugin)
+            elif self._clock.time() >= self._ends_at:
+                await self._expire(plugin)
+            elif self._clock.time() >= self._remind_at:
+                self._remind()
             elif self._clock.monotonic() >= self._renew_at:
                 await self._renew(plugin)
             elif self._backlog:
@@ -196,8 +217,10 @@ class Supervised:
 
     async def _rest(self) -> None:
         self._wake.clear()
+        ahead = min(self._ends_at, self._remind_at) - self._clock.time()
+        seconds = min(self._renew_at - self._clock.monotonic(), ahead)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, self._renew_at - self._clock.monotonic())):
+            async with asyncio.timeout(max(0.0, seconds)):
                 await self._wake.wait()
 
     async def _tell(self, plugin: KmPlugin, call: Call) -> None:
@@ -212,6 +235,9 @@ class Supervised:
             if self._late >= STALLED and not plugin.ended.done():
                 status.reason = "it does not answer"
                 await plugin.close()  # which ends it, and so begins a restart
+        except asyncio.CancelledError:
+            status.lost += 1
+            raise
         else:
             self._late = 0
             status.told += 1
@@ -229,9 +255,36 @@ class Supervised:
         try:
             self._keep(await self._starter.renew(plugin))
         except (Denied, PluginError) as error:
-            if plugin.ended.done():
-                return  # it is started again, and asked then
-            self._end(State.UNAUTHORIZED, failure(error))
-            self._voice.warn(f"✗ {self.status.name} is ended: {self.status.reason}")
-            await plugin.close()
-            self._plugin = None
+            if not plugin.ended.done():  # else it is started again, and asked then
+                await self._dismiss(plugin, State.UNAUTHORIZED, failure(error))
+
+    # --- the end of its signature
+
+    @property
+    def _ends_at(self) -> float:
+        return math.inf if self.status.expires is None else self.status.expires
+
+    def _remind(self) -> None:
+        self._remind_at = math.inf
+        warning = expiry_warning(self.status.expires, self._clock.time())
+        self.status.warnings.append(warning)
+        self._voice.warn(f"⚠ {self.status.name}: {warning}")
+
+    async def _expire(self, plugin: KmPlugin) -> None:
+        """End it, unless there is a newer signature by now, or a newer program."""
+        digest = self.status.digest
+        try:
+            await self._starter.look()
+        except Invalid as error:
+            await self._dismiss(plugin, State.REFUSED, failure(error))
+            return
+        self._await_expiry()
+        if self.status.digest != digest:
+            self.status.reason = "another version of it was installed"
+            await plugin.close()  # which begins a restart
+
+    async def _dismiss(self, plugin: KmPlugin, state: State, reason: str) -> None:
+        self._end(state, reason)
+        self._voice.warn(f"✗ {self.status.name} is ended: {reason}")
+        await plugin.close()
+        self._plugin = None

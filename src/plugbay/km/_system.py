@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Literal
 
 from plugbay.km._authorization import Authorizations
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from plugbay.km._voice import Voice
     from plugbay.runtimes.process import KmPlugin
 
-DRAIN, LOADING = 1.0, 10.0
-"""Seconds at the end for what was not told yet, and for plugins that are still being loaded."""
+LOADING, DRAIN, HURRIED = 10.0, 5.0, 1.0
+"""Seconds at the end for plugins that are still being loaded, for what was not told yet, and for
+both from when somebody is in a hurry."""
+STILL, LOOK = 2.0, 0.1
+"""Seconds without a word taken after which no plugin is waited for, and between looks."""
 
 
 class KmSystem:
@@ -50,6 +54,7 @@ class KmSystem:
         self.plugins = [Supervised(one, terms, clock) for one in found]
         self._loading: asyncio.Task[None] | None = None
         self._closed, self._keyless = False, not api_key
+        self._hurried, self._until = False, math.inf
 
     @property
     def statuses(self) -> list[Status]:
@@ -115,13 +120,45 @@ class KmSystem:
         for one in self.plugins:
             one.put(call)
 
+    def miss(self, count: int) -> None:
+        """So many messages were too many to come here: none of the plugins is told of them."""
+        for one in self.plugins:
+            one.miss(count)
+
+    def hurry(self) -> None:
+        """Whoever waits for the end will not wait for long."""
+        self._hurried = True
+        if self._closed:
+            self._until = min(self._until, self._clock.monotonic() + HURRIED)
+
     async def close(self) -> None:
-        """Let what is being loaded come up, tell what is left, and end them all."""
+        """Let what is being loaded come up, tell what is left, and end them all.
+
+        That is bounded, and ends early if none of them takes anything for a while.
+        """
         if self._closed:
             return
         self._closed = True
+        if self._hurried:
+            self.hurry()
         if self._loading is not None:
-            await asyncio.wait((self._loading,), timeout=LOADING)
+            await self._wait({self._loading}, LOADING)
             self._loading.cancel()
             await asyncio.wait((self._loading,))
-        await asyncio.gather(*(plugin.close(DRAIN) for plugin in self.plugins))
+        tasks = {task for one in self.plugins if (task := one.finish()) is not None}
+        await self._wait(tasks, DRAIN, still=STILL)
+        await asyncio.gather(*(plugin.close() for plugin in self.plugins))
+
+    async def _wait(
+        self, tasks: set[asyncio.Task[None]], seconds: float, *, still: float = math.inf
+    ) -> None:
+        now = self._clock.monotonic
+        end, taken, since = now() + seconds, self._taken, now()
+        while tasks and now() < min(end, self._until, since + still):
+            _, tasks = await asyncio.wait(tasks, timeout=LOOK)
+            if self._taken != taken:
+                taken, since = self._taken, now()
+
+    @property
+    def _taken(self) -> int:
+        return sum(status.told + status.lost for status in self.statuses)

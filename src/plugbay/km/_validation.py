@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Invalid
@@ -15,22 +16,30 @@ from plugbay.km._discovery import BUNDLED
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from plugbay.artifacts.signing import Trust
+    from plugbay.artifacts.signing import Provenance, Trust
     from plugbay.km._config import KmConfig
     from plugbay.km._discovery import Found
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What may be started: exactly the content with this SHA-256. `warning` is for the user."""
+    """What may be started: exactly the content with this SHA-256. `warning` is for the user.
+
+    `expires` is the Unix time at which it may no longer run, because its signature ends then.
+    """
 
     digest: str
     publisher: str = ""
     warning: str = ""
+    expires: float | None = None
 
 
-def validate(found: Found, config: KmConfig) -> Verdict:
-    """Look at a program before it is started. Raises `Invalid`, which says why it may not be."""
+def validate(found: Found, config: KmConfig, *, now: float | None = None) -> Verdict:
+    """Look at a program before it is started, at the Unix time `now` (default: the system's).
+
+    Raises `Invalid`, which says why it may not be.
+    """
+    now = time.time() if now is None else now
     if found.problem:
         raise Invalid(found.problem)
     try:
@@ -45,37 +54,48 @@ def validate(found: Found, config: KmConfig) -> Verdict:
     bundled = found.path.with_name(f"{found.path.name}{BUNDLED}").exists()
     if config.signatures == "off" and not needed and not bundled:
         return Verdict(digest)
-    publisher, problem = verified(found.path, digest, config)
-    if publisher:
-        return Verdict(digest, publisher)
+    found_by = verified(found.path, digest, config, now)
+    must = needed or bundled or config.signatures == "enforce"
+    if found_by.publisher:
+        ends = _ends(found_by) if must else None
+        return Verdict(digest, found_by.publisher, expires=ends)
+    problem = "; ".join(found_by.problems)
+    if bundled:
+        raise Invalid(f"it came in a bundle and {problem}; ask who made it for another")
     if needed:
         raise Invalid(
             f"it lies in the working directory and {problem}; install it in ~/.km/plugins, or"
             " say working_directory = true in km.toml"
         )
-    if config.signatures == "enforce" or bundled:
+    if must:
         raise Invalid(problem)
     return Verdict(digest, warning=problem)
 
 
-def verified(path: Path, digest: str, config: KmConfig) -> tuple[str, str]:
+def verified(path: Path, digest: str, config: KmConfig, now: float) -> Provenance:
     """Return who has signed the content of this digest, and if nobody, why not.
 
     Raises `Invalid` if a key that the configuration names cannot be read.
     """
     # Imported here: most plugins are not signed, and it takes its time to load.
-    from plugbay.artifacts.signing import check
+    from plugbay.artifacts.signing import Provenance, check
 
     trust = read_trust(config)
     signature = path.with_name(f"{path.name}.sig")
     try:
         raw = signature.read_bytes()
     except FileNotFoundError:
-        return "", "it is not signed"
+        return Provenance(problems=("it is not signed",))
     except OSError as error:
-        return "", f"its signature cannot be read: {error.strerror}"
-    found = check(raw, digest, trust, now=time.time())
-    return found.publisher, "; ".join(found.problems)
+        return Provenance(problems=(f"its signature cannot be read: {error.strerror}",))
+    return check(raw, digest, trust, now=now)
+
+
+def _ends(found: Provenance) -> float | None:
+    if not found.expires:
+        return None
+    moment = datetime.fromisoformat(found.expires)
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 def read_trust(config: KmConfig) -> Trust:
@@ -104,8 +124,9 @@ def check_file(path: Path) -> None:
         raise Invalid("it is no regular file")
     if not os.access(path, os.X_OK):
         raise Invalid(f"it is not executable: chmod +x {path}")
-    for what, place in (("it", about), ("its directory", path.resolve().parent.stat())):
+    folder = path.resolve().parent
+    for what, where, place in (("it", path, about), ("its directory", folder, folder.stat())):
         if place.st_uid not in (os.geteuid(), 0):
             raise Invalid(f"{what} belongs to another user")
         if place.st_mode & stat.S_IWOTH:
-            raise Invalid(f"everybody may write to {what}")
+            raise Invalid(f"everybody may write to {what}: chmod o-w {where}")

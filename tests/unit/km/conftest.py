@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bench._go import ROOT, build_go
@@ -22,6 +22,9 @@ from plugbay.cli._km import build_km
 from plugbay.cli._root import build
 from plugbay.km import KmConfig, KmSystem, Voice, discover
 from plugbay.km._config import LimitsConfig
+
+if TYPE_CHECKING:
+    from plugbay.kernel import Clock
 
 PROGRAM = Path(__file__).with_name("program.py.txt")
 KEY = "test-api-key-1234567890"
@@ -108,11 +111,13 @@ class Home:
         """What the plugins in Python need: this source, and where they write."""
         return LimitsConfig(readable=(str(ROOT / "src"),), writable=(str(self.records),))
 
-    def system(self, config: KmConfig | None = None, key: str = KEY) -> KmSystem:
+    def system(
+        self, config: KmConfig | None = None, key: str = KEY, clock: Clock | None = None
+    ) -> KmSystem:
         voice = Voice(self.lines.append, debugging=True)
         found, _ = discover([self.plugins])
         config = replace(config or KmConfig(), limits=self.limits())
-        return KmSystem(found, voice, SystemClock(), key, config)
+        return KmSystem(found, voice, clock or SystemClock(), key, config)
 
     def environment(self, **more: str) -> dict[str, str]:
         own = {"HOME": str(self.path), "PLUGBAY_STATE_DIR": str(self.path / "state")}

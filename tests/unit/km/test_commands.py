@@ -154,6 +154,16 @@ def test_exit_codes_are_those_of_the_server(home: Home) -> None:
     assert home.km("monitor", "--", "no-such-command").returncode == 127
 
 
+def test_the_end_is_bounded_and_tells_how_much_was_missed(home: Home) -> None:
+    home.write()
+    noted = '{"jsonrpc":"2.0","method":"hang"}'
+    done = home.km("monitor", "--", "sh", "-c", f"for i in 1 2 3 4 5; do echo '{noted}'; done")
+    assert done.returncode == 0
+    missed = [line for line in done.stderr.splitlines() if "missed" in line]
+    # Of five messages it hangs at the first; before them was the start, and then is the end.
+    assert missed == ["[PluginHandler] watcher has missed 6 of 7 messages and events"]
+
+
 def test_the_doctor_looks_at_folders_and_at_the_gateway(home: Home) -> None:
     home.plugins.chmod(0o777)
     done = home.cli("doctor", "--url", "http://127.0.0.1:9", "--gateway", "-o", "json")

@@ -83,6 +83,14 @@ class KmObserver:
         """Begin to load the plugins; messages need not wait for that."""
         self._system.begin()
 
+    def miss(self, count: int) -> None:
+        """So many messages came too fast to be handed on."""
+        self._system.miss(count)
+
+    def hurry(self) -> None:
+        """A signal has come: the end is near."""
+        self._system.hurry()
+
     async def stop(self) -> None:
         """Tell them of the end, which every message comes before, and end them."""
         if self._open:
