@@ -255,3 +255,22 @@ def test_a_full_queue_of_observers_drops_the_oldest():
         assert talk.chain.in_flight == 5
 
     run(main)
+
+
+def test_what_observers_were_not_told_by_the_end_counts_as_dropped():
+    async def main():
+        never = asyncio.Event()
+
+        async def look(_):
+            await never.wait()
+
+        talk = Talk(member("look", "observe", on_message=look))
+        for id in range(3):
+            await talk.up("ping", id)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await talk.observers.close(0.0)
+        # It is at the first of them when it is cancelled.
+        assert talk.observers.dropped == 2
+
+    run(main)
