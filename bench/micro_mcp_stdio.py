@@ -20,10 +20,10 @@ from bench._mcp_looking import looking, time_all
 from bench._mcp_ways import call, encode
 from bench._rig import describe, need, spread, table
 from plugbay.mcp import Current, Observers
-from plugbay.mcp._conversation import Conversation  # no part of the public face
-from plugbay.mcp._inlet import Inlet
-from plugbay.mcp._outlet import Outlet
-from plugbay.mcp._pump import Pump
+from plugbay.mcp.conversation._conversation import Conversation  # no part of the public face
+from plugbay.mcp.pipes._inlet import Inlet
+from plugbay.mcp.pipes._outlet import Outlet
+from plugbay.mcp.stdio._pump import Pump
 from plugbay.observability import Registry
 from plugbay.sdk import McpSession
 

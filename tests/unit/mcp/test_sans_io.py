@@ -26,8 +26,8 @@ from plugbay.mcp import (
     read_envelope,
     with_data,
 )
-from plugbay.mcp._batch import receive_body
 from plugbay.mcp._codec import decode, encode, find_id
+from plugbay.mcp.conversation._batch import receive_body
 from plugbay.observability import Registry
 from plugbay.sdk import McpSession
 

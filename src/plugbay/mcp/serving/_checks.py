@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from plugbay.mcp._answers import error_answer
 from plugbay.mcp._codec import INVALID_REQUEST, decode
-from plugbay.mcp._header_values import header_text
-from plugbay.mcp._param_headers import PREFIX
+from plugbay.mcp.http._header_values import header_text
+from plugbay.mcp.http._param_headers import PREFIX
 from plugbay.mcp.serving._json import as_object, params_of
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from plugbay.kernel import PlugbayError
-from plugbay.mcp._child import exit_code
 from plugbay.mcp._codec import decode, encode
+from plugbay.mcp.process._child import exit_code
 from plugbay.mcp.serving._json import as_object
 from plugbay.mcp.serving._lines import messages
 

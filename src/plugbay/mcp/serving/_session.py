@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from plugbay.kernel import Conflict
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
-from plugbay.mcp._child import exit_code
 from plugbay.mcp._codec import (
     INVALID_REQUEST,
 )
+from plugbay.mcp.process._child import exit_code
 from plugbay.mcp.serving._events import Events
 from plugbay.mcp.serving._json import as_object, params_of
 from plugbay.mcp.serving._lines import messages

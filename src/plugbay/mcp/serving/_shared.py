@@ -16,8 +16,8 @@ import msgspec
 
 from plugbay.kernel import PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
-from plugbay.mcp._child import exit_code
 from plugbay.mcp._codec import encode
+from plugbay.mcp.process._child import exit_code
 from plugbay.mcp.serving._declared import Declared
 from plugbay.mcp.serving._lines import messages
 from plugbay.mcp.serving._stream import Stream

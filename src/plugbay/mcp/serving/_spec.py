@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from plugbay.kernel import Problem
-from plugbay.mcp._restarts import RestartPolicy
+from plugbay.mcp.process._restarts import RestartPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,0 +1,1 @@
+"""Plugins before a server over HTTP: bodies, event streams, sessions and header fields."""

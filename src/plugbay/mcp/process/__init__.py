@@ -1,0 +1,1 @@
+"""The process of an MCP server: how it is started, kept going, and ended."""

@@ -1,0 +1,1 @@
+"""Plugins before a server over stdio: a process between a client and its server."""
