@@ -1,5 +1,6 @@
 import asyncio
 
+import pytest
 from plugbay_mcp_tool_policy import Config, Rule, ToolPolicy
 
 from plugbay.sdk.testing import McpTalk, run_plugin
@@ -64,3 +65,54 @@ def test_a_reason_instead_of_silence():
         assert "exec" in block.reason
 
     ask(work, hide=False)
+
+
+def test_other_ways_to_the_same_are_refused_too():
+    def work(plugin):
+        ann, cy = McpTalk(identity="ann"), McpTalk(identity="cy")
+        told = ann.notification("tools/call", direction="to-server", name="git_push")
+        assert plugin.on_message(told) is not None
+        assert plugin.on_message(ann.request("tools/call", name=["git_log"])) is not None
+        assert plugin.on_message(ann.request("tools/call")) is not None
+        for name, refused in (("hello", False), ("secret", True)):
+            ref = {"type": "ref/prompt", "name": name}
+            block = plugin.on_message(cy.request("completion/complete", ref=ref))
+            assert (block is not None) is refused
+        ref = {"type": "ref/resource", "uri": "test://{a}"}
+        assert plugin.on_message(ann.request("completion/complete", ref=ref)) is not None
+        for wanted, refused in ({}, False), ({"resourceSubscriptions": ["test://a"]}, True):
+            listen = ann.request("subscriptions/listen", notifications=wanted)
+            assert (plugin.on_message(listen) is not None) is refused
+
+    ask(work)
+
+
+@pytest.mark.parametrize(
+    ("uri", "allowed"),
+    [
+        ("file:///srv/a", True),
+        ("file:///srv/My%20Notes/b.txt", True),
+        ("file:///srv/../etc/passwd", False),
+        ("file:///srv/%2e%2e/etc/passwd", False),
+        ("file:///srv/..%2f..%2fetc/passwd", False),
+        ("file:///srv/..\\..\\etc", False),
+        ("FILE:///srv/a", False),
+        ("file:///srv/private/a", False),
+        ("file:///srv/x/../private/a", False),
+        ("file:///srv//private/a", False),
+        ("file:///srv/%70rivate/a", False),
+        ("note://Mine/a", True),
+        ("note:a", True),
+        ("file:/srv/a", False),
+        ("/srv/a", False),
+    ],
+)
+def test_a_uri_is_judged_as_a_server_may_read_it(uri, allowed):
+    rule = Rule("*", resources=("file:///srv/*", "note:*"), deny=("file:///srv/private/*",))
+
+    async def main():
+        async with run_plugin(ToolPolicy, Config(rules=(rule,))) as plugin:
+            read = McpTalk().request("resources/read", uri=uri)
+            assert (plugin.plugin.on_message(read) is None) is allowed
+
+    asyncio.run(main())

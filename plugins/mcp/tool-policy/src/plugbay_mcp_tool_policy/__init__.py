@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from plugbay.sdk import Block, McpFilter, Message, Plugin
+from plugbay_mcp_tool_policy._uris import allows, denies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-_KINDS = {
+_LISTS = {
     "tools/list": "tools",
-    "tools/call": "tools",
     "prompts/list": "prompts",
-    "prompts/get": "prompts",
     "resources/list": "resources",
-    "resources/read": "resources",
-    "resources/subscribe": "resources",
     "resources/templates/list": "resources",
+}
+_NAMED = {
+    "tools/call": ("tools", "name"),
+    "prompts/get": ("prompts", "name"),
+    "resources/read": ("resources", "uri"),
+    "resources/subscribe": ("resources", "uri"),
 }
 _WORDS = {"tools": "tool", "prompts": "prompt", "resources": "resource"}
 
@@ -52,21 +55,22 @@ class ToolPolicy(Plugin[Config], McpFilter):
 
     def on_list(self, message: Message) -> Message | None:
         """Leave out what the client may not use."""
-        kind = _KINDS[message.method]
-        rule = self._rule(message.session.identity)
+        kind = _LISTS[message.method]
+        rule = self._rule(message)
         kept = [item for item in message.items if _allows(rule, kind, _name(item))]
         return None if len(kept) == len(message.items) else message.with_items(kept)
 
     def on_message(self, message: Message) -> Block | None:
         """Refuse a use of what is not allowed."""
-        kind = _KINDS.get(message.method)
-        if message.kind != "request" or message.direction != "to-server" or kind is None:
+        # There are servers that do what a notification says, so these count as well.
+        if message.direction != "to-server" or message.kind not in ("request", "notification"):
             return None
-        if message.method.endswith("/list"):
-            return None
-        name = message.target or str(message.params.get("uri", ""))
-        if _allows(self._rule(message.session.identity), kind, name):
-            return None
+        for kind, name in _used(message):
+            if not isinstance(name, str) or not _allows(self._rule(message), kind, name):
+                return self._refuse(message, kind, str(name))
+        return None
+
+    def _refuse(self, message: Message, kind: str, name: str) -> Block:
         self.host.log.warning(
             "%s may not use the %s %.200r", message.session.identity, _WORDS[kind], name
         )
@@ -75,17 +79,43 @@ class ToolPolicy(Plugin[Config], McpFilter):
         reason = f"you may not use the {_WORDS[kind]} {name!r}"
         return Block(reason, violation=f"{_WORDS[kind]}-not-allowed")
 
-    def _rule(self, identity: str) -> Rule | None:
+    def _rule(self, message: Message) -> Rule | None:
         for rule in self.config.rules:
-            if fnmatchcase(identity, rule.identity):
+            if fnmatchcase(message.session.identity, rule.identity):
                 return rule
         return None
 
 
+def _used(message: Message) -> Iterator[tuple[str, object]]:
+    """Yield what a message is about: the kind, and the name or the URI."""
+    params = message.params
+    if message.method in _NAMED:
+        kind, member = _NAMED[message.method]
+        yield kind, params.get(member)
+    elif message.method == "completion/complete":  # it tells what values there are
+        about = _object(params.get("ref"))
+        if "name" in about:
+            yield "prompts", about["name"]
+        if "uri" in about:
+            yield "resources", about["uri"]
+    elif message.method == "subscriptions/listen":
+        wanted = _object(params.get("notifications")).get("resourceSubscriptions")
+        for uri in cast("list[object]", wanted) if isinstance(wanted, list) else ():
+            yield "resources", uri
+
+
+def _object(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
 def _allows(rule: Rule | None, kind: str, name: str) -> bool:
-    if rule is None or any(fnmatchcase(name, pattern) for pattern in rule.deny):
+    if rule is None:
         return False
     allowed: tuple[str, ...] | None = getattr(rule, kind)
+    if kind == "resources":
+        return not denies(name, rule.deny) and (allowed is None or allows(name, allowed))
+    if any(fnmatchcase(name, pattern) for pattern in rule.deny):
+        return False
     return allowed is None or any(fnmatchcase(name, pattern) for pattern in allowed)
 
 
