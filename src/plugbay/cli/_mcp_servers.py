@@ -69,13 +69,14 @@ def remove(
     token: Token = "",
     output: Output = Format.TABLE,
 ) -> None:
-    """Remove a server or a federation, and the routes to it that the API manages."""
+    """Remove a server or a federation, as one change with the routes to it."""
     client = Target(url, token).client()
-    kind = _kind(client, name)
-    for one in client.call("GET", "/routes").json["items"]:
-        if one["spec"]["mcp"] == name:
-            _delete(client, f"/routes/{segment(one['name'])}", reason, wait)
-    finish(_delete(client, f"/mcp/{kind}/{segment(name)}", reason, wait), output, wait=wait)
+    path = f"/mcp/{_kind(client, name)}/{segment(name)}"
+    tag = client.tag(path)
+    operation = make_change(
+        client, "DELETE", path, reason=reason, wait=wait, tag=tag, query={"routes": "true"}
+    )
+    finish(operation, output, wait=wait)
 
 
 def restart(name: Name, url: Url = URL, token: Token = "") -> None:
@@ -90,11 +91,6 @@ def _kind(client: AdminClient, name: str) -> str:
         if name in {one["name"] for one in items}:
             return kind
     raise NotFound(f"there is no MCP server or federation {name}")
-
-
-def _delete(client: AdminClient, path: str, reason: str, wait: float) -> dict[str, Any]:
-    tag = client.call("GET", path).headers["etag"]
-    return make_change(client, "DELETE", path, reason=reason, wait=wait, tag=tag)
 
 
 def _row(kind: str, one: dict[str, Any]) -> dict[str, object]:

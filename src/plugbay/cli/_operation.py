@@ -28,17 +28,18 @@ def make_change(
     reason: str,
     wait: float,
     tag: str | None = None,
+    query: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """Ask for a change and return its operation, as it is when it ended or `wait` is over.
 
     `tag` is the entity tag of what is to change, as it was seen. Raises `ApiError` if it is
     refused or fails.
     """
-    query: dict[str, object] = {"reason": reason} if reason else {}
+    how = {**(query or {}), **({"reason": reason} if reason else {})}
     if wait > 0:
-        query |= {"wait": "finished", "timeout": f"{wait:g}"}
+        how |= {"wait": "finished", "timeout": f"{wait:g}"}
     headers = {} if tag is None else {"if-match": tag}
-    reply = client.call(method, path, content, query=query, headers=headers)
+    reply = client.call(method, path, content, query=how, headers=headers)
     operation: dict[str, Any] = reply.json
     return operation
 

@@ -126,9 +126,11 @@ class PutMcpServer(Asked, frozen=True, tag="put-mcp-server"):
 
 
 class DeleteMcpServer(Asked, frozen=True, tag="delete-mcp-server"):
-    """Delete an MCP server. Refused while routes or federations use it."""
+    """Delete an MCP server. Refused while routes or federations use it; with `routes`, those that
+    lead to it go with it."""
 
     name: str
+    routes: bool = False
 
 
 class PutMcpFederation(Asked, frozen=True, tag="put-mcp-federation"):
@@ -138,9 +140,10 @@ class PutMcpFederation(Asked, frozen=True, tag="put-mcp-federation"):
 
 
 class DeleteMcpFederation(Asked, frozen=True, tag="delete-mcp-federation"):
-    """Delete a federation. Refused while routes use it."""
+    """Delete a federation. Refused while routes use it; with `routes`, they go with it."""
 
     name: str
+    routes: bool = False
 
 
 class FileSet(Asked, frozen=True, tag="file-set"):

@@ -100,9 +100,9 @@ class _Draft:
             case ask.DeleteUpstream():
                 self._delete("upstreams", change.name)
             case ask.DeleteMcpServer():
-                self._delete("mcp_servers", change.name)
+                self._delete_mcp("mcp_servers", change)
             case ask.DeleteMcpFederation():
-                self._delete("mcp_federations", change.name)
+                self._delete_mcp("mcp_federations", change)
             case ask.FileSet():
                 self._take_file(change)
 
@@ -283,6 +283,12 @@ class _Draft:
             raise NotFound(f"there is nothing called {kind}/{name}")
         self._guard(f"{kind}/{name}")
         del self._simple[kind][name]
+
+    def _delete_mcp(self, kind: str, change: ask.DeleteMcpServer | ask.DeleteMcpFederation) -> None:
+        self._delete(kind, change.name)
+        routes = self._simple["routes"].values() if change.routes else ()
+        for name in [route.name for route in routes if route.mcp == change.name]:
+            self._delete("routes", name)
 
     def _guard(self, key: str) -> None:
         if self._origins.get(key) == "file":

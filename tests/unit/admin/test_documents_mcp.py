@@ -120,3 +120,33 @@ def test_what_there_is_is_a_document_that_changes_nothing(world: World) -> None:
     open_to_all = {"mcp": {"servers": [{**FILES, "env": {"REF": "${secret:x}"}}]}}
     world.change("POST", "/apply", json=open_to_all)
     assert world.client.get(f"{V1}/document", headers=reader).json()["mcp"]["servers"]
+
+
+def test_what_is_deleted_with_its_routes_goes_and_comes_back_as_one(world: World) -> None:
+    other = {**ROUTE, "name": "again", "path": "/again"}
+    world.change("POST", "/apply", json={"mcp": MCP, "routes": [ROUTE, other]})
+    document = world.ask("GET", "/document").json()
+    revision = world.cluster.coordinator.desired.revision
+    tag = world.etag("/mcp/federations/work")
+    path = "/mcp/federations/work"
+    assert world.ask("DELETE", path, headers=tag).status_code == 422  # routes lead to it
+    token = {**world.token("mcp:write"), **tag}
+    assert world.client.delete(f"{V1}{path}?routes=true", headers=token).status_code == 403
+    world.change("DELETE", f"{path}?routes=true", headers=tag)
+    assert world.cluster.coordinator.desired.revision == revision + 1
+    assert world.ask("GET", "/routes").json()["items"] == []
+    assert [one["name"] for one in world.ask("GET", "/mcp/servers").json()["items"]] == ["files"]
+    world.change("POST", "/apply", json=document)
+    assert world.cluster.coordinator.desired.revision == revision + 2
+    assert steps(world, {**document, "prune": True}) == []
+
+
+def test_nothing_goes_if_something_has_to_stay(world: World) -> None:
+    direct = {"name": "files", "path": "/files", "mcp": "files"}
+    world.change("POST", "/apply", json={"mcp": MCP, "routes": [ROUTE, direct]})
+    revision = world.cluster.coordinator.desired.revision
+    tag = world.etag("/mcp/servers/files")
+    answer = world.ask("DELETE", "/mcp/servers/files?routes=true", headers=tag)
+    assert (answer.status_code, "federations/work" in answer.text) == (422, True)
+    assert world.cluster.coordinator.desired.revision == revision
+    assert {one["name"] for one in world.ask("GET", "/routes").json()["items"]} == {"work", "files"}

@@ -69,15 +69,13 @@ def test_a_name_that_is_taken_is_refused(api, cli, ops):
     assert [seen.path for seen in api.seen] == ["/plan"]
 
 
-def test_a_server_goes_with_its_routes(both, api, cli, an_operation):
-    route = {"name": "t", "spec": {"mcp": "time"}}
-    api.on("GET", "/routes", {"items": [route, {"name": "other", "spec": {"mcp": ""}}]})
-    for path in ("/routes/t", "/mcp/servers/time"):
-        api.on("GET", path, {}, etag='"9"')
-        api.on("DELETE", path, an_operation())
-    assert cli("mcp", "remove", "time").code == 0
-    deleted = [seen.path for seen in api.seen if seen.method == "DELETE"]
-    assert deleted == ["/routes/t", "/mcp/servers/time"]
+def test_a_server_goes_with_its_routes_in_one_change(both, api, cli, an_operation):
+    api.on("GET", "/mcp/servers/time", {}, etag='"9"')
+    api.on("DELETE", "/mcp/servers/time", an_operation())
+    assert cli("mcp", "remove", "time", "--reason", "old").code == 0
+    (deleted,) = [seen for seen in api.seen if seen.method == "DELETE"]
+    assert deleted.headers["if-match"] == '"9"'
+    assert (deleted.query["routes"], deleted.query["reason"]) == ("true", "old")
     assert "no MCP server" in cli("mcp", "remove", "nothing").err
 
 

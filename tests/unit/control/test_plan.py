@@ -10,6 +10,7 @@ from plugbay.control import (
     Batch,
     Change,
     Configure,
+    DeleteMcpServer,
     DeleteRoute,
     DeleteUpstream,
     Desired,
@@ -20,6 +21,7 @@ from plugbay.control import (
     Pin,
     Plan,
     PluginSpec,
+    PutMcpServer,
     PutRoute,
     PutUpstream,
     Reload,
@@ -34,6 +36,7 @@ from plugbay.control._change import digests_of, keys_of
 from plugbay.control._model import Pinned
 from plugbay.gateway import RouteSpec, Target, UpstreamSpec
 from plugbay.kernel import ConfigVersion, Conflict, DependencyProblem, Invalid, NotFound
+from plugbay.mcp.serving import ServerSpec
 from plugbay.sdk import Limits, Manifest, Order
 
 
@@ -315,6 +318,19 @@ def test_what_the_file_manages_the_api_does_not_change() -> None:
     made = past.do(FileSet(upstreams=(UPSTREAM,)))
     assert (dict(made.desired.plugins), dict(made.desired.routes)) == ({}, {})
     assert list(made.desired.origins) == ["upstreams/u"]
+
+
+def test_a_server_goes_with_its_routes_unless_the_file_manages_one() -> None:
+    server, leads = ServerSpec(name="s", command="c"), RouteSpec(name="a", path="/a", mcp="s")
+    past = Past()
+    past.do(PutMcpServer(server=server), PutRoute(route=leads))
+    made = past.plan(DeleteMcpServer(name="s", routes=True))
+    assert made.touched == ("mcp_servers/s", "routes/a")
+    past.do(FileSet(routes=(RouteSpec(name="fixed", path="/f", mcp="s"),)))
+    with pytest.raises(Conflict, match=r"routes/fixed is managed by gateway\.toml"):
+        past.plan(DeleteMcpServer(name="s", routes=True))
+    with pytest.raises(Invalid, match="routes/a/mcp does not exist"):
+        past.plan(DeleteMcpServer(name="s"))
 
 
 def test_the_file_takes_over_what_the_api_made() -> None:

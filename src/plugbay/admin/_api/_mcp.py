@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 from litestar import Controller, Response, delete, get, post, put
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from plugbay.admin._access import Permission
 from plugbay.admin._changes import changing, make_change, same_name
@@ -87,11 +87,12 @@ class McpServerRoutes(Controller):
 
     @changing(delete, "/{name:str}", Permission.MCP_WRITE, "deleteMcpServer")
     async def delete(
-        self, request: Ask, context: Use, name: FromPath[str]
+        self, request: Ask, context: Use, name: FromPath[str], routes: FromQuery[bool] = False
     ) -> Response[OperationView]:
         """Delete an MCP server. If-Match is required; refused while routes or federations use
-        it."""
-        change, key = DeleteMcpServer(name=name), f"mcp_servers/{name}"
+        it. With `routes`, the routes to it go with it, in the same change: needs `routes:write`."""
+        _may_delete(request, routes=routes)
+        change, key = DeleteMcpServer(name=name, routes=routes), f"mcp_servers/{name}"
         return await make_change(request, context, change, key=key, must_match=True)
 
     @post(
@@ -139,10 +140,12 @@ class McpFederationRoutes(Controller):
 
     @changing(delete, "/{name:str}", Permission.MCP_WRITE, "deleteMcpFederation")
     async def delete(
-        self, request: Ask, context: Use, name: FromPath[str]
+        self, request: Ask, context: Use, name: FromPath[str], routes: FromQuery[bool] = False
     ) -> Response[OperationView]:
-        """Delete a federation. If-Match is required; refused while routes use it."""
-        change, key = DeleteMcpFederation(name=name), f"mcp_federations/{name}"
+        """Delete a federation. If-Match is required; refused while routes use it, unless they go
+        with it: `routes`, as of a server."""
+        _may_delete(request, routes=routes)
+        change, key = DeleteMcpFederation(name=name, routes=routes), f"mcp_federations/{name}"
         return await make_change(request, context, change, key=key, must_match=True)
 
 
@@ -175,6 +178,11 @@ def mcp_federation(request: Ask, context: Use, name: str) -> McpFederationView:
         spec=spec if _writes(request) else hide_federation(spec),
         status=context.services.mcp.status.get(name),
     )
+
+
+def _may_delete(request: Ask, *, routes: bool) -> None:
+    if routes:
+        principal(request).require(Permission.ROUTES_WRITE)
 
 
 def _writes(request: Ask) -> bool:
