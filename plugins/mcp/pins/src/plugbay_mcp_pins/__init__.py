@@ -7,10 +7,11 @@ and a new name (which a renamed tool has) need approval.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from plugbay.sdk import (
     AdminOperation,
@@ -23,10 +24,12 @@ from plugbay.sdk import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PINS, SEEN = "pins:", "seen:"
 """Keys of the host's store, before the server's name: what is approved, what was seen last."""
+AMBIGUOUS = "ambiguous"
+"""Instead of a hash: there is no definition that could be approved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class Pins(Plugin[Config], McpFilter, AdminOperations):
         AdminOperation("reset", "Forget `server`: its next list is trusted.", changes=True),
     )
 
+    async def start(self) -> None:
+        """Have no list in hand."""
+        self._one_by_one = asyncio.Lock()
+
     async def on_operation(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Show, approve or forget pins. Every worker does the same, which does no harm."""
         if name == "list":
@@ -59,7 +66,7 @@ class Pins(Plugin[Config], McpFilter, AdminOperations):
             await self.host.kv.delete(PINS + server)
             await self.host.kv.delete(SEEN + server)
             return {"server": server}
-        fresh = _tools(seen) if not tool else {k: v for k, v in _tools(seen).items() if k == tool}
+        fresh = {k: v for k, v in _tools(seen).items() if v != AMBIGUOUS and tool in ("", k)}
         if not fresh:
             raise OperationRefused(f"no tool{tool and f' {tool!r}'} of {server!r} was seen")
         kept = {} if not tool else pins or {}
@@ -82,15 +89,20 @@ class Pins(Plugin[Config], McpFilter, AdminOperations):
         """Pin what is new to us, and sort out what has changed since."""
         if message.method != "tools/list":
             return None
+        async with self._one_by_one:  # else two first lists would each forget the other's tools
+            return await self._compare(message)
+
+    async def _compare(self, message: Message) -> Message | None:
         server = message.session.server
         pins, seen = await self._load(PINS + server), await self._load(SEEN + server)
-        now = {str(item.get("name", "")): definition_hash(item) for item in message.items}
+        now = definitions(message.items)
         growing = self._growing(message, seen)
         first = self.config.trust_first and (pins is None or growing)
-        approved = {**(pins or {}), **now} if first else pins or {}
+        sound = {name: hash for name, hash in now.items() if hash != AMBIGUOUS}
+        approved = {**(pins or {}), **sound} if first else pins or {}
         if approved != pins:
             await self._store(PINS + server, approved)
-            self.host.log.warning("%s: pinned %d tools at first use", server, len(now))
+            self.host.log.warning("%s: pinned %d tools at first use", server, len(sound))
         known = {} if message.request is not None and _cursor(message) == "" else seen or {}
         known = {name: hash for name, hash in known.items() if not name.startswith("\0")}
         mark = {"\0open": str(message.result["nextCursor"])} if _more(message) else {}
@@ -128,7 +140,7 @@ class Pins(Plugin[Config], McpFilter, AdminOperations):
             self.host.events.publish("mcp.pin", server=server, tool=name[:100], finding=what)
         if not bad or self.config.mode == "warn":
             return None
-        return message.with_items([item for item in message.items if item.get("name") not in bad])
+        return message.with_items([one for one in message.items if name_of(one) not in bad])
 
     def _growing(self, message: Message, seen: Mapping[str, str] | None) -> bool:
         """Whether this is a later page of the list that was the first."""
@@ -163,7 +175,25 @@ def _state(pinned: str | None, seen: str | None) -> str:
     return "approved" if pinned == seen else "changed"
 
 
-def definition_hash(definition: Mapping[str, Any]) -> str:
+def definitions(items: Sequence[object]) -> dict[str, str]:
+    """Return the hash of each tool's definition by its name. Two definitions that differ leave it
+    open which of them a client shows: neither can be approved."""
+    found: dict[str, str] = {}
+    for item in items:
+        name = name_of(item)
+        hash = definition_hash(item) if name else AMBIGUOUS
+        found[name] = hash if found.get(name, hash) == hash else AMBIGUOUS
+    return found
+
+
+def name_of(item: object) -> str:
+    """Return a tool's name; empty if it has none that a call could say."""
+    name = cast("dict[str, object]", item).get("name") if isinstance(item, dict) else None
+    # What begins with NUL is not a tool's but ours.
+    return name if isinstance(name, str) and not name.startswith("\0") else ""
+
+
+def definition_hash(definition: object) -> str:
     """Return the hash of a tool's definition, whatever the order of its members."""
     text = json.dumps(definition, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
