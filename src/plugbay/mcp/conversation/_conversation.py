@@ -10,21 +10,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from plugbay.mcp._answers import PLUGIN_FAILED, blocked_answer, error_answer
-from plugbay.mcp._codec import (
-    INTERNAL_ERROR,
-    INVALID_REQUEST,
-    Malformed,
-    decode,
-    encode,
-    find_id,
-    read_envelope,
-)
+from plugbay.mcp._codec import Malformed, decode, encode, read_envelope
 from plugbay.mcp._framing import TooLong
 from plugbay.mcp.conversation._era import changes_session, learn_era
 from plugbay.mcp.conversation._exchanges import Exchange, Exchanges
 from plugbay.mcp.conversation._mirrored import mirrored
 from plugbay.mcp.conversation._sent import Counts, Sent
 from plugbay.mcp.conversation._set_aside import LARGE, set_aside
+from plugbay.mcp.conversation._unreadable import malformed, too_long
 from plugbay.mcp.conversation._waiting import Waiting
 from plugbay.mcp.hooks._step import Outcome
 from plugbay.sdk import Block, Message
@@ -67,11 +60,13 @@ class Conversation:
     ) -> Sent | Waiting:
         """Take one message and pass it through its hooks, at once if none of them waits."""
         if isinstance(raw, TooLong):
-            return self._too_long(direction, raw)
+            self.counts.dropped += 1
+            return too_long(direction, raw, self.exchanges)
         try:
             envelope = read_envelope(raw)
         except Malformed as error:
-            return self._malformed(direction, raw, error)
+            self.counts.dropped += 1
+            return malformed(direction, raw, error)
         return self.take(direction, raw, envelope, headers)
 
     def take(
@@ -159,6 +154,19 @@ class Conversation:
         if message.kind == "request" and message.direction == "to-server":
             self._undecided[message.id] = waiting
         return waiting
+
+    def _cancelled(self, notification: Message) -> bool:
+        """Whether it was about a request that the server has not got, and never will."""
+        if notification.direction != "to-server":
+            return False
+        id = notification.params.get("requestId")
+        if not isinstance(id, (int, float, str)):
+            return False
+        if (waiting := self._undecided.pop(id, None)) is not None:
+            waiting.cancelled = True
+            return True
+        self.exchanges.loosen("to-server", id)
+        return False
 
     # --- what goes out
 
@@ -262,39 +270,3 @@ class Conversation:
     def close(self) -> None:
         """Both sides have gone."""
         self.exchanges.close()
-
-    # --- trouble
-
-    def _malformed(self, direction: Direction, raw: bytes, error: Malformed) -> Sent:
-        self.counts.dropped += 1
-        if direction == "to-server":
-            _log.warning("the client sent no JSON-RPC message (%d bytes): %s", len(raw), error)
-            return Sent(back=error_answer(error.id, error.code, str(error)))
-        _log.warning("the server wrote no JSON-RPC message, dropped: %.200r", raw)
-        return Sent()
-
-    def _too_long(self, direction: Direction, line: TooLong) -> Sent:
-        self.counts.dropped += 1
-        _log.warning("a message of %d bytes %s is too long", line.size, direction)
-        id = find_id(line.head, line.tail)
-        text = f"a message of {line.size} bytes is longer than this gateway takes"
-        if direction == "to-server":
-            return Sent(back=error_answer(id, INVALID_REQUEST, f"Invalid Request: {text}"))
-        exchange = self.exchanges.take(direction, id)
-        if exchange is None:
-            return Sent()
-        exchange.end()
-        return Sent(forward=error_answer(id, INTERNAL_ERROR, f"Internal error: {text}"))
-
-    def _cancelled(self, notification: Message) -> bool:
-        """Whether it was about a request that the server has not got, and never will."""
-        if notification.direction != "to-server":
-            return False
-        id = notification.params.get("requestId")
-        if not isinstance(id, (int, float, str)):
-            return False
-        if (waiting := self._undecided.pop(id, None)) is not None:
-            waiting.cancelled = True
-            return True
-        self.exchanges.loosen("to-server", id)
-        return False
