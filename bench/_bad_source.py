@@ -87,7 +87,7 @@ POLICY = """
 [policy]
 hang_seconds = 3.0
 health_interval = 0.3
-health_timeout = 0.5
+health_timeout = 10.0
 health_failures = 2
 """
 """Settings under which a plugin is found out soon."""

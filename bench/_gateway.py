@@ -74,6 +74,8 @@ class Gateway:
             '[[routes]]\nname = "all"\nupstream = "sample"\n'
         )
         self.log = self.folder / "log"
+        self.said = ""
+        """The end of the log, when its file has gone with the gateway."""
         self.process: subprocess.Popen[bytes]
         self.facts: Mapping[str, Any] = {}
         self.client: AdminClient
@@ -89,8 +91,18 @@ class Gateway:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-        self._stack.close()
+        try:
+            self.stop()
+        finally:
+            self.said = self.last_words()
+            self._stack.close()
+
+    def last_words(self, characters: int = 8000) -> str:
+        """Return the end of the log: what there is to see when something went wrong."""
+        try:
+            return self.log.read_text(errors="replace")[-characters:]
+        except OSError:
+            return self.said
 
     def start(self) -> None:
         """Start the supervisor and wait until it is ready."""
@@ -103,7 +115,7 @@ class Gateway:
 
         def is_ready() -> bool:
             if self.process.poll() is not None:
-                raise RuntimeError(f"the gateway ended:\n{self.log.read_text()[-4000:]}")
+                raise RuntimeError(f"the gateway ended:\n{self.last_words()}")
             return ready.exists()
 
         wait_for("the gateway is ready", is_ready)

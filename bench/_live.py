@@ -45,7 +45,7 @@ class Traffic:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(60)
         self.more(self._clients)
         return self
 

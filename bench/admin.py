@@ -9,18 +9,16 @@ measurement keeps the reload draining; clients keep the worker busy meanwhile.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import http.client
 import json
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
 
 from bench._gateway import Gateway, write_plugin
 from bench._live import Traffic
 from bench._rig import describe, percentile, table
-from bench._traffic import Connection
+from bench._stream import Stream
 
 SOURCE = """
 from plugbay.sdk import Plugin, Request, Response, ResponseFilter
@@ -40,29 +38,6 @@ class Outcome:
     reloading: list[float] = field(default_factory=list[float])
     reloads: int = 0
     problems: list[str] = field(default_factory=list[str])
-
-
-class Stream:
-    """A long response that runs in the background: what a drain waits for."""
-
-    def __init__(self, gateway: Gateway, seconds: float) -> None:
-        self._address, self._chunks = gateway.address, int(seconds * 10)
-        self.whole = False
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._read()), daemon=True)
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait for its end."""
-        self._thread.join(120)
-
-    async def _read(self) -> None:
-        connection = Connection(self._address)
-        answer = await connection.get(f"/stream?chunks={self._chunks}&delay=0.1")
-        self.whole = answer.body.count(b"\n") == self._chunks
-        await connection.close()
 
 
 def install(gateway: Gateway, count: int) -> None:
@@ -96,15 +71,15 @@ def run(gateway: Gateway, plugins: int, requests: int, rounds: int = 5) -> Outco
     """Measure without and with reloads in progress."""
     outcome = Outcome(idle=ask(gateway, plugins, requests, Outcome()))
     for number in range(rounds):
-        stream = Stream(gateway, 6.0)
+        stream = Stream(gateway)
+        stream.start()
         with Traffic(gateway.address, clients=2, pause=0.05) as traffic:
-            stream.start()
             traffic.more(4)
             operation = gateway.change("POST", f"/plugins/many-{number % plugins:02}/reload")
             outcome.reloading += ask(gateway, plugins, requests // rounds, outcome)
             state = gateway.client.call("GET", f"/operations/{operation['id']}").json["state"]
             outcome.reloads += state == "draining"
-            stream.join()
+            stream.release()
         ended = gateway.operation(operation["id"])
         outcome.problems += traffic.seen.failures
         if ended["state"] != "succeeded" or ended["receipt"]["totals"]["dropped"]:

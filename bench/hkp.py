@@ -21,7 +21,8 @@ from bench import _stopwatch
 from bench._gateway import Gateway
 from bench._live import Traffic
 from bench._rig import describe, percentile, table
-from bench.admin import Stream, install
+from bench._stream import Stream
+from bench.admin import install
 
 ROUNDS = 5
 WARMING = "warming up"
@@ -80,17 +81,16 @@ class Meter:
 
     def drain(self, count: int) -> bool:
         """Measure while a reload drains; return whether it still did at the end."""
-        seconds = 3.0 + 0.012 * count * len(ASKED)
-        stream = Stream(self.gateway, seconds)
+        stream = Stream(self.gateway)
+        stream.start()
         with Traffic(self.gateway.address, clients=2, pause=0.05) as traffic:
-            stream.start()
             traffic.more(4)
             with closing(Client(self.gateway)) as client:
                 status, said = client.ask("POST", "/many-00/reload")
             if status != 200:
                 self.problems.append(f"reload: {status} {said}")
             last = self.measure("draining", count)
-            stream.join()
+            stream.release()
         self.problems += traffic.seen.failures
         if not stream.whole:
             self.problems.append("the stream was cut")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from coverage import Coverage
+from tests.gateway_logs import pytest_runtest_makereport as pytest_runtest_makereport
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -16,7 +16,7 @@ from bench._gateway import wait_for
 MARKS = [
     pytest.mark.live,
     # A gateway and the SDK's imports come on top of the first test.
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(300),
     # The SDK's own, when a stream is closed while it reads.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

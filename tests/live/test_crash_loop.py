@@ -8,7 +8,7 @@ from bench._gateway import Gateway, wait_for
 from bench._live import get
 from tests.live._plugins import push
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 DEADLY = """
 import os

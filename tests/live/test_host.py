@@ -14,7 +14,7 @@ from tests.live._plugins import HOST, push
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 PASSWORD, TOKEN, VARIABLE = "correct-horse-battery", "s3cret-token-value", "a-variable-of-the-host"
 MANIFEST = """provides = ["request-filter", "event-handler"]

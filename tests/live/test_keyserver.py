@@ -19,7 +19,7 @@ from plugbay.artifacts import build_wheel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 PROJECT = Path(__file__).parents[2] / "plugins/services/keyserver"
 JPEG = base64.b64decode(

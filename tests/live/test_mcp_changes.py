@@ -92,7 +92,7 @@ def test_servers_follow_the_file_while_sessions_go_on(gateway, talk):
     # Tables of servers and routes stand at the end of the file as well as anywhere.
     changed = before.replace('"first"', '"second"') + more
     gateway.config.write_text(changed)
-    wait_for("it is applied", lambda: status_of_former(gateway) == 1)
+    wait_for("it is applied", lambda: former(gateway) == 1)
     assert "result" in talk("/more").call(1, "echo")
     assert "result" in old.call(2, "echo")
     assert "result" in joined.call(2, "hand__echo")
@@ -101,7 +101,7 @@ def test_servers_follow_the_file_while_sessions_go_on(gateway, talk):
     assert "result" in fresh.call(1, "echo")
     assert "result" in both.call(1, "hand__echo")
     assert len(running("second")) == 2
-    assert status(gateway, "federations", "union")["status"]["former"] == 1
+    wait_for("so is the federation", lambda: former(gateway, "federations", "union") == 1)
 
     gateway.config.write_text(changed.replace(f'"{sys.executable}"', '"no-such-command"', 1))
     wait_for("it is refused", lambda: "no-such-command" in settings_problem(gateway))
@@ -117,11 +117,15 @@ def test_servers_follow_the_file_while_sessions_go_on(gateway, talk):
     wait_for("what was first has ended", lambda: running("first") == [])
     assert "result" in fresh.call(3, "echo")
     gateway.config.write_text(before)
-    wait_for("it is as before", lambda: status_of_former(gateway) == 1)
+    wait_for(
+        "it is as before", lambda: "first" in status(gateway, "servers", "hand")["spec"]["args"]
+    )
+    wait_for("the host knows it", lambda: former(gateway) == 1)
 
 
-def status_of_former(gateway):
-    found = status(gateway, "servers", "hand")["status"]
+def former(gateway, kind="servers", name="hand"):
+    """How many sessions have one of before; as the host tells it once a second."""
+    found = status(gateway, kind, name)["status"]
     return found and found["former"]
 
 

@@ -101,16 +101,18 @@ def test_the_host_ends_with_its_last_server_and_comes_back(plugbay):
     assert first
     session = Raw(gateway, "/hand").initialize()
     # The process has to end what is in flight first: this is answered, and then it goes.
+    released = plugbay.folder / "released"
     session.connection.request(
         "POST",
         "/hand",
-        json.dumps(message(5, "tools/call", name="later", arguments={"seconds": 1.0})),
+        json.dumps(message(5, "tools/call", name="until", arguments={"path": str(released)})),
         {"accept": "application/json, text/event-stream", "mcp-session-id": session.session},
     )
     wait_for("it is asked", lambda: status(gateway, "servers", "hand").get("busy"))
     change(gateway, {"mcp": {}, "prune": True})
     assert host(gateway) == first
-    assert b"later" in session.connection.getresponse().read()
+    released.touch()
+    assert b"released" in session.connection.getresponse().read()
     session.close()
     wait_for("it has ended", lambda: not Path(f"/proc/{first}").exists())
     assert host(gateway) == 0

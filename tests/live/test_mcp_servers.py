@@ -127,7 +127,11 @@ def talk(gateway):
 
 
 def host_of(gateway):
-    return json.loads((gateway.data / "run" / "mcp-host.json").read_text())
+    """The process id of the MCP host, None between two of them."""
+    try:
+        return json.loads((gateway.data / "run" / "mcp-host.json").read_text())
+    except FileNotFoundError:
+        return None
 
 
 def children_of(pid):
@@ -211,7 +215,7 @@ def test_a_server_that_is_killed_is_answered_for_and_started_again(gateway, talk
     def works():
         return "result" in session.call(3, "echo")
 
-    wait_for("the session goes on", works, seconds=15)
+    wait_for("the session goes on", works)
     metrics = gateway.facts["metrics"].rpartition(":")
 
     def counted():
@@ -229,14 +233,19 @@ def test_a_server_that_is_killed_is_answered_for_and_started_again(gateway, talk
 def test_the_breaker_of_a_server_that_crashes_too_often(gateway, talk):
     session = talk("/frail").initialize()
     session.call(2, "exit", code=9)
-    wait_for("it is there again", lambda: "result" in session.call(3, "echo"), seconds=15)
-    session.call(4, "exit", code=9)
-    response, body = talk("/frail").post(
-        message(1, "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={})
-    )
-    assert response.status == 200
-    assert "rests" in json.loads(body)["error"]["message"]
-    wait_for("one on trial", lambda: "result" in session.call(5, "echo"), seconds=20)
+    wait_for("it is there again", lambda: "result" in session.call(3, "echo"))
+
+    def rests():
+        # Again if the rest was over before this was asked.
+        session.call(4, "exit", code=9)
+        response, body = talk("/frail").post(
+            message(1, "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={})
+        )
+        assert response.status == 200
+        return "rests" in json.loads(body).get("error", {}).get("message", "")
+
+    wait_for("it rests", rests)
+    wait_for("one on trial", lambda: "result" in session.call(5, "echo"))
 
 
 def test_a_member_that_is_down_is_said_to_be(gateway, talk):
@@ -249,11 +258,16 @@ def test_a_member_that_is_down_is_said_to_be(gateway, talk):
         missing = {one["server"] for one in result.get("_meta", {}).get("plugbay/unavailable", ())}
         return names, missing
 
-    wait_for("all are there", lambda: tools(2) == ({"full", "frail", "far"}, set()), seconds=20)
+    wait_for("all are there", lambda: tools(2) == ({"full", "frail", "far"}, set()))
     assert session.call(3, "frail__kill")["error"]["code"] == 50301
-    assert tools(4) == ({"full", "far"}, {"frail"})
+
+    def is_told():
+        # Again if it was there again before this was asked.
+        return tools(4) == ({"full", "far"}, {"frail"}) or not session.call(3, "frail__kill")
+
+    wait_for("it is told", is_told)
     assert "result" in session.call(5, "far__test_simple_text")
-    wait_for("it is there again", lambda: tools(6)[1] == set(), seconds=30)
+    wait_for("it is there again", lambda: tools(6)[1] == set())
     assert "result" in session.call(7, "frail__echo")
 
 
@@ -263,7 +277,7 @@ def test_nothing_is_left_when_the_host_is_killed_and_clients_begin_anew(gateway,
     servers = set(children_of(before))
     assert servers
     os.kill(before, signal.SIGKILL)
-    wait_for("another host", lambda: host_of(gateway) != before)
+    wait_for("another host", lambda: host_of(gateway) not in (None, before))
     wait_for("its servers are gone", lambda: not any(Path(f"/proc/{p}").exists() for p in servers))
 
     def forgotten():

@@ -15,18 +15,18 @@ from bench._go import ROOT, build_go
 from bench._live import Traffic, get, plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 POLICY = (
-    "[policy]\nhealth_interval = 0.3\nhealth_timeout = 0.5\nhealth_failures = 2\n"
+    "[policy]\nhealth_interval = 0.3\nhealth_timeout = 10.0\nhealth_failures = 2\n"
     "[processes]\nopen_files = 99\n[processes.plugins.header-adder]\nopen_files = 88\n"
 )
 SUBJECT = (
     'id = "subject"\nversion = "{version}"\napi = 1\nruntime = "process"\nentry = "plugbay"\n'
     'provides = ["request-filter", "response-filter", "stateful"]\n'
-    'on_error = "{on_error}"\n[limits]\nrequest_ms = 500\nmemory_mb = 64\n'
+    'on_error = "{on_error}"\n[limits]\nrequest_ms = 1500\nmemory_mb = 64\n'
 )
 
 
@@ -82,6 +82,12 @@ def own(gateway: Gateway) -> list[int]:
     return [pid for pid in processes() if _parent(pid) in workers]
 
 
+def pair(gateway: Gateway, former: Collection[int] = ()) -> list[int]:
+    """Return the processes if there is one for each worker, and none of the `former`."""
+    found = own(gateway)
+    return found if len(found) == 2 and not set(found) & set(former) else []
+
+
 def _parent(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
@@ -101,17 +107,17 @@ def test_a_program_is_swapped_under_load_without_a_failed_request(gateway: Gatew
             assert get(gateway.address).headers["x-added"] == version
             traffic.more(64)
     assert traffic.seen.failures == []
-    assert len(own(gateway)) == 2  # one for each worker
+    wait_for("one for each worker is left", lambda: len(own(gateway)) == 2)
     limits = [Path(f"/proc/{pid}/limits").read_text() for pid in own(gateway)]
     assert all(re.search(r"^Max open files\s+88\s+88", text, re.MULTILINE) for text in limits)
 
     def measured() -> Any:
         totals = gateway.client.call("GET", "/plugins/header-adder/metrics").json["totals"]
-        return totals if totals["processes"] >= 2 and totals["cpu_seconds"] else None
+        whole = totals["processes"] >= 2 and totals["requests"] >= 3 * 64
+        return totals if whole and totals["cpu_seconds"] else None
 
     totals = wait_for("its processes are measured", measured)
     assert totals["memory_bytes"] > 1 << 20
-    assert totals["requests"] >= 3 * 64
     done(gateway, gateway.change("POST", "/plugins/header-adder/disable"))
     wait_for("the processes are gone", lambda: not own(gateway))
 
@@ -125,10 +131,10 @@ def test_a_killed_process_comes_back_and_the_policy_is_obeyed(
     upload(gateway, program, SUBJECT.format(version=version, on_error=on_error))
     done(gateway, gateway.put("subject", version=version, watch=0.0))
     with Traffic(gateway.address, clients=4, pause=0.001) as traffic:
-        for pid in own(gateway):
+        killed = wait_for("one for each worker", lambda: pair(gateway))
+        for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        time.monotonic()
-        wait_for("both are started again", lambda: len(own(gateway)) == 2)
+        wait_for("both are started again", lambda: pair(gateway, killed))
         wait_for("they answer", lambda: get(gateway.address, "/answer").status == 418)
         traffic.more(64)
     refused = [failure for failure in traffic.seen.failures if "status 503" in failure]
@@ -145,7 +151,7 @@ def test_a_hanging_hook_is_late_and_others_go_on(gateway: Gateway) -> None:
     done(gateway, gateway.put("subject", version="1.0.2", watch=0.0))
     began = time.monotonic()
     assert get(gateway.address, "/hang").status == 503
-    assert time.monotonic() - began > 0.4
+    assert time.monotonic() - began > 1.4
     assert get(gateway.address).status == 200
     done(gateway, gateway.change("POST", "/plugins/subject/disable"))
 
@@ -160,5 +166,5 @@ def test_a_crash_loop_ends_in_quarantine(gateway: Gateway) -> None:
         assert get(gateway.address, "/exit").status in (200, 404)
         return "quarantine" in str(plugin(gateway, "subject")) and not own(gateway)
 
-    wait_for("it is put in quarantine", quarantined, seconds=120, every=0.05)
+    wait_for("it is put in quarantine", quarantined, every=0.05)
     assert get(gateway.address).status == 200

@@ -9,7 +9,7 @@ import pytest
 from bench import admin, kill, leak, swap
 from bench._gateway import Gateway
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -17,7 +17,7 @@ from bench._live import Traffic
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 PLUGINS = Path(__file__).parents[2] / "plugins" / "protection"
 LIMIT, WINDOW = 200, 200.0
@@ -88,14 +88,14 @@ def test_a_ban_is_in_every_worker_within_a_second_and_is_lifted_by_one_call(
     gateway: Gateway,
 ) -> None:
     """The tarpit's honeypot tells antiabuse nothing; an administrator's ban reaches all."""
-    operate(gateway, "antiabuse", "ban", {"ip": "198.51.100.2", "seconds": 60})
+    operate(gateway, "antiabuse", "ban", {"ip": "198.51.100.2", "seconds": 3600})
     assert {ask(gateway, "198.51.100.2")[0] for _ in range(20)} == {403}
     operate(gateway, "threat", "lift", {"ip": "198.51.100.2"})  # any of them lifts for all
 
     def free() -> bool:
         return {ask(gateway, "198.51.100.2")[0] for _ in range(8)} == {200}
 
-    wait_for("the lift is everywhere", free, seconds=30)
+    wait_for("the lift is everywhere", free)
 
 
 def test_what_one_worker_sees_the_other_knows(gateway: Gateway) -> None:
@@ -109,12 +109,12 @@ def test_what_one_worker_sees_the_other_knows(gateway: Gateway) -> None:
         answers = operate(gateway, "tarpit", "check?ip=198.51.100.3")
         return all(answer["held"] for answer in answers.values())
 
-    wait_for("both know", known, seconds=30)
+    wait_for("both know", known)
     assert b"1\r\n \r\n" in head + caught.recv(4096)
     held = operate(gateway, "tarpit", "status")
     assert sum(answer["held"] for answer in held.values()) == 1
     operate(gateway, "tarpit", "lift", {"ip": "198.51.100.3"})
-    caught.settimeout(10)
+    caught.settimeout(60)
     while caught.recv(4096):
         pass  # up to its end: it was let go
     caught.close()
@@ -131,7 +131,7 @@ def test_every_worker_refuses_whom_a_feed_names(gateway: Gateway) -> None:
         found = operate(gateway, "threat", "status").values()
         return all(answer["threat_indicators"] == 2 for answer in found)
 
-    wait_for("both workers have the index", ready, seconds=30)
+    wait_for("both workers have the index", ready)
     found = operate(gateway, "threat", "status").values()
     assert [answer["leads"] for answer in found].count(True) == 1
     for client in ("203.0.113.66", "2001:db8:bad:1::5"):
@@ -141,7 +141,7 @@ def test_every_worker_refuses_whom_a_feed_names(gateway: Gateway) -> None:
 
 
 def test_reloads_under_load_keep_the_state_and_drop_nothing(gateway: Gateway) -> None:
-    operate(gateway, "antiabuse", "ban", {"ip": "198.51.100.4", "seconds": 60})
+    operate(gateway, "antiabuse", "ban", {"ip": "198.51.100.4", "seconds": 3600})
     exhaust(gateway, "198.51.100.5")
     with Traffic(gateway.address, clients=4) as traffic:
         for _ in range(3):
@@ -159,7 +159,7 @@ def test_reloads_under_load_keep_the_state_and_drop_nothing(gateway: Gateway) ->
 
 
 def test_a_worker_that_is_killed_leaves_counts_and_bans_to_the_next(gateway: Gateway) -> None:
-    operate(gateway, "antiabuse", "ban", {"ip": "198.51.100.6", "seconds": 60})
+    operate(gateway, "antiabuse", "ban", {"ip": "198.51.100.6", "seconds": 3600})
     exhaust(gateway, "198.51.100.7")
     before = gateway.worker_pids()
     os.kill(before[0], signal.SIGKILL)
@@ -169,11 +169,11 @@ def test_a_worker_that_is_killed_leaves_counts_and_bans_to_the_next(gateway: Gat
         new = [one["pid"] for one in found if one["converged"]]
         return len(new) == 2 and before[0] not in new
 
-    wait_for("another worker", replaced, seconds=30)
-    statuses = [ask(gateway, "198.51.100.7")[0] for _ in range(40)]
-    assert statuses.count(429) > 10  # the count is in memory that outlives the worker
+    wait_for("another worker", replaced)
+    statuses = [ask(gateway, "198.51.100.7")[0] for _ in range(LIMIT)]
+    assert statuses.count(429) > LIMIT // 3  # the count is in memory that outlives the worker
 
     def banned() -> bool:
         return {ask(gateway, "198.51.100.6")[0] for _ in range(8)} == {403}
 
-    wait_for("the new worker knows the ban", banned, seconds=20)
+    wait_for("the new worker knows the ban", banned)

@@ -13,7 +13,7 @@ from bench._live import Traffic, get, page
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 ROUTE = """
 [[routes]]

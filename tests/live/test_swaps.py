@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bench._traffic import Answer
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 FILTER = 'provides = ["request-filter", "response-filter"]\n'
 EXAMPLES = Path(__file__).parents[2] / "plugins" / "examples"

@@ -13,7 +13,7 @@ from bench._gateway import Gateway, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 
 def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:

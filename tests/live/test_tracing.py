@@ -136,12 +136,12 @@ class Bay:
 
     def lines(self, request_id: str) -> list[dict[str, Any]]:
         """What the gateway has logged of a request."""
-        logged = [
-            json.loads(line)
-            for line in self.gateway.log.read_text().splitlines()
-            if line[:1] == "{"
-        ]
-        return [line for line in logged if line.get("request_id") == request_id]
+        return [line for line in self.logged() if line.get("request_id") == request_id]
+
+    def logged(self) -> list[dict[str, Any]]:
+        """All that is logged; the line that is just being written is none yet."""
+        text = self.gateway.log.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     def metric(self, name: str) -> float:
         """Return a series' value, 0 if it is not there."""
@@ -186,14 +186,14 @@ def test_spans_go_to_the_collector_and_the_trace_goes_on(bay: Bay) -> None:
         assert facts["plugbay.plugin.decision"] == "passed"
         assert facts["plugbay.plugin.version"] == "1.0.0"
     assert bay.collector.services == {"bay"}
-    wait_for("both lines", lambda: len(bay.lines(id)) == 1)
-    said = [line for line in _logged(bay) if line.get("message") == "said hello"]
-    assert [line["trace_id"] for line in said] == [TRACE]
+    wait_for("the access line", lambda: len(bay.lines(id)) == 1)
 
+    def said() -> list[str]:
+        lines = bay.logged()
+        return [line["trace_id"] for line in lines if line.get("message") == "said hello"]
 
-def _logged(bay: Bay) -> list[dict[str, Any]]:
-    text = bay.gateway.log.read_text()
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    wait_for("the plugin's line", said)
+    assert said() == [TRACE]
 
 
 def test_an_answer_of_a_plugin_is_a_decision(bay: Bay) -> None:
@@ -243,6 +243,6 @@ def test_a_swap_moves_the_metrics(bay: Bay) -> None:
     operation = bay.gateway.put("judge", version="1.1.0")
     assert bay.gateway.operation(operation["id"])["state"] == "succeeded"
     assert bay.get()[1]["x-judge"] == "1.1.0"
-    assert bay.metric(series) == 2
+    wait_for("so is the second", lambda: bay.metric(series) == 2)
     assert bay.metric(prepared) == 2
     assert bay.metric("plugbay_swap_dropped_requests_total") == 0

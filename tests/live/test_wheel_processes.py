@@ -20,7 +20,7 @@ from plugbay.cli._client import ApiError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 SOURCE = """
 import greet
 import httptools
@@ -163,8 +163,8 @@ def test_a_killed_process_comes_back_and_the_policy_is_obeyed(
         gateway.put("hello", version=version, watch=0.0, runtime="process", on_error=on_error),
     )
     with Traffic(gateway.address, clients=4, pause=0.001) as traffic:
+        wait_for("one for each worker", partial(_runs_in, gateway, 2))
         killed = processes(gateway)
-        assert len(killed) == 2
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
 

@@ -13,7 +13,7 @@ from bench._gateway import Gateway, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
 PLUGINS = Path(__file__).parents[2] / "plugins" / "protection"
 DATA = PLUGINS / "geo" / "tests" / "data"

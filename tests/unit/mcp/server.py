@@ -34,6 +34,8 @@ def call(id, name, arguments):
         return  # never answered
     elif name == "later":
         threading.Timer(arguments["seconds"], result, (id, "later")).start()
+    elif name == "until":
+        threading.Thread(target=until, args=(id, arguments["path"]), daemon=True).start()
     elif name == "junk":
         sys.stdout.buffer.write(b"Starting...\n\n{}\n[1, 2]\n")
         result(id, "junk was written")
@@ -52,6 +54,12 @@ def call(id, name, arguments):
         ASKED[arguments["id"]] = id
     else:
         result(id, json.dumps(arguments), isError=False)
+
+
+def until(id, path):
+    while not os.path.exists(path):
+        time.sleep(0.02)
+    result(id, "released")
 
 
 ASKED = {}
