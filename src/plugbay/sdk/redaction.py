@@ -41,6 +41,10 @@ KINDS: Final[Mapping[str, str]] = {
     "phone": r"(?<![\w.])\+\d{1,3}(?:[ .\-]?\(?\d{1,4}\)?){2,5}\b",
 }
 """What can be told by its form: a name and a regular expression for each."""
+SHORT: Final = 6
+"""Characters of the shortest thing that is told by its form, `a@b.cd`."""
+LONG: Final = 20
+"""Characters of the shortest that could be the name of a member like others."""
 DEPTH: Final = 200
 """Levels of nesting that are looked into; what is deeper is taken out whole."""
 
@@ -85,8 +89,24 @@ class Redactor:
             return "[redacted: too-deep]"
         if isinstance(value, list):
             return [self._clean(one, found, depth - 1) for one in cast("list[object]", value)]
-        members = cast("dict[str, object]", value).items()
-        return {name: self._member(name, one, found, depth - 1) for name, one in members}
+        clean: dict[str, object] = {}
+        for name, one in cast("dict[str, object]", value).items():
+            clean[self._name(name, found, clean)] = self._member(name, one, found, depth - 1)
+        return clean
+
+    def _name(self, name: str, found: Counter[str], taken: Mapping[str, object]) -> str:
+        """Return the name of a member, which may be a secret itself."""
+        if len(name) < SHORT or (len(name) < LONG and name.isidentifier()):
+            return name
+        text, here = self.text(name)
+        if not here:
+            return name
+        found.update(here)
+        number = 2
+        unique = text
+        while unique in taken:
+            unique, number = f"{text} {number}", number + 1
+        return unique
 
     def _member(self, name: str, value: object, found: Counter[str], depth: int) -> object:
         if self._names and isinstance(value, str) and value and NAMES.search(name):

@@ -1,9 +1,11 @@
 import asyncio
+import base64
 import json
 
 import pytest
 from plugbay_mcp_redact import Config, Redact
 
+from plugbay.sdk import Message
 from plugbay.sdk.redaction import Redactor
 from plugbay.sdk.testing import McpTalk, run_plugin
 
@@ -61,25 +63,39 @@ def test_names_in_json_that_stands_in_a_text(secret, indent):
     assert cut == '{"token": "[redacted: name]'
 
 
+def asked(talk, method, **params):
+    """A request of the server."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    raw = json.dumps(body).encode()
+    return Message(raw, "to-client", "request", 1, method, talk.session)
+
+
+def failed(request, message):
+    body = {"jsonrpc": "2.0", "id": request.id, "error": {"code": 1, "message": message}}
+    raw = json.dumps(body).encode()
+    about = request.method, request.session
+    return Message(raw, "to-client", "error", request.id, *about, request=request)
+
+
 def test_results_prompts_and_questions_are_cleaned():
     async def main():
         async with run_plugin(Redact, Config(arguments=True)) as plugin:
             talk, one = McpTalk(), plugin.plugin
             call = talk.call("read", to="ann@example.com", n=1)
-            assert one.on_tool_call(call).arguments == {"to": "[redacted: email]", "n": 1}
+            assert one.on_message(call).arguments == {"to": "[redacted: email]", "n": 1}
             content = [{"type": "text", "text": "ann@example.com"}]
             answer = talk.response(call, content=content, structuredContent={"secret": "s"})
-            clean = one.on_tool_result(answer)
+            clean = one.on_message(answer)
             assert "ann" not in clean.raw.decode()
             assert clean.result["structuredContent"] == {"secret": "[redacted: name]"}
             assert clean.id == answer.id
-            assert one.on_tool_result(talk.response(call, content=[])) is None
+            assert one.on_message(talk.response(call, content=[])) is None
             prompt = talk.request("prompts/get", name="p")
-            assert one.on_prompt(prompt) is None
-            assert one.on_prompt(talk.response(prompt, messages=["+49 30 901820"])) is not None
-            assert one.on_resource(talk.response(prompt, contents=["ok"])) is None
-            ask = talk.request("sampling/createMessage", text="ann@example.com")
-            assert "ann" not in one.on_server_request(ask).raw.decode()
+            assert one.on_message(prompt) is None
+            assert one.on_message(talk.response(prompt, messages=["+49 30 901820"])) is not None
+            assert one.on_message(talk.response(prompt, contents=["ok"])) is None
+            ask = asked(talk, "sampling/createMessage", text="ann@example.com")
+            assert "ann" not in one.on_message(ask).raw.decode()
             count = plugin.host.metrics.value("found_total", kind="email")
             assert count == 3
 
@@ -92,9 +108,83 @@ def test_what_is_switched_off_is_left():
         async with run_plugin(Redact, config) as plugin:
             talk = McpTalk()
             call = talk.call("read", to="ann@example.com")
-            assert plugin.plugin.on_tool_call(call) is None
+            assert plugin.plugin.on_message(call) is None
             answer = talk.response(call, text="ann@example.com")
-            assert plugin.plugin.on_tool_result(answer) is None
-            assert plugin.plugin.on_server_request(call) is None
+            assert plugin.plugin.on_message(answer) is None
+            assert plugin.plugin.on_message(asked(talk, "x", text="ann@example.com")) is None
 
     asyncio.run(main())
+
+
+def cleaned(message, **config):
+    async def main():
+        async with run_plugin(Redact, Config(**config)) as plugin:
+            return plugin.plugin.on_message(message)
+
+    return asyncio.run(main())
+
+
+WHO = "ann@example.com"
+BLOB = base64.b64encode(f"write to {WHO}".encode()).decode()
+TALK = McpTalk()
+CALL = TALK.call("read")
+TASK = TALK.request("tasks/result", taskId="t")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        failed(CALL, f"{WHO} is not there"),
+        TALK.notification("notifications/progress", progressToken=1, message=WHO),
+        TALK.notification("notifications/message", level="info", data={"password": "x"}),
+        TALK.response(TASK, content=[{"type": "text", "text": WHO}]),
+        TALK.response(CALL, structuredContent={"mails": {WHO: 3}}),
+        TALK.response(CALL, content=[{"type": "resource", "resource": {"blob": BLOB}}]),
+        TALK.response(TALK.request("completion/complete"), completion={"values": [WHO]}),
+        TALK.response(CALL, resultType="input_required", inputRequests={"a": {"message": WHO}}),
+    ],
+    ids=lambda message: f"{message.kind} {message.method}",
+)
+def test_whatever_a_server_says_is_cleaned(message):
+    clean = cleaned(message)
+    assert WHO not in clean.raw.decode()
+    assert BLOB not in clean.raw.decode()
+    assert cleaned(message, results=False, requests=False) is None
+
+
+def test_blobs_stay_what_they_are():
+    contents = [{"uri": "a:b", "blob": blob} for blob in (BLOB, "iVBORw0KGgo=", "no base64")]
+    found = cleaned(TALK.response(TALK.request("resources/read"), contents=contents))
+    blobs = [one["blob"] for one in found.result["contents"]]
+    assert base64.b64decode(blobs[0]) == b"write to [redacted: email]"
+    assert blobs[1:] == ["iVBORw0KGgo=", "no base64"]
+
+
+def test_what_must_come_back_as_it_was_stays():
+    jwt = SECRETS["jwt"]
+    asks = {"resultType": "input_required", "requestState": jwt}
+    assert cleaned(TALK.response(CALL, **asks)) is None
+    found = cleaned(TALK.response(CALL, **asks, inputRequests={"a": WHO}))
+    assert found.result == {**asks, "inputRequests": {"a": "[redacted: email]"}}
+    listing = TALK.response(TALK.request("tools/list"), tools=[], nextCursor=jwt)
+    assert cleaned(listing) is None
+
+
+def test_two_names_of_members_do_not_become_one():
+    value = {"ann@example.com": 1, "bob@example.com": 2, "eve@example.com": 3, "plain": 4}
+    clean, found = Redactor().value(value)
+    mark = "[redacted: email]"
+    assert clean == {mark: 1, f"{mark} 2": 2, f"{mark} 3": 3, "plain": 4}
+    assert found == {"email": 3}
+
+
+def test_answers_of_clients_are_cleaned_with_the_arguments():
+    body = {"jsonrpc": "2.0", "id": 1, "result": {"content": {"text": WHO}}}
+    raw = json.dumps(body).encode()
+    answer = Message(raw, "to-server", "response", 1, "elicitation/create", TALK.session)
+    retry = TALK.request("tools/call", name="read", inputResponses={"a": WHO}, requestState=WHO)
+    for message in answer, retry:
+        assert cleaned(message) is None
+        clean = cleaned(message, arguments=True)
+        assert "redacted" in clean.raw.decode()
+    assert clean.params["requestState"] == WHO

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, cast
 
 from plugbay.sdk import Block, McpFilter, Message, Plugin
-from plugbay_mcp_tool_policy._uris import allows, denies
+
+from ._uris import allows, denies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
