@@ -26,12 +26,13 @@ def assemble(
 
     It is named after the plugins whose hooks it calls, as in `on_request(ratelimit, upper)`, and
     belongs to `module`. The same source has the same file name, however often it is made: so what
-    tracebacks keep of it does not grow. The lines must be the caller's own text, nothing that a
+    tracebacks keep of it does not grow. The name is that of no file, and tools that look into
+    files (coverage) see so by its `<`. The lines must be the caller's own text, nothing that a
     plugin or an operator has written.
     """
     text = "\n".join(lines)
     names |= {"__name__": module, "__loader__": _Source(text)}
-    code = compile(text, f"{module}#{crc32(text.encode()):08x}", "exec")
+    code = compile(text, f"<{module}>#{crc32(text.encode()):08x}", "exec")
     exec(code, names)  # noqa: S102 - see above: the caller's own text
     (name,) = code.co_names
     function: Callable[..., Any] = names.pop(name)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import linecache
+import os
+import subprocess
+import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plugbay.kernel import assemble
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def made(plugins: list[str], fault: object = LookupError) -> Any:
@@ -37,5 +43,24 @@ def test_a_traceback_shows_the_line() -> None:
 def test_what_tracebacks_keep_does_not_grow_with_each_change() -> None:
     for _ in range(3):
         report(made(["ratelimit"]))
-    kept = [name for name in linecache.cache if name.startswith("some.module#")]
+    kept = [name for name in linecache.cache if name.startswith("<some.module>#")]
     assert len(kept) == 1
+
+
+def test_coverage_does_not_ask_for_a_file_of_it(tmp_path: Path) -> None:
+    code = """
+from plugbay.kernel import assemble
+assemble("plugbay.kernel.some", ["upper"], ["def on_request(request):", "    return 1"], {})(0)
+"""
+    (tmp_path / "main.py").write_text(code)
+    fresh = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+    for words in (("run", "--source=plugbay.kernel", "main.py"), ("json",)):
+        done = subprocess.run(
+            (sys.executable, "-m", "coverage", *words),
+            cwd=tmp_path,
+            env=fresh,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
