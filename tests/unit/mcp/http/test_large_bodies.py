@@ -10,8 +10,8 @@ import pytest
 
 from plugbay.mcp import EventSplitter, EventTooLong, event_data
 from plugbay.storage import LARGE
+from unit.mcp.http.tapped import CALL, RESULT, TOLD, dumps, event, post, route, stamp, stream, whole
 from unit.mcp.talk import member
-from unit.mcp.tapped import CALL, RESULT, TOLD, dumps, event, post, route, stamp, stream, whole
 
 if TYPE_CHECKING:
     from plugbay.sdk import Message

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from unit.mcp.conftest import request
-from unit.mcp.endpoint import Http, begin, call, serve
+from unit.mcp.serving.endpoint import Http, begin, call, serve
 
 MODERN = {"mcp_protocol_version": "2026-07-28"}
 JSON = {"accept": "application/json"}

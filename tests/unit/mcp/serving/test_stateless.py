@@ -11,7 +11,7 @@ import pytest
 from plugbay.mcp import ServerCommand
 from plugbay.mcp.serving import Federation, FederationSpec, MemberSpec, ServerSpec
 from unit.mcp.conftest import request
-from unit.mcp.endpoint import META, Http, modern, serve, server_maker, until
+from unit.mcp.serving.endpoint import META, Http, modern, serve, server_maker, until
 
 SERVER = """
 import json, sys

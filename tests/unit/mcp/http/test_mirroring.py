@@ -6,8 +6,8 @@ import asyncio
 import json
 
 from plugbay.sdk import Response
+from unit.mcp.http.route import JSON, RESULT, Route
 from unit.mcp.talk import member
-from unit.mcp.test_http_bridge import JSON, RESULT, Route
 
 SCHEMA = {
     "type": "object",

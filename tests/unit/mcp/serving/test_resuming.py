@@ -8,7 +8,7 @@ import json
 from plugbay.mcp.serving import ServerSpec
 from plugbay.mcp.serving._events import Events
 from plugbay.mcp.serving._stream import Stream
-from unit.mcp.endpoint import Http, begin, call, modern, serve
+from unit.mcp.serving.endpoint import Http, begin, call, modern, serve
 
 V = {"mcp_protocol_version": "2025-11-25"}
 CHANGED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
