@@ -27,6 +27,12 @@ class Inlet(asyncio.Protocol):
         self._work: Awaitable[bool] | None = None
         self._error: Exception | None = None
 
+    @property
+    def descriptor(self) -> int:
+        """The number of its file, -1 if it has none any more."""
+        pipe = None if self._transport is None else self._transport.get_extra_info("pipe")
+        return -1 if pipe is None or pipe.closed else int(pipe.fileno())
+
     async def read(self, n: int = -1, /) -> bytes:
         """Return what has come, at least one byte; empty at the end."""
         while not self._size and not self._ended:

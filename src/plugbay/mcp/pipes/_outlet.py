@@ -22,6 +22,17 @@ class Outlet(asyncio.BaseProtocol):
         self.broken: list[Callable[[], None]] = []
         """Called when what was written could not be sent."""
 
+    @property
+    def descriptor(self) -> int:
+        """The number of its file, -1 if it has none any more."""
+        pipe = None if self._transport is None else self._transport.get_extra_info("pipe")
+        return -1 if pipe is None or pipe.closed else int(pipe.fileno())
+
+    @property
+    def sent(self) -> bool:
+        """Whether the system has taken all that was written."""
+        return self._transport is not None and not self._transport.get_write_buffer_size()
+
     def write(self, data: bytes, /) -> None:
         """Send it, or keep it until the other side reads on."""
         if self._transport is None or self._transport.is_closing():

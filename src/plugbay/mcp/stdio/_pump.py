@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plugbay.mcp.conversation._conversation import Conversation
     from plugbay.mcp.conversation._waiting import Waiting
     from plugbay.mcp.pipes._streams import Reader, Writer
+    from plugbay.mcp.stdio._busy_poll import BusyPoll
     from plugbay.sdk import Direction
 
 _log = logging.getLogger("plugbay.mcp")
@@ -38,9 +39,14 @@ class Pump:
     """
 
     def __init__(
-        self, conversation: Conversation, direction: Direction, onward: Writer, back: Writer
+        self,
+        conversation: Conversation,
+        direction: Direction,
+        onward: Writer,
+        back: Writer,
+        poll: BusyPoll | None = None,
     ) -> None:
-        self._conversation = conversation
+        self._conversation, self._poll = conversation, poll
         self._direction: Direction = direction
         self._onward, self._back = onward, back
         self._behind: list[Writer] = []
@@ -48,10 +54,13 @@ class Pump:
 
     async def run(self, source: Reader, limit: int = MAX_MESSAGE) -> bool:
         """Pass on what a source brings until it ends; False if a side has gone before."""
-        splitter = LineSplitter(limit)
+        splitter, poll = LineSplitter(limit), self._poll
 
         def take(data: bytes) -> Awaitable[bool] | None:
-            return self._take(splitter.feed(data))
+            work = self._take(splitter.feed(data))
+            if work is None and poll is not None:
+                self._await_next(poll)
+            return work
 
         whole = True
         if isinstance(source, Inlet):
@@ -78,6 +87,11 @@ class Pump:
         """Let no hook go on waiting."""
         for task in self._detached:
             task.cancel()
+
+    def _await_next(self, poll: BusyPoll) -> None:
+        """Stay awake for what comes next, unless the last has not left us yet."""
+        if isinstance(self._onward, Outlet) and self._onward.sent:
+            poll.passed(self._direction, len(self._conversation.exchanges))
 
     def _take(self, lines: Sequence[bytes | TooLong]) -> Awaitable[bool] | None:
         """Pass lines on at once. If a hook or a side must be waited for, return that."""

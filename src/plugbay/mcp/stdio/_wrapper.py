@@ -20,6 +20,7 @@ from plugbay.mcp.hooks._told import session_opened, tell
 from plugbay.mcp.pipes._outlet import Outlet
 from plugbay.mcp.pipes._streams import CHUNK
 from plugbay.mcp.process._child import GRACE, Child, exit_code
+from plugbay.mcp.stdio._busy_poll import busy_poll
 from plugbay.mcp.stdio._pump import Pump
 
 if TYPE_CHECKING:
@@ -86,9 +87,10 @@ class StdioWrapper:
         listens = bool(self._current.chain.hooks("on_stderr"))
         child = await Child.start(self._command, stderr=listens)
         stderr = asyncio.create_task(self._pass_stderr(child)) if listens else None
+        poll = busy_poll(client_in, client_out, child.stdout)
         pumps = (
-            Pump(self.conversation, "to-server", child.stdin, client_out),
-            Pump(self.conversation, "to-client", client_out, child.stdin),
+            Pump(self.conversation, "to-server", child.stdin, client_out, poll),
+            Pump(self.conversation, "to-client", client_out, child.stdin, poll),
         )
         most = self._limits.max_message
         up = asyncio.create_task(pumps[0].run(client_in, most))
