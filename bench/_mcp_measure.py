@@ -8,12 +8,10 @@ import statistics
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from bench._mcp_ways import Http, Stdio
 
 
 @dataclass
@@ -42,6 +40,33 @@ class Figures:
         return max(self.rates)
 
 
+class Way(Protocol):
+    """A way to a server."""
+
+    figures: Figures
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """The processes that stand between."""
+        ...
+
+    async def open(self) -> None:
+        """Connect."""
+        ...
+
+    async def one(self, id: int, message: str = "hello") -> None:
+        """Make one call."""
+        ...
+
+    async def many(self, count: int) -> None:
+        """Make calls, several in flight."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+
 def peak(pids: Sequence[int]) -> int:
     """Return the largest memory of these processes so far, in KiB."""
     found = 0
@@ -59,7 +84,7 @@ def used(pids: Sequence[int]) -> float:
 
 
 async def measure(
-    ways: Mapping[str, Stdio | Http],
+    ways: Mapping[str, Way],
     rounds: int,
     serial: int,
     many: int,
@@ -102,7 +127,7 @@ async def measure(
         await way.close()
 
 
-async def measure_large(ways: Mapping[str, Stdio | Http]) -> None:
+async def measure_large(ways: Mapping[str, Way]) -> None:
     """Send 10 MB there and back three times, and keep the quickest."""
     text = "x" * 10_000_000
     for way in ways.values():
@@ -115,7 +140,7 @@ async def measure_large(ways: Mapping[str, Stdio | Http]) -> None:
         way.figures.large_memory_kb = peak(way.pids)
 
 
-def show(title: str, ways: Mapping[str, Stdio | Http], floor: str) -> None:
+def show(title: str, ways: Mapping[str, Way], floor: str) -> None:
     """Print a table. The CPU time of a call is that of what stands between, not of the server:
     of calls one after the other, and of many at once, where a process is woken for several.
     Rates are compared with that of the first way, and of the way `floor`, if it is there."""
