@@ -4,6 +4,7 @@ One launcher confines every such process (the trial of a wheel, programs, runner
 plugins of Kilometers) by what this host offers, and says what it does not.
 """
 
+from plugbay.isolation._kin import Kin as Kin
 from plugbay.isolation._pipes import read_pipe as read_pipe
 from plugbay.isolation._pipes import write_pipe as write_pipe
 from plugbay.isolation._policy import ProcessOverride as ProcessOverride

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from plugbay.kernel import NotFound
 from plugbay.km._voice import printable
+from plugbay.storage import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,9 +102,9 @@ def read(path: Path, *, working: bool = False) -> Found:
 
 def _described(path: Path, fallback: str, manifest: Path, working: bool) -> Found:
     try:
-        with manifest.open("rb") as file:
+        with open_regular(manifest) as file:
             raw: object = json.loads(file.read(_LARGEST))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         problem = f"its manifest cannot be read: {error}"
         return Found(path=path, name=fallback, working=working, problem=problem)
     if not isinstance(raw, dict):

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from plugbay.runtimes.process import KmPlugin
 
 
+_SECRET = 8
+"""Characters that a key has which is one: a shorter one would be found in any text."""
+_HIDDEN = "(the API key)"
+
+
 class Denied(Exception):
     """The user may not use the plugin, which is no error."""
 
@@ -42,6 +47,15 @@ class Terms:
     config: KmConfig = field(default_factory=KmConfig)
     sandbox: Sandbox | None = None
     """Instead of what the configuration's limits say."""
+
+    def words(self, text: str) -> str:
+        """Return a plugin's words as they are shown: they move no cursor and tell no key."""
+        secret = len(self.api_key) >= _SECRET
+        return printable(text.replace(self.api_key, _HIDDEN) if secret else text)
+
+    def failure(self, error: BaseException) -> str:
+        """Say what went wrong, without the plugin's name."""
+        return self.words(error.reason if isinstance(error, PluginError) else str(error))
 
 
 class Starter:
@@ -70,6 +84,9 @@ class Starter:
         try:
             voice.debug(f"{found.name}: its process runs")
             return plugin, await self._admit(plugin)
+        except asyncio.CancelledError:  # the session is over: it has been waited for
+            await plugin.kill()
+            raise
         except BaseException:
             await plugin.close()
             raise
@@ -87,10 +104,10 @@ class Starter:
     async def _admit(self, plugin: KmPlugin) -> Grant:
         terms, status, name = self._terms, self._status, self._found.name
         info = await plugin.info()
-        status.version = printable(info.version)[:64] or status.version
-        status.tier = spelled(stricter(printable(info.tier)[:32] or "Free", self._found.tier))
-        if printable(info.name) != name:
-            terms.voice.debug(f"{name}: calls itself {info.name}")
+        status.version = terms.words(info.version)[:64] or status.version
+        status.tier = spelled(stricter(terms.words(info.tier)[:32] or "Free", self._found.tier))
+        if terms.words(info.name) != name:
+            terms.voice.debug(f"{name}: calls itself {terms.words(info.name)}")
         grant = await self.authorize(plugin)
         await plugin.initialize(
             api_endpoint=terms.config.api_endpoint,
@@ -107,9 +124,9 @@ class Starter:
             said = await plugin.authenticate(terms.api_key)
         except StartFailed as refused:
             terms.authorizations.drop(name, terms.api_key)
-            raise Denied(f"{failure(refused)}{self._keyless()}") from None
-        status.user_tier = spelled(printable(said.user_tier)[:32])
-        status.features = tuple(printable(one)[:64] for one in said.features[:32])
+            raise Denied(f"{terms.failure(refused)}{self._keyless()}") from None
+        status.user_tier = spelled(terms.words(said.user_tier)[:32])
+        status.features = tuple(terms.words(one)[:64] for one in said.features[:32])
         problem = ""
         if not said.authorized:
             problem = f"it does not authorise this user{self._keyless()}"
@@ -122,7 +139,9 @@ class Starter:
         if grant.until <= grant.renew:
             terms.authorizations.drop(name, terms.api_key)
             raise Denied("its authorisation has expired")
-        terms.voice.debug(f"{name}: authorised, tier {status.user_tier}, until {said.expires_at}")
+        terms.voice.debug(
+            f"{name}: authorised, tier {status.user_tier}, until {terms.words(said.expires_at)}"
+        )
         return grant
 
     def _keyless(self) -> str:
@@ -140,7 +159,9 @@ class Starter:
             kept = self._terms.authorizations.get(name, key)
             if kept is None:
                 raise
-            self._terms.voice.debug(f"{name}: cannot be asked again now: {failure(error)}")
+            self._terms.voice.debug(
+                f"{name}: cannot be asked again now: {self._terms.failure(error)}"
+            )
             return kept
 
     def _sandbox(self) -> Sandbox:
@@ -165,7 +186,7 @@ class Starter:
     def _line(self, level: int, text: str, fields: dict[str, object]) -> None:
         voice, name = self._terms.voice, self._found.name
         if voice.debugging or self._dump.shows(text):
-            voice.line(name, level, text, fields)
+            voice.line(name, level, self._terms.words(text), fields)
         elif self._dump.lines == LONGEST_DUMP + 1:
             voice.say(f"{name}: the rest of where it was is left out; KM_DEBUG=1 shows it")
 
@@ -176,8 +197,3 @@ def _expanded(paths: Iterable[str]) -> tuple[str, ...]:
 
 def _import() -> None:
     """Import what only plugins need, off the event loop: most sessions have none."""
-
-
-def failure(error: BaseException) -> str:
-    """Say what went wrong, without the plugin's name."""
-    return printable(error.reason if isinstance(error, PluginError) else str(error))

@@ -18,10 +18,9 @@ from plugbay.kernel import (
 )
 from plugbay.km._expiry import expiry_warning, seconds_to_warning
 from plugbay.km._queue import Backlog
-from plugbay.km._start import Denied, Starter, failure
+from plugbay.km._start import Denied, Starter
 from plugbay.km._status import State, Status
 from plugbay.km._tiers import spelled
-from plugbay.km._voice import printable
 
 if TYPE_CHECKING:
     from plugbay.kernel import Clock
@@ -130,11 +129,11 @@ class Supervised:
         except Denied as error:
             self._end(State.UNAUTHORIZED, str(error))
         except Invalid as error:
-            self._end(State.REFUSED, failure(error))
+            self._end(State.REFUSED, self._terms.failure(error))
         except ExtraMissing as error:
-            self._end(State.FAILED, failure(error))
+            self._end(State.FAILED, self._terms.failure(error))
         except (PlugbayError, OSError) as error:
-            status.reason = failure(error)
+            status.reason = self._terms.failure(error)
             self._voice.debug(f"{status.name}: {status.reason}")
         else:
             self._plugin, self._late = plugin, 0
@@ -164,7 +163,7 @@ class Supervised:
     async def _restart(self, plugin: KmPlugin) -> None:
         status = self.status
         status.state = State.RESTARTING
-        status.reason = status.reason or printable(await self._why(plugin))
+        status.reason = status.reason or self._terms.words(await self._why(plugin))
         self._voice.warn(f"{status.name} is started again: {status.reason}")
         await plugin.close()
         self._plugin = None
@@ -229,7 +228,7 @@ class Supervised:
             await call(plugin)
         except PluginError as error:
             status.lost += 1
-            self._complain(plugin, failure(error))
+            self._complain(plugin, self._terms.failure(error))
             late = self._clock.monotonic() - began >= SECONDS
             self._late = self._late + 1 if late else 0
             if self._late >= STALLED and not plugin.ended.done():
@@ -256,7 +255,7 @@ class Supervised:
             self._keep(await self._starter.renew(plugin))
         except (Denied, PluginError) as error:
             if not plugin.ended.done():  # else it is started again, and asked then
-                await self._dismiss(plugin, State.UNAUTHORIZED, failure(error))
+                await self._dismiss(plugin, State.UNAUTHORIZED, self._terms.failure(error))
 
     # --- the end of its signature
 
@@ -276,7 +275,7 @@ class Supervised:
         try:
             await self._starter.look()
         except Invalid as error:
-            await self._dismiss(plugin, State.REFUSED, failure(error))
+            await self._dismiss(plugin, State.REFUSED, self._terms.failure(error))
             return
         self._await_expiry()
         if self.status.digest != digest:

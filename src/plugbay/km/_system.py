@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from plugbay.km._voice import Voice
     from plugbay.runtimes.process import KmPlugin
 
-LOADING, DRAIN, HURRIED = 10.0, 5.0, 1.0
+LOADING, DRAIN, HURRIED = 4.0, 5.0, 1.0
 """Seconds at the end for plugins that are still being loaded, for what was not told yet, and for
 both from when somebody is in a hurry."""
 STILL, LOOK = 2.0, 0.1
@@ -88,6 +88,11 @@ class KmSystem:
             elif status.state is State.RESTARTING:
                 self._voice.warn(f"✗ {status.name} is tried again: {status.reason}")
 
+    def _tell_late(self) -> None:
+        for status in self.statuses:
+            if status.state is State.FOUND:
+                self._voice.warn(f"✗ {status.name} had not come up when the session ended")
+
     # --- what they are told; none of it waits
 
     def message(
@@ -141,12 +146,20 @@ class KmSystem:
         self._closed = True
         if self._hurried:
             self.hurry()
+        began = self._clock.monotonic()
         if self._loading is not None:
             await self._wait({self._loading}, LOADING)
             self._loading.cancel()
             await asyncio.wait((self._loading,))
-        tasks = {task for one in self.plugins if (task := one.finish()) is not None}
-        await self._wait(tasks, DRAIN, still=STILL)
+            self._tell_late()
+        up: set[asyncio.Task[None]] = set()
+        others: set[asyncio.Task[None]] = set()
+        for one in self.plugins:
+            if (task := one.finish()) is not None:
+                (up if one.status.state is State.ACTIVE else others).add(task)
+        await self._wait(up, DRAIN, still=STILL)
+        waited = self._clock.monotonic() - began
+        await self._wait(others, DRAIN, still=max(STILL - waited, LOOK))
         await asyncio.gather(*(plugin.close() for plugin in self.plugins))
 
     async def _wait(

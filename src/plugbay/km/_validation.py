@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from plugbay.kernel import Invalid
 from plugbay.km._discovery import BUNDLED
+from plugbay.storage import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from plugbay.artifacts.signing import Provenance, Trust
     from plugbay.km._config import KmConfig
     from plugbay.km._discovery import Found
+
+LARGEST = 512 << 20
+"""Bytes of a program."""
+_LARGEST_SIGNATURE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def validate(found: Found, config: KmConfig, *, now: float | None = None) -> Ver
         raise Invalid(found.problem)
     try:
         check_file(found.path)
-        with found.path.open("rb") as file:
+        with open_regular(found.path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Invalid(f"it cannot be read: {error.strerror}") from error
@@ -83,7 +88,8 @@ def verified(path: Path, digest: str, config: KmConfig, now: float) -> Provenanc
     trust = read_trust(config)
     signature = path.with_name(f"{path.name}.sig")
     try:
-        raw = signature.read_bytes()
+        with open_regular(signature) as file:
+            raw = file.read(_LARGEST_SIGNATURE)
     except FileNotFoundError:
         return Provenance(problems=("it is not signed",))
     except OSError as error:
@@ -124,8 +130,11 @@ def check_file(path: Path) -> None:
         raise Invalid("it is no regular file")
     if not os.access(path, os.X_OK):
         raise Invalid(f"it is not executable: chmod +x {path}")
-    folder = path.resolve().parent
-    for what, where, place in (("it", path, about), ("its directory", folder, folder.stat())):
+    if about.st_size > LARGEST:
+        raise Invalid(f"it is larger than {LARGEST >> 20} MiB")
+    folders = dict.fromkeys((path.parent, path.resolve().parent))  # a link's, and the program's
+    beside = (("its directory", folder, folder.stat()) for folder in folders)
+    for what, where, place in (("it", path, about), *beside):
         if place.st_uid not in (os.geteuid(), 0):
             raise Invalid(f"{what} belongs to another user")
         if place.st_mode & stat.S_IWOTH:

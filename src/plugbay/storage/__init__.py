@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugbay.storage._files import keep_key as keep_key
+from plugbay.storage._files import open_regular as open_regular
 from plugbay.storage._files import sync_directory as sync_directory
 from plugbay.storage._files import write_atomically as write_atomically
 from plugbay.storage._spill import LARGE as LARGE

@@ -78,6 +78,8 @@ class Home:
             "key": KEY,
             "lasts": 3600,
             "dies": "never",
+            "hangs": False,
+            "tells": False,
             "record": str(told.path),
         }
         text = PROGRAM.read_text().format(python=sys.executable, about=json.dumps(known | about))

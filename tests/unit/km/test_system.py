@@ -343,6 +343,36 @@ def test_it_is_authorised_again_before_it_expires_and_ended_when_it_is_not(home:
     assert told("shutdown")
 
 
+def test_a_key_that_a_plugin_tells_is_not_shown(home: Home) -> None:
+    home.write(tells=True)
+
+    async def scenario(system: KmSystem) -> None:
+        assert system.statuses[0].reason == "what is (the API key)"
+
+    run(home.system(), scenario)
+    assert "[watcher] the key is (the API key)\n" in home.lines
+    assert not [line for line in home.lines if KEY in line]
+
+
+def test_one_that_is_still_being_loaded_at_the_end_is_ended_and_told(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system_module, "LOADING", 0.2)
+    told = home.write(hangs=True)
+
+    async def scenario() -> None:
+        system = home.system()
+        system.begin()
+        await until(lambda: told("authenticate"))
+        await system.close()
+
+    asyncio.run(scenario())
+    assert not told("shutdown")  # it is not asked, for it does not answer
+    assert "[PluginHandler] ✗ watcher had not come up when the session ended\n" in home.lines
+    with pytest.raises(ProcessLookupError):
+        os.kill(told()[0]["pid"], 0)
+
+
 def test_the_configuration_can_leave_one_out(home: Home) -> None:
     told = home.write()
 
@@ -353,8 +383,12 @@ def test_the_configuration_can_leave_one_out(home: Home) -> None:
     assert not told()
 
 
-def test_messages_from_before_it_was_loaded_reach_it(home: Home) -> None:
+def test_messages_from_before_it_was_loaded_reach_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = home.write()
+
+    monkeypatch.setattr(system_module, "LOADING", 40.0)
 
     async def scenario() -> None:
         system = home.system()

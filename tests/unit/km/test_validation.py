@@ -86,7 +86,12 @@ def test_the_first_folder_counts_and_the_others_are_told(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("manifest", "reason"),
-    [("{", "cannot be read"), ("[]", "no JSON object"), ('{"name": "../x"}', "a name that is")],
+    [
+        ("{", "cannot be read"),
+        ("[" * 60000, "cannot be read"),
+        ("[]", "no JSON object"),
+        ('{"name": "../x"}', "a name that is"),
+    ],
 )
 def test_a_manifest_that_makes_no_sense_keeps_the_plugin_out(
     tmp_path: Path, manifest: str, reason: str
@@ -124,6 +129,28 @@ def test_what_others_could_have_written_may_not(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(Invalid, match="no regular file"):
         validate(found, KmConfig())
+
+
+def test_a_link_is_as_safe_as_the_folder_it_lies_in(tmp_path: Path) -> None:
+    target = program(tmp_path / "safe")
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "km-plugin-a").symlink_to(target)
+    assert validate(only(folder), KmConfig()).digest
+    folder.chmod(0o777)
+    with pytest.raises(Invalid, match="everybody may write to its directory"):
+        validate(only(folder), KmConfig())
+
+
+def test_nothing_is_waited_for_that_may_never_come(tmp_path: Path) -> None:
+    path = program(tmp_path / "plugins")
+    os.mkfifo(path.with_name("a.manifest.json"))
+    os.mkfifo(path.with_name("km-plugin-a.sig"))
+    verdict = validate(only(path.parent), KmConfig(signatures="warn"))
+    assert verdict.warning == "its signature cannot be read: it is no regular file"
+    os.truncate(path, 1 << 40)  # of which nothing is on the disk
+    with pytest.raises(Invalid, match="larger than 512 MiB"):
+        validate(only(path.parent), KmConfig())
 
 
 def test_what_is_another_users_may_not(tmp_path: Path) -> None:

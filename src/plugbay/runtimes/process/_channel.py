@@ -15,6 +15,7 @@ from plugbay.kernel import ExtraMissing
 if TYPE_CHECKING:
     from types import ModuleType
 
+    import grpc
     import grpc.aio
     from google.protobuf.message import Message
 
@@ -62,27 +63,33 @@ async def call(
     """Make one unary call. Raises `grpc.aio.AioRpcError`.
 
     A call whose channel is closed meanwhile is cancelled by gRPC, and its caller is not: for him
-    the process was not available.
+    the process was not available. What cannot be read is decoded here, because gRPC would log it
+    with a traceback and return nothing.
     """
-    method = channel.unary_unary(
-        path, request_serializer=serialize, response_deserializer=answer.FromString
-    )
+    from google.protobuf.message import DecodeError
+    from grpc import StatusCode
+
+    method = channel.unary_unary(path, request_serializer=serialize, response_deserializer=bytes)
     try:
-        return await method(request, timeout=timeout)
+        return answer.FromString(await method(request, timeout=timeout))
+    except DecodeError:
+        raise _broken(StatusCode.DATA_LOSS, "its answer cannot be read") from None
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise _ended() from None
+        raise _broken(StatusCode.UNAVAILABLE, "the process has ended") from None
 
 
-def _ended() -> grpc.aio.AioRpcError:
-    from grpc import StatusCode
+def lost(error: grpc.aio.AioRpcError) -> bool:
+    """Whether an error may be the end of the process, not only that of a call."""
+    return error.code().name in ("UNAVAILABLE", "CANCELLED", "INTERNAL")
+
+
+def _broken(code: grpc.StatusCode, details: str) -> grpc.aio.AioRpcError:
     from grpc.aio import AioRpcError, Metadata
 
-    return AioRpcError(
-        StatusCode.UNAVAILABLE, Metadata(), Metadata(), details="the process has ended"
-    )
+    return AioRpcError(code, Metadata(), Metadata(), details=details)
 
 
 def serialize(message: Message) -> bytes:

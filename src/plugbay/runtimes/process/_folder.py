@@ -13,6 +13,7 @@ from typing import Self
 
 from plugbay.isolation import find_user
 from plugbay.runtimes.process._handshake import check_path, wrong_digest
+from plugbay.storage import open_regular
 
 PREFIX = "plugbay-proc-"
 _CHUNK = 1 << 20
@@ -64,7 +65,7 @@ class Folder:
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o500)
         if self._owner is not None:
             os.fchmod(handle, 0o555)
-        with open(program, "rb") as source, open(handle, "wb") as copy:
+        with open(handle, "wb") as copy, open_regular(program) as source:
             while data := source.read(_CHUNK):
                 found.update(data)
                 copy.write(data)

@@ -12,7 +12,7 @@ from plugbay.kernel import Invalid, Problem, Unavailable
 from plugbay.runtimes.process import _channel as rpc
 from plugbay.runtimes.process._mutual_tls import NAME, VARIABLE, Identity
 from plugbay.runtimes.process._output import Output
-from plugbay.runtimes.process._plugin_process import CallBroken, PluginProcess
+from plugbay.runtimes.process._plugin_process import POST_MORTEM, CallBroken, PluginProcess
 from plugbay.runtimes.process._relay import Relay
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class GoPluginProcess(PluginProcess):
 
     async def post_mortem(self, error: grpc.aio.AioRpcError) -> str:
         """Say why a call was broken off: by the end of the process, if it has just ended."""
-        return await self.why(f"{error.code().name}: {error.details()}")
+        said = f"{error.code().name}: {error.details()}"
+        return await self.why(said, patience=POST_MORTEM if rpc.lost(error) else 0.0)
 
     async def shut_down(self, grace: float) -> None:
         """Ask its controller to shut down."""
@@ -133,6 +134,8 @@ class GoPluginProcess(PluginProcess):
 
     async def _drain(self) -> None:
         """Take what it prints from now on: it stands still when some 40 KB were not taken."""
+        from google.protobuf.message import DecodeError
+
         from plugbay.runtimes.process._pb.goplugin_pb2 import Nothing, StdioData
 
         outputs = {
@@ -140,16 +143,17 @@ class GoPluginProcess(PluginProcess):
             2: Output(self._log, level=logging.INFO, stream="stderr"),
         }
         stream = self.channel.unary_stream(
-            _STDIO,
-            request_serializer=rpc.serialize,
-            response_deserializer=StdioData.FromString,
+            _STDIO, request_serializer=rpc.serialize, response_deserializer=bytes
         )(Nothing())
         try:
-            async for data in stream:
+            async for message in stream:
+                data = StdioData.FromString(message)
                 if (output := outputs.get(data.channel)) is not None:
                     output.feed(data.data)
         except rpc.aio().AioRpcError:
             pass  # it has ended, or has no such service
+        except DecodeError:
+            self._log(logging.WARNING, "what it prints cannot be read any more", {})
         finally:
             for output in outputs.values():
                 output.close()

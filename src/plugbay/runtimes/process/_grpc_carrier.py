@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from google.protobuf.message import DecodeError
+
 from plugbay.kernel import Unavailable
 from plugbay.runtimes.process import _channel as rpc
 from plugbay.runtimes.process._pb import hook_pb2 as pb
@@ -21,8 +23,9 @@ class GrpcCarrier:
     """Carries the frames of one stream."""
 
     def __init__(self, channel: grpc.aio.Channel, stream: HookStream) -> None:
+        # Decoded below: gRPC would log what cannot be with a traceback, and call it the end.
         self._call = channel.stream_stream(
-            _STREAM, request_serializer=rpc.serialize, response_deserializer=pb.Batch.FromString
+            _STREAM, request_serializer=rpc.serialize, response_deserializer=bytes
         )()
         self._stream = stream
         self._written = asyncio.Event()
@@ -51,9 +54,12 @@ class GrpcCarrier:
 
     async def _read(self) -> None:
         try:
-            while isinstance(batch := await self._call.read(), pb.Batch):
-                self._stream.receive(batch)
+            while isinstance(message := await self._call.read(), bytes):
+                self._stream.receive(pb.Batch.FromString(message))
             self._stream.fail(Unavailable("the plugin has closed the stream"))
+        except DecodeError:
+            self._call.cancel()
+            self._stream.fail(Unavailable("the plugin has sent what is no batch of frames"))
         except rpc.aio().AioRpcError as error:
             self._broke(error)
 

@@ -6,6 +6,9 @@ first line on standard output (docs/internals.md there).
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,9 @@ CORE_VERSION = "1"
 SUN_PATH = 108
 """Bytes in `sockaddr_un.sun_path` with the NUL behind it (unix(7))."""
 _SHORTEST_CERTIFICATE = 50
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+"""What a socket may be called: gRPC reads its path as a URI, in which `%2e` is a dot."""
 REMEDY_SERVE = "build it with plugbay.dev/sdk and call sdk.Serve in main, before anything prints"
 
 
@@ -42,7 +48,7 @@ def parse_handshake(
     """Read the line of a plugin that may listen in `folder`. Raises `Invalid`."""
     text = line.decode("utf-8", "replace").strip()
     parts = text.split("|")
-    if len(parts) < 4 or not all(part.isdigit() for part in parts[:2]):
+    if len(parts) < 4 or not all(_NUMBER.fullmatch(part) for part in parts[:2]):
         raise _refused(
             "it printed something before the handshake",
             "the line 1|<version>|unix|<path>|grpc|",
@@ -67,15 +73,27 @@ def parse_handshake(
 
 def _address(network: str, address: str, folder: str) -> tuple[str, str]:
     """See that the plugin listens where it was told: nobody else can connect to it there."""
-    inside = address.startswith(f"{folder}/") and "/../" not in address
-    if network != "unix" or not inside:
+    place, _, name = address.rpartition("/")
+    if network != "unix" or place != folder or not _NAME.fullmatch(name):
         raise _refused(
             "it does not listen in the directory that it was given",
             f"a Unix socket in {folder}",
             f"{network} {address}"[:200],
             "leave the socket to go-plugin, which obeys PLUGIN_UNIX_SOCKET_DIR",
         )
+    if (found := _kind(address)) != "a socket":
+        remedy = "print the handshake when the socket is there, and make it there: no link"
+        raise _refused("it does not listen where it says", "a socket", found, remedy)
     return network, address
+
+
+def _kind(path: str) -> str:
+    """Say what lies there. A link could lead to a socket of others, which were called then."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return "nothing"
+    return "a socket" if stat.S_ISSOCK(mode) else "something else"
 
 
 def _certificate(parts: Sequence[str]) -> bytes:

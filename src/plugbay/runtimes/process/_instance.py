@@ -85,7 +85,11 @@ class ProcessInstance:
         """Return when healthy. Raises `Unhealthy`, for good when it was restarted too often."""
         if self._stopped:
             raise Unhealthy(self.plugin, "it was stopped", generation=self.generation)
-        await self._running().client.health(HEALTH_SECONDS)
+        session = self._running()
+        if session.stream is not None and not session.stream.open:
+            detail = "it has closed the stream of its calls"
+            raise Unhealthy(self.plugin, detail, generation=self.generation)
+        await session.client.health(HEALTH_SECONDS)
 
     async def snapshot(self) -> bytes | None:
         """Return its state; None if it keeps none. Raises `RestoreFailed`."""

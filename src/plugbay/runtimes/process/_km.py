@@ -218,19 +218,31 @@ class KmPlugin:
         self._check(await self._call("HandleStreamEvent", asked, pb.Result, timeout))
 
     async def close(self, *, timeout: float = 2.0) -> None:
-        """Let it shut down, end its process, and leave nothing."""
+        """Let it shut down, end its process, and leave nothing.
+
+        One that does not say that it has is not asked again: it is killed.
+        """
         from plugbay.runtimes.process._pb import km_pb2 as pb
 
+        answers = False
         try:
             if not self.ended.done():
                 await self._call("Shutdown", pb.Empty(), pb.Result, timeout)
+                answers = True
         except PluginError:
             pass  # it is ended anyway
         finally:
-            try:
-                await self._process.stop()
-            finally:
-                self._folder.remove()
+            await self._end(gently=answers)
+
+    async def kill(self) -> None:
+        """End its process now, and leave nothing."""
+        await self._end(gently=False)
+
+    async def _end(self, *, gently: bool) -> None:
+        try:
+            await (self._process.stop() if gently else self._process.kill())
+        finally:
+            self._folder.remove()
 
     async def _call(
         self, method: str, asked: Message, answer: type[_Answer], timeout: float

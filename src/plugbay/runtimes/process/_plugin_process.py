@@ -179,9 +179,10 @@ class PluginProcess(ABC):
         """End it now, and leave nothing."""
         return await self._end()
 
-    async def why(self, said: str) -> str:
+    async def why(self, said: str, *, patience: float = POST_MORTEM) -> str:
         """Say why a call was broken off: by the end of the process, if it has just ended."""
-        await asyncio.wait((self.child.ended,), timeout=POST_MORTEM)
+        if patience:
+            await asyncio.wait((self.child.ended,), timeout=patience)
         if self.child.ended.done():
             await self.child.gone()
             return self.child.why()

@@ -15,7 +15,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from plugbay.isolation import Sandbox, read_pipe, read_report, refusal
+from plugbay.isolation import Kin, Sandbox, read_pipe, read_report, refusal
 from plugbay.kernel import Unavailable
 from plugbay.runtimes.process._handshake import not_executable
 
@@ -61,6 +61,7 @@ class Child:
         self._pidfd = os.pidfd_open(popen.pid)
         self._closed = [loop.create_future(), loop.create_future()]
         self._transports: list[asyncio.ReadTransport] = []
+        self._kin: Kin | None = None
         loop.add_reader(self._pidfd, self._reap)
 
     @classmethod
@@ -83,6 +84,7 @@ class Child:
             async with asyncio.timeout(LAUNCH):
                 await child._listen()
                 child.notes = await _report(reader)
+                child._kin = Kin.of(child.pid)
         except TimeoutError:
             await child.kill()
             raise Unavailable(f"it could not be confined within {LAUNCH:g} s") from None
@@ -132,6 +134,9 @@ class Child:
     async def gone(self) -> int:
         """Wait for its end and for its last words; close the pipes."""
         code = await asyncio.shield(self.ended)
+        kin, self._kin = self._kin, None
+        if kin is not None:
+            await asyncio.to_thread(kin.end)
         await asyncio.wait(self._closed, timeout=_LAST_WORDS)
         for transport in self._transports:
             transport.close()

@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import os
 import stat
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -60,6 +61,19 @@ def script(folder: Path, text: str) -> Path:
     return path
 
 
+def listener(folder: Path, rest: str, then: str = "") -> Path:
+    """Write a program with a socket `bound`, and a handshake that ends in `rest`; it lasts."""
+    path = folder / "listener"
+    path.write_text(
+        f"#!{sys.executable} -ES\nimport os, socket, time\n"
+        "bound = socket.socket(socket.AF_UNIX)\n"
+        "bound.bind(os.environ['PLUGIN_UNIX_SOCKET_DIR'] + '/s')\nbound.listen()\n"
+        f"print(f'1|1|unix|{{bound.getsockname()}}|{rest}', flush=True)\n{then}\ntime.sleep(30)\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
 @contextlib.asynccontextmanager
 async def started(
     program: Path,
@@ -67,7 +81,7 @@ async def started(
     log: Lines | None = None,
     dialect: Dialect = PLUGBAY,
     sandbox: Sandbox | None = None,
-    seconds: float = 10.0,
+    seconds: float = 100,
     environment: Mapping[str, str] | None = None,
     auto_mtls: bool = False,
 ) -> AsyncIterator[GoPluginProcess]:
@@ -147,7 +161,7 @@ async def ask(instance: ProcessInstance, name: str, *args: object) -> Any:
     return await result if hook.coroutine else result
 
 
-async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 100) -> None:
     """Wait until something is so; `condition` may be a coroutine function."""
     end = time.monotonic() + seconds
     while True:

@@ -19,7 +19,7 @@ from plugbay.runtimes.process._mutual_tls import NAME, Identity
 from plugbay.sdk import Headers, Request
 from plugbay.sdk.testing import FakeHost
 
-from .programs import ask, pid_of, request_for, script, started, until
+from .programs import ask, listener, pid_of, request_for, started, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def handshake(address: str, context: ssl.SSLContext) -> bytes:
     """Speak TLS with a plugin's socket, and return what it answers to a preface of HTTP/2."""
     with socket.socket(socket.AF_UNIX) as raw:
-        raw.settimeout(5)
+        raw.settimeout(100)
         raw.connect(address)
         with context.wrap_socket(raw, server_hostname=NAME) as connection:
             connection.sendall(
@@ -48,7 +48,7 @@ def test_both_sides_prove_who_they_are(header_adder: Path) -> None:
 
             def plain() -> bytes:
                 with socket.socket(socket.AF_UNIX) as raw:
-                    raw.settimeout(5)
+                    raw.settimeout(100)
                     raw.connect(address)
                     raw.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
                     return raw.recv(64)
@@ -91,7 +91,7 @@ def test_a_plugin_is_called_and_comes_back_encrypted(header_adder: Path) -> None
 def test_one_that_cannot_is_called_without_and_that_is_said(tmp_path: Path) -> None:
     async def scenario() -> None:
         host = FakeHost("subject", "1.0.0")
-        program = script(tmp_path, 'echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/s|grpc|"; sleep 30')
+        program = listener(tmp_path, "grpc|", "bound.close()")
         runtime = ProcessRuntime(policy=ProcessPolicy(auto_mtls=True))
         with pytest.raises(LoadFailed, match="cannot be called"):
             await runtime.load(request_for(program, host))
@@ -103,10 +103,9 @@ def test_one_that_cannot_is_called_without_and_that_is_said(tmp_path: Path) -> N
 def test_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
     async def scenario() -> str:
         junk = base64.b64encode(b"no certificate " * 5).decode().rstrip("=")
-        text = f'echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/s|grpc|{junk}"; sleep 30'
         runtime = ProcessRuntime(policy=ProcessPolicy(auto_mtls=True))
         with pytest.raises(LoadFailed) as caught:
-            await runtime.load(request_for(script(tmp_path, text)))
+            await runtime.load(request_for(listener(tmp_path, f"grpc|{junk}")))
         return caught.value.detail
 
     assert "its connection cannot be encrypted" in asyncio.run(scenario())
