@@ -7,17 +7,21 @@ import contextlib
 import hashlib
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from plugbay.app._differences import differences
 from plugbay.kernel import Invalid
 from plugbay.mcp import Child, LineSplitter, Malformed, decode, encode, read_envelope
+from plugbay.mcp.serving import as_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 Record = dict[str, Any]
-REDACTED = "redacted"
+SAME, REDACTED, TOO_LONG = "same", "redacted", "too long to be recorded"
+"""Results that are as good as can be; every other means that the server is not as it was."""
+GOOD = (SAME, REDACTED, TOO_LONG)
 
 
 def read_record(file: Path) -> list[Record]:
@@ -27,17 +31,32 @@ def read_record(file: Path) -> list[Record]:
     before = ""
     for number, line in enumerate(file.read_bytes().splitlines(keepends=True), 1):
         try:
-            record = json.loads(line)
-        except ValueError:
+            record: Any = json.loads(line)
+        except (ValueError, RecursionError):
             record = None
-        if not isinstance(record, dict):
-            raise Invalid(f"{file}, line {number}: no record")
-        if record.get("before", before) != before:  # pyright: ignore[reportUnknownMemberType] - JSON
+        if not _is_record(record):
+            found = line[:40].decode("utf-8", "replace").strip()
+            raise Invalid(
+                f"{file}, line {number}: expected a JSON object as `monitor --record` writes"
+                f" them, found {found!r}"
+            )
+        if record.get("before", before) != before:
             what = "the line before it" if number > 1 else "what was before it"
             raise Invalid(f"{file}, line {number}: {what} was changed or taken out")
         before = hashlib.sha256(line).hexdigest()
-        records.append(record)  # pyright: ignore[reportUnknownArgumentType] - JSON
+        records.append(record)
     return records
+
+
+def _is_record(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    fields = cast("Record", value)
+    if "direction" not in fields:
+        return True  # of no message, but of a server's end
+    whole = all(name in fields for name in ("kind", "method", "id"))
+    timed = isinstance(fields.get("time"), int | float)
+    return whole and timed and isinstance(fields.get("body", {}), dict)
 
 
 def show(records: Sequence[Record]) -> list[Record]:
@@ -51,8 +70,10 @@ async def play(
 ) -> list[Record]:
     """Send what the client sent, in its order, and compare what comes back.
 
-    A request waits for its answer before the next is sent; what the server asks meanwhile gets
-    the answers that were recorded. Raises `NotFound` or `Unavailable` for a bad command.
+    Returns a row for each request; one that is answered otherwise has `differences`: where, and
+    what was recorded and is now, without secrets. A request waits for its answer before the next
+    is sent; what the server asks meanwhile gets the answers that were recorded. Raises `NotFound`
+    or `Unavailable` for a bad command.
     """
     child = await Child.start(command)
     player = _Player(child, records, timeout)
@@ -66,6 +87,7 @@ class _Player:
     def __init__(self, child: Child, records: Sequence[Record], timeout: float) -> None:
         self._child, self._records, self._timeout = child, records, timeout
         self._lines, self._waiting = LineSplitter(), list[bytes]()
+        self._recorded = _answered(records)
         self._answers = {
             repr(r["id"]): r["body"]
             for r in records
@@ -74,18 +96,18 @@ class _Player:
 
     async def run(self) -> list[Record]:
         rows: list[Record] = []
-        for record in self._records:
+        for place, record in enumerate(self._records):
             if record.get("direction") != "to-server" or "body" not in record:
                 continue
             if record["kind"] == "notification":
                 await self._send(record["body"])
             elif record["kind"] == "request" and "blocked" not in record:
-                rows.append(await self._ask(record))
+                rows.append(await self._ask(record, self._recorded.get(place)))
         return rows
 
-    async def _ask(self, record: Record) -> Record:
+    async def _ask(self, record: Record, recorded: Record | None) -> Record:
         began = time.perf_counter()
-        row: Record = {"id": record["id"], "method": record["method"]}
+        row: Record = {"id": record["id"], "method": record["method"], "target": _target(record)}
         await self._send(record["body"])
         try:
             async with asyncio.timeout(self._timeout):
@@ -94,7 +116,7 @@ class _Player:
             late = isinstance(error, TimeoutError)
             return {**row, "result": "no answer in time" if late else "the server has ended"}
         took = (time.perf_counter() - began) * 1000
-        return {**row, "result": self._compare(record, body), "ms": took}
+        return {**row, **_compare(recorded, body), "ms": took}
 
     async def _answer(self, id: object) -> Any:
         while True:
@@ -124,14 +146,39 @@ class _Player:
         with contextlib.suppress(OSError):  # it has ended; what it has said may still be there
             await self._child.stdin.drain()
 
-    def _compare(self, record: Record, body: Any) -> str:
-        for other in self._records:
-            back = other.get("direction") == "to-client" and other.get("kind") in _ENDS
-            if back and repr(other.get("id")) == repr(record["id"]):
-                if REDACTED in other.get("body", {REDACTED: 1}):
-                    return REDACTED
-                return "same" if other["body"] == body else "different"
-        return "was not answered then"
+
+def _answered(records: Sequence[Record]) -> dict[int, Record]:
+    """Return the answer to each request of the client that was answered, by the request's place.
+
+    A file may hold several sessions, and each counts its ids from one.
+    """
+    found: dict[int, Record] = {}
+    waiting: dict[tuple[str, str], int] = {}
+    for place, record in enumerate(records):
+        direction, kind = record.get("direction"), record.get("kind")
+        key = str(record.get("session")), repr(record.get("id"))
+        if direction == "to-server" and kind == "request":
+            waiting[key] = place
+        elif direction == "to-client" and kind in _ENDS and key in waiting:
+            found[waiting.pop(key)] = record
+    return found
+
+
+def _compare(recorded: Record | None, body: Any) -> Record:
+    if recorded is None:
+        return {"result": "was not answered then"}
+    if "body" not in recorded:
+        return {"result": TOO_LONG}
+    if REDACTED in recorded["body"]:
+        return {"result": REDACTED}
+    found = [one.plain() for one in differences(recorded["body"], body)]
+    return {"result": "different", "differences": found} if found else {"result": SAME}
+
+
+def _target(record: Record) -> str:
+    """Return which tool, prompt or resource a request is about."""
+    params = as_object(record["body"].get("params"))
+    return next((one for key in ("name", "uri") if isinstance(one := params.get(key), str)), "")
 
 
 _ENDS = ("response", "error")

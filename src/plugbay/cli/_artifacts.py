@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from plugbay.cli._client import segment
+from plugbay.cli._commands import Commands
 from plugbay.cli._options import URL, Output, Token, Url
 from plugbay.cli._output import Format, print_facts, print_json, print_rows
 from plugbay.cli._session import Target
@@ -154,10 +155,12 @@ def _digest(client: AdminClient, artifact: str) -> str:
 
 def build() -> typer.Typer:
     """Return the commands of `plugbay artifacts`."""
-    commands = typer.Typer(help="The stored bytes of plugins.", no_args_is_help=True)
-    commands.command("list")(list_)
-    commands.command("check")(check)
-    commands.command("migrate")(migrate)
-    commands.command("sbom")(sbom)
-    commands.command("components")(components)
+    commands = Commands("Uploaded wheels and binaries of plugins.")
+    commands.add("list", list_)
+    commands.add("check", check)
+    commands.add("migrate", migrate)
+    commands.add("sbom", sbom, "plugbay artifacts sbom console-logger")
+    commands.add(
+        "components", components, "plugbay artifacts components requests --version '<2.32'"
+    )
     return commands

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from plugbay.cli._commands import Commands
 from plugbay.cli._options import URL, Token, Url
 from plugbay.cli._session import Target
 from plugbay.kernel import Conflict, Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
     from plugbay.admin.audit import SignedHead, Verdict
 
@@ -79,16 +80,11 @@ def export(
         log.close()
 
 
-COMMANDS: Mapping[str, Callable[..., None]] = {"verify": verify_, "export": export}
-
-
 def build() -> typer.Typer:
     """Return the group of commands."""
-    group = typer.Typer(
-        help="Who did what, and whether that record is whole.", no_args_is_help=True
-    )
-    for name, command in COMMANDS.items():
-        group.command(name)(command)
+    group = Commands("Who did what, and whether that record is whole.")
+    group.add("verify", verify_, "plugbay audit verify", "plugbay audit verify audit.jsonl")
+    group.add("export", export, "plugbay audit export --output audit.jsonl")
     return group
 
 

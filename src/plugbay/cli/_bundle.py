@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from plugbay.cli._commands import Commands
 from plugbay.cli._options import Output
 from plugbay.cli._output import Format, print_facts
 from plugbay.cli._sign import PASSWORD
@@ -37,10 +38,14 @@ class _CreateUnlessTold(TyperGroup):
 
 def build() -> typer.Typer:
     """Return the commands."""
-    group = typer.Typer(no_args_is_help=True, cls=_CreateUnlessTold, help=__doc__)
-    group.command("create")(create)
-    group.command("show")(show)
-    group.command("install")(install)
+    group = Commands("Chosen plugins for one customer, in one signed file.", cls=_CreateUnlessTold)
+    group.add(
+        "create",
+        create,
+        "plugbay bundle create km-plugin-a --customer Umbrella --key acme.key -o b.tar",
+    )
+    group.add("show", show, "plugbay bundle show b.tar --key acme.key.pub")
+    group.add("install", install, "plugbay bundle install b.tar")
     return group
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from plugbay.cli._commands import Commands
 from plugbay.cli._declare import export_document, print_steps
 from plugbay.cli._operation import finish, make_change
 from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait, assigned
@@ -201,15 +202,17 @@ def _environment(path: Path | None) -> dict[str, str]:
 
 def build_import() -> typer.Typer:
     """Return the commands of `plugbay import`."""
-    commands = typer.Typer(help="Routes from other tools' documents.", no_args_is_help=True)
-    commands.command("postman")(import_postman)
-    commands.command("openapi")(import_openapi)
+    commands = Commands("Routes from other tools' documents.")
+    commands.add("postman", import_postman, "plugbay import postman shop.json --dry-run")
+    commands.add(
+        "openapi", import_openapi, "plugbay import openapi shop.yaml --server http://10.0.0.2"
+    )
     return commands
 
 
 def build_export() -> typer.Typer:
     """Return the commands of `plugbay export`."""
-    commands = typer.Typer(help="All there is, and routes for other tools.", no_args_is_help=True)
-    commands.command("document")(export_document)
-    commands.command("postman")(export_postman)
+    commands = Commands("All there is, and routes for other tools.")
+    commands.add("document", export_document, "plugbay export document gateway.json")
+    commands.add("postman", export_postman, "plugbay export postman shop.json")
     return commands

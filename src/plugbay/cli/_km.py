@@ -11,6 +11,7 @@ import typer
 
 import plugbay
 from plugbay.cli import _doctor, _monitor
+from plugbay.cli._commands import Commands
 from plugbay.cli._options import Output
 from plugbay.cli._output import Format, print_facts, print_json, print_rows
 from plugbay.kernel import NotFound
@@ -23,28 +24,27 @@ COLUMNS = ("name", "version", "tier", "state", "last_activity")
 
 def build() -> typer.Typer:
     """Return the commands that look at plugins."""
-    group = typer.Typer(no_args_is_help=True, help="Look at the plugins of Kilometers, or add one.")
-    group.command("list")(list_plugins)
-    group.command("status")(status)
-    group.command("info")(info)
-    group.command("install")(install)
+    group = Commands("Look at the plugins of Kilometers (km), or add one.")
+    group.add("list", list_plugins)
+    group.add("status", status)
+    group.add("info", info, "km plugins info console-logger")
+    group.add("install", install, "km plugins install api-logger.kmpkg")
     return group
 
 
 def build_km() -> typer.Typer:
     """Return the command line of `km`."""
-    root = typer.Typer(
+    root = Commands(
+        "Watch MCP messages through plugins of Kilometers. KM_API_KEY holds the user's key.",
         name="km",
-        help="Watch MCP messages through plugins of Kilometers. KM_API_KEY holds the user's key.",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="KM_DEBUG=1 prints every step on standard error.",
     )
     root.callback()(_options)
-    root.command("monitor", context_settings=_monitor.CONTEXT)(_monitor.monitor)
+    examples = (one.replace("plugbay", "km", 1) for one in _monitor.EXAMPLES)
+    root.add("monitor", _monitor.monitor, *examples, context=_monitor.CONTEXT)
     root.add_typer(build(), name="plugins")
-    root.command("doctor")(_doctor.doctor)
+    root.add("doctor", _doctor.doctor)
     return root
 
 

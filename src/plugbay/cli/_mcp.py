@@ -1,4 +1,4 @@
-"""`plugbay mcp …`: the servers of a gateway, what servers have, and recorded sessions."""
+"""`plugbay mcp …`: the servers of a gateway, and the tools that servers have."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from plugbay.cli import _mcp_pins, _mcp_servers
-from plugbay.cli._options import Output
+from plugbay.cli._commands import Commands
+from plugbay.cli._mcp_replay import replay
+from plugbay.cli._options import Config, Output
 from plugbay.cli._output import Format, print_json, print_rows
+from plugbay.cli._serve import settings_file
 from plugbay.kernel import Invalid
 
 CONTEXT = {"allow_interspersed_args": False}
@@ -19,47 +22,27 @@ CONTEXT = {"allow_interspersed_args": False}
 
 def build() -> typer.Typer:
     """Return the group of commands."""
-    group = typer.Typer(help="Look after MCP servers.", no_args_is_help=True)
-    group.command("list")(_mcp_servers.list_)
-    group.command("add")(_mcp_servers.add)
-    group.command("remove")(_mcp_servers.remove)
-    group.command("restart")(_mcp_servers.restart)
-    group.command("replay", context_settings=CONTEXT)(replay)
-    group.command("tools", context_settings=CONTEXT)(tools)
+    group = Commands("MCP servers: tools, pins and recordings.")
+    group.add("list", _mcp_servers.list_)
+    group.add("add", _mcp_servers.add, "plugbay mcp add files --path /files -- npx -y my-server .")
+    group.add("remove", _mcp_servers.remove)
+    group.add("restart", _mcp_servers.restart)
+    group.add(
+        "replay",
+        replay,
+        "plugbay mcp replay session.jsonl",
+        "plugbay mcp replay session.jsonl -- python server.py",
+        context=CONTEXT,
+    )
+    group.add(
+        "tools",
+        tools,
+        "plugbay mcp tools -- npx -y @modelcontextprotocol/server-everything",
+        "plugbay mcp tools --url http://127.0.0.1:3001/mcp --full",
+        context=CONTEXT,
+    )
     group.add_typer(_mcp_pins.build(), name="pins")
     return group
-
-
-def replay(
-    file: Annotated[Path, typer.Argument(help="What `monitor --record` wrote.", exists=True)],
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(help="A server to play it to, behind `--`; default: only show it."),
-    ] = None,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds to wait for each answer.", min=0.1, max=600)
-    ] = 10.0,
-    output: Output = Format.TABLE,
-) -> None:
-    """Show a recorded session, or play it to a server and compare; exit with 1 if they differ.
-
-    What was redacted is played as it was recorded, and not compared.
-    """
-    from plugbay.app.replay import play, read_record, show
-
-    records = read_record(file)
-    command = command or []
-    if command[:1] == ["--"]:
-        command = command[1:]
-    if not command:
-        shown = ("time", "direction", "kind", "method", "id", "size")
-        print_rows(show(records), shown, output, empty="nothing was recorded")
-        return
-    rows = asyncio.run(play(records, command, timeout=timeout))
-    columns = ("id", "method", "result", "ms")
-    print_rows(rows, columns, output, empty="no request was recorded")
-    if any(row["result"] not in ("same", "redacted") for row in rows):
-        raise typer.Exit(1)
 
 
 def tools(
@@ -70,25 +53,31 @@ def tools(
     name: Annotated[
         str, typer.Option(help="A server or a federation that the settings name.")
     ] = "",
-    config: Annotated[Path, typer.Option("-c", "--config", help="The settings.")] = Path(
-        "gateway.toml"
-    ),
+    config: Config = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Print whole descriptions, not their first lines.")
+    ] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Print the tools of an MCP server or of a federation; exit with 1 if a member is down."""
+    """Print the tools of an MCP server or of a federation; exit with 1 if a member is down.
+
+    Arguments that a tool needs have a star.
+    """
     found = asyncio.run(_tools(command or [], url, name, config))
     if output is Format.JSON:
         print_json(found)
     else:
-        rows = [_tool(one) for one in found["tools"]]
-        print_rows(rows, ("name", "arguments", "description"), output, empty="there are no tools")
+        rows = [_tool(one, full=full) for one in found["tools"]]
+        cut = () if full else ("arguments", "description")
+        columns = ("name", "arguments", "description")
+        print_rows(rows, columns, output, empty="there are no tools", cut=cut)
     for server, why in found["unavailable"].items():
         typer.echo(f"plugbay: {server} is not available: {why}", err=True)
     if found["unavailable"]:
         raise typer.Exit(1)
 
 
-async def _tools(command: list[str], url: str, name: str, config: Path) -> dict[str, Any]:
+async def _tools(command: list[str], url: str, name: str, config: Path | None) -> dict[str, Any]:
     from plugbay.app.mcp_tools import tools_of_command, tools_of_name, tools_of_url
 
     command = command[1:] if command[:1] == ["--"] else command
@@ -100,16 +89,15 @@ async def _tools(command: list[str], url: str, name: str, config: Path) -> dict[
         return await tools_of_url(url)
     from plugbay.settings import load
 
-    settings = load(config, os.environ)
+    settings = load(settings_file(config), os.environ)
     return await tools_of_name(name, settings.mcp, Path(settings.data_dir))
 
 
-def _tool(tool: dict[str, Any]) -> dict[str, str]:
-    """Return a row: arguments that are required have a star."""
+def _tool(tool: dict[str, Any], *, full: bool) -> dict[str, str]:
     schema: dict[str, Any] = tool.get("inputSchema", {})
     required: list[str] = schema.get("required", [])
     properties: dict[str, Any] = schema.get("properties", {})
     names = [f"{one}*" if one in required else one for one in properties]
     text = str(tool.get("description") or tool.get("title") or "").strip()
-    first = text.splitlines()[0] if text else ""
-    return {"name": str(tool.get("name", "")), "arguments": " ".join(names), "description": first}
+    shown = text if full else text.partition("\n")[0].rstrip()
+    return {"name": str(tool.get("name", "")), "arguments": " ".join(names), "description": shown}

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from plugbay.cli._client import segment
+from plugbay.cli._commands import Commands
 from plugbay.cli._options import URL, Output, Token, Url
 from plugbay.cli._output import Format, print_rows
 from plugbay.cli._session import Target
@@ -24,11 +25,11 @@ PLUGIN = "pins"
 
 def build() -> typer.Typer:
     """Return the group of commands."""
-    pins = typer.Typer(help="Pinned definitions of tools.", no_args_is_help=True)
-    pins.command("list")(list_)
-    pins.command("verify")(verify)
-    pins.command("approve")(approve)
-    pins.command("reset")(reset)
+    pins = Commands("Pinned definitions of tools: is every tool as it was approved?")
+    pins.add("list", list_)
+    pins.add("verify", verify)
+    pins.add("approve", approve, "plugbay mcp pins approve files read_file")
+    pins.add("reset", reset)
     return pins
 
 

@@ -10,6 +10,10 @@ import typer
 
 from plugbay.cli._wrap import run
 
+EXAMPLES = (
+    "plugbay monitor -- npx -y @modelcontextprotocol/server-everything",
+    "plugbay monitor -p pins --record session.jsonl -- python server.py",
+)
 CONTEXT = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 """Options end where the command begins: what follows is the command's own."""
 

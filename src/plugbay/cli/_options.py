@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,13 @@ Token = Annotated[
     str,
     typer.Option(envvar="PLUGBAY_TOKEN", help="A bearer token; default: the one `login` has kept."),
 ]
-Output = Annotated[Format, typer.Option("-o", "--output", help="How to print.")]
+Output = Annotated[
+    Format, typer.Option("-o", "--output", help="How to print; --json is short for -o json.")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("-c", "--config", help="The settings; default: ./gateway.toml."),
+]
 Wait = Annotated[
     float,
     typer.Option(help="Seconds to wait for the change's end; 0 does not wait.", min=0, max=300),
@@ -31,6 +38,8 @@ Plugin = Annotated[
     str, typer.Argument(help="The plugin's id.", metavar="ID", autocompletion=known_plugins)
 ]
 
+CONFIG = Path("gateway.toml")
+"""The default of `Config`."""
 URL = DEFAULT_URL
 """The default of `Url`."""
 

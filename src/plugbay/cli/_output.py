@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
+GAP = 2
+"""Spaces between the columns of a table."""
+NARROWEST = 12
+"""Characters to which a column is cut at most."""
+
+
 class Format(enum.StrEnum):
     """How to print."""
 
@@ -24,9 +30,17 @@ def print_json(value: object) -> None:
 
 
 def print_rows(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: Format, *, empty: str
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    output: Format,
+    *,
+    empty: str,
+    cut: Sequence[str] = (),
 ) -> None:
-    """Print one row for each mapping, with the columns named; all of it with JSON."""
+    """Print one row for each mapping, with the columns named; all of it with JSON.
+
+    Cells of the columns in `cut` are cut where a table would be wider than the terminal.
+    """
     rows = list(rows)
     if output is Format.JSON:
         print_json(rows)
@@ -42,10 +56,31 @@ def print_rows(
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column.replace("_", " ").upper(), overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     # Piped output is not broken into lines: other programs read it.
-    Console(width=None if sys.stdout.isatty() else 400, soft_wrap=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 400, soft_wrap=False)
+    if sys.stdout.isatty():
+        fit(cells, [place for place, one in enumerate(columns) if one in cut], console.width)
+    for row in cells:
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
+def fit(rows: Sequence[list[str]], cut: Sequence[int], width: int) -> None:
+    """Cut cells of some columns, the widest of them most, until the rows fit a width."""
+    if not rows:
+        return
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    over = sum(widths) + GAP * (len(widths) - 1) - width
+    while over > 0 and (place := max(cut, key=widths.__getitem__, default=-1)) >= 0:
+        if widths[place] <= NARROWEST:
+            break
+        widths[place] -= 1
+        over -= 1
+    for row in rows:
+        for place in cut:
+            if len(row[place]) > widths[place]:
+                row[place] = f"{row[place][: widths[place] - 1].rstrip()}…"
 
 
 def print_facts(facts: Mapping[str, Any], output: Format) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from plugbay.cli import _project, _push, _slots
+from plugbay.cli._commands import Commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import typer
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "new": _project.new,
@@ -27,11 +28,29 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "configure": _slots.configure,
     "logs": _slots.logs,
 }
+EXAMPLES = {
+    "new": ("plugbay plugin new hello",),
+    "build": ("plugbay plugin build hello",),
+    "check": (
+        "plugbay plugin check hello",
+        "plugbay plugin check km-plugin-a --manifest plugbay.toml",
+    ),
+    "push": (
+        "plugbay plugin push hello --enable",
+        "plugbay plugin push km-plugin-a --manifest plugbay.toml",
+    ),
+    "enable": ("plugbay plugin enable hello --version 1.2.0",),
+    "rollback": ("plugbay plugin rollback hello --reason 'too slow'",),
+    "configure": (
+        "plugbay plugin configure hello limit=100 'api_key=${secret:key}'",
+        "plugbay plugin configure hello --file hello.toml",
+    ),
+}
 
 
 def build() -> typer.Typer:
     """Return the group of commands."""
-    group = typer.Typer(help="Make, upload, enable, swap and watch plugins.", no_args_is_help=True)
+    group = Commands("Make, upload, enable, swap and watch plugins.")
     for name, command in COMMANDS.items():
-        group.command(name)(command)
+        group.add(name, command, *EXAMPLES.get(name, ()))
     return group

@@ -28,6 +28,7 @@ from plugbay.cli import (
     _user,
 )
 from plugbay.cli._client import ApiError, Unreachable
+from plugbay.cli._commands import Commands
 from plugbay.cli._output import print_problem
 from plugbay.kernel import PlugbayError
 
@@ -40,30 +41,28 @@ REFUSED, UNREACHABLE, NOT_ALLOWED = 1, 3, 4
 
 def build() -> typer.Typer:
     """Return the command line as one Typer application."""
-    root = typer.Typer(
+    root = Commands(
+        "A gateway whose every capability is a plugin, swapped while traffic flows.",
         name="plugbay",
-        help="A gateway whose every capability is a plugin, swapped while traffic flows.",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no answer, 4 not allowed.",
     )
     root.callback()(_options)
-    root.command("serve")(_serve.serve)
-    root.command("check")(_serve.check)
-    root.command("login")(_sign_in.login)
-    root.command("logout")(_sign_in.logout)
-    root.command("plan")(_declare.plan)
-    root.command("apply")(_declare.apply)
-    root.command("match")(_match.match)
-    root.command("bench")(_bench.bench)
-    root.command("backup")(_artifacts.backup)
-    root.command("keygen")(_sign.keygen)
-    root.command("sign")(_sign.sign)
-    root.command("verify")(_sign.verify)
-    root.command("restore")(_artifacts.restore)
-    root.command("doctor")(_doctor.doctor)
-    root.command("monitor", context_settings=_monitor.CONTEXT)(_monitor.monitor)
+    root.add("serve", _serve.serve, "plugbay serve --demo", "plugbay serve --config gateway.toml")
+    root.add("check", _serve.check, "plugbay check --config gateway.toml")
+    root.add("login", _sign_in.login, "plugbay login --user ann --url https://gateway:8081")
+    root.add("logout", _sign_in.logout)
+    root.add("plan", _declare.plan, "plugbay plan routes.toml")
+    root.add("apply", _declare.apply, "plugbay apply routes.toml --reason 'new upstream'")
+    root.add("match", _match.match, "plugbay match -X POST /api/orders?page=2")
+    root.add("bench", _bench.bench, "plugbay bench http://127.0.0.1:8080/json -c 32 -d 5")
+    root.add("backup", _artifacts.backup, "plugbay backup gateway.tar --data-dir .plugbay")
+    root.add("restore", _artifacts.restore, "plugbay restore gateway.tar --data-dir .plugbay")
+    root.add("keygen", _sign.keygen, "plugbay keygen acme.key")
+    root.add("sign", _sign.sign, "plugbay sign hello-1.0.0-py3-none-any.whl --key acme.key")
+    root.add("verify", _sign.verify, "plugbay verify km-plugin-a --key acme.key.pub")
+    root.add("doctor", _doctor.doctor)
+    root.add("monitor", _monitor.monitor, *_monitor.EXAMPLES, context=_monitor.CONTEXT)
     root.add_typer(_plugin.build(), name="plugin")
     root.add_typer(_km.build(), name="plugins")
     root.add_typer(_bundle.build(), name="bundle")

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-CONFIG = Path("gateway.toml")
+from plugbay.cli._files import UserFile
+from plugbay.cli._options import CONFIG, Config
+from plugbay.kernel import Invalid
 
 
 def serve(
-    config: Annotated[
-        Path | None, typer.Option(help="Settings; default: ./gateway.toml if it is there.")
-    ] = None,
+    config: Config = None,
     env: Annotated[
         str, typer.Option(help="Read gateway.ENV.toml over gateway.toml.", envvar="PLUGBAY_ENV")
     ] = "",
@@ -35,7 +35,7 @@ def serve(
 
     if env:
         os.environ[VARIABLE] = env  # also for when the files are read again
-    path = config or (CONFIG if CONFIG.exists() else None)
+    path = settings_file(config) if config or CONFIG.exists() else None
     settings = load(path, os.environ)
     if data_dir is not None:
         settings = replace(settings, data_dir=str(data_dir))
@@ -49,8 +49,17 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
+def settings_file(path: Path | None) -> Path:
+    """Return the file that holds the settings. Raises `Invalid` if it cannot be read."""
+    remedy = "docs/reference/settings.md has every key; without a file, defaults count"
+    return UserFile(path or CONFIG, "--config", "settings (TOML)", remedy).check()
+
+
 def check(
-    config: Annotated[Path, typer.Argument(help="The settings file.")] = CONFIG,
+    file: Annotated[
+        Path | None, typer.Argument(help="The same as --config.", show_default=False)
+    ] = None,
+    config: Config = None,
     env: Annotated[
         str, typer.Option(help="Read gateway.ENV.toml over it.", envvar="PLUGBAY_ENV")
     ] = "",
@@ -59,11 +68,14 @@ def check(
     from plugbay.app.check import check_extras, check_isolation
     from plugbay.settings import VARIABLE, load
 
-    settings = load(config, {**os.environ, VARIABLE: env})
+    if file and config and file != config:
+        raise Invalid(f"{file} or --config {config}? Name one file")
+    path = settings_file(file or config)
+    settings = load(path, {**os.environ, VARIABLE: env})
     check_extras(settings)
     for note in check_isolation(settings.processes):
         print(f"note: {note}", file=sys.stderr)
     print(
-        f"{config}: good: {len(settings.listeners)} listeners, {len(settings.upstreams)} upstreams,"
+        f"{path}: good: {len(settings.listeners)} listeners, {len(settings.upstreams)} upstreams,"
         f" {len(settings.routes)} routes, {len(settings.plugins)} plugins"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plugbay.cli._client import segment
+from plugbay.cli._commands import Commands
 from plugbay.cli._options import URL, Output, Token, Url
 from plugbay.cli._output import Format, print_json, print_rows
 from plugbay.cli._session import Target
@@ -78,13 +79,14 @@ def revoke(
 
 
 COMMANDS: Mapping[str, Callable[..., None]] = {"create": create, "list": list_, "revoke": revoke}
+EXAMPLES = {"create": ("plugbay token create ci --scope artifacts:write --days 7",)}
 
 
 def build() -> typer.Typer:
     """Return the group of commands."""
-    group = typer.Typer(help="Personal API tokens, for programs.", no_args_is_help=True)
+    group = Commands("Personal API tokens, for programs.")
     for name, command in COMMANDS.items():
-        group.command(name)(command)
+        group.add(name, command, *EXAMPLES.get(name, ()))
     return group
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plugbay.cli._client import segment
+from plugbay.cli._commands import Commands
 from plugbay.cli._options import URL, Output, Token, Url
 from plugbay.cli._output import Format, print_json, print_rows
 from plugbay.cli._session import Target
@@ -106,13 +107,17 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "roles": roles,
     "remove": remove,
 }
+EXAMPLES = {
+    "add": ("plugbay user add ann --role operator",),
+    "roles": ("plugbay user roles ann --role viewer --role publisher",),
+}
 
 
 def build() -> typer.Typer:
     """Return the group of commands."""
-    group = typer.Typer(help="Who may sign in, and with which roles.", no_args_is_help=True)
+    group = Commands("Who may sign in, and with which roles.")
     for name, command in COMMANDS.items():
-        group.command(name)(command)
+        group.add(name, command, *EXAMPLES.get(name, ()))
     return group
 
 

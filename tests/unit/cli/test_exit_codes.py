@@ -67,11 +67,40 @@ def every_command() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("path", every_command(), ids=" ".join)
-def test_every_command_has_short_and_long_help(cli, path):
+def test_every_command_has_short_and_long_help_of_80_columns(cli, path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     short, long = cli(*path, "-h"), cli(*path, "--help")
     assert (short.code, long.code) == (0, 0)
     assert short.out == long.out
     assert "Usage: plugbay" in short.out
+    for line in short.out.splitlines():
+        assert len(line) <= 80
+        assert not line.endswith("...") or line.startswith("Usage")  # nothing is cut
+
+
+def test_settings_are_named_one_way_everywhere(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    other = tmp_path / "other.toml"
+    other.write_text("")
+    for given in (["--config", other], ["-c", other], [other], [other, "-c", other]):
+        assert cli("check", *given).out.startswith(f"{other}: good: ")
+    assert cli("check", other, "-c", "gateway.toml").code == 1
+    missing = "--config {}: expected settings (TOML), found nothing there."
+    for command, path in (
+        (["check"], "gateway.toml"),
+        (["serve", "-c", "no"], "no"),
+        (["mcp", "tools", "--name", "x", "-c", "no"], "no"),
+    ):
+        outcome = cli(*command)
+        assert outcome.code == 1
+        assert missing.format(path) in outcome.err
+
+
+def test_the_short_form_of_json(cli, api):
+    api.on("GET", "/plugins", {"items": [], "next": None})
+    assert cli("plugin", "list", "--json").out == cli("plugin", "list", "-o", "json").out == "[]\n"
+    # Where `--output` is a file, and behind `--`, it is nothing special.
+    assert cli("audit", "export", "--json").code == 2
 
 
 def test_the_entry_point(monkeypatch, capsys):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from plugbay.cli._output import Format, print_facts, print_problem, print_rows
+from plugbay.cli._output import Format, fit, print_facts, print_problem, print_rows
 
 
 def test_rows_as_a_table(capsys):
@@ -20,6 +20,25 @@ def test_rows_as_a_table(capsys):
 def test_piped_rows_are_not_broken(capsys):
     print_rows([{"text": "long " * 60}], ("text",), Format.TABLE, empty="")
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_rows_are_cut_to_a_terminal_in_the_columns_that_may_be(capsys):
+    def cells():
+        return [["read_file", "path*", "Read a file " * 9], ["x", "a b c d e f g h i j k l m", "-"]]
+
+    rows = cells()
+    fit(rows, (1, 2), 60)
+    assert rows[0][:2] == ["read_file", "path*"]
+    assert rows[0][2].startswith("Read a file Read a")
+    assert rows[0][2].endswith("…")
+    assert max(sum(map(len, row)) + 4 for row in rows) <= 60
+    wide = cells()
+    fit(wide, (1, 2), 400)
+    assert wide == cells()
+    narrow = cells()
+    fit(narrow, (1, 2), 10)  # never to nothing
+    assert narrow[0][2] == "Read a file…"
+    fit([], (0,), 10)
 
 
 def test_no_rows(capsys):

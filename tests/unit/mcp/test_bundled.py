@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from unittest.mock import ANY
 
 import pytest
 from typer.testing import CliRunner
@@ -58,8 +59,44 @@ def test_a_session_is_recorded_and_played_again(monitor, plugbay, tmp_path):
     rows = plugbay(
         "mcp", "replay", "--timeout", "5", record, "--", sys.executable, "-c", other, code=1
     )
-    assert "different" in rows
+    assert "initialize, id 1: 3 differences\n  /result/protocolVersion\n" in rows
+    assert '    recorded  "2025-11-25"\n    now       (absent)\n' in rows
+    assert "tools/call echo, id 2: 2 differences\n  /result/content\n" in rows
     assert "the server has ended" in rows
+    (first, *_) = json.loads(
+        plugbay("mcp", "replay", "--json", record, "--", sys.executable, "-c", other, code=1)
+    )
+    assert first["differences"][0] == {"pointer": "/result/protocolVersion", "recorded": ANY}
+    plugbay("mcp", "replay", record, "--", "no-such-command", code=127)
+    plugbay("mcp", "replay", record, "--", str(tmp_path), code=126)
+
+
+def test_a_record_of_two_sessions_is_compared_session_by_session(plugbay, tmp_path):
+    def lines(session, text):
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo"}}
+        answer = {"jsonrpc": "2.0", "id": 1, "result": {"text": text}}
+        known = {"time": 1, "method": "tools/call", "id": 1, "session": session, "size": 1}
+        yield {**known, "direction": "to-server", "kind": "request", "body": call}
+        yield {**known, "direction": "to-client", "kind": "response", "body": answer}
+
+    record = tmp_path / "two.jsonl"
+    both = [*lines("a", "first"), *lines("b", "x" * 50 + "2nd")]
+    record.write_text("".join(f"{json.dumps(one)}\n" for one in both))
+    server = (
+        "for text in ('first', 'x' * 50 + 'other'):\n    input()\n"
+        '    print(\'{"jsonrpc":"2.0","id":1,"result":{"text":"%s"}}\' % text, flush=True)\n'
+    )
+    played = plugbay("mcp", "replay", record, "--", sys.executable, "-c", server, code=1)
+    assert [line.split()[3] for line in played.splitlines()[1:3]] == ["same", "different"]
+    assert '\n    recorded  …xxxxxxxxxxxxxxx2nd"\n' in played
+
+
+@pytest.mark.parametrize("line", ["no JSON", "[1]", '{"direction": "to-server"}', "[" * 9000])
+def test_what_is_no_record_is_said_to_be_none(tmp_path, line):
+    record = tmp_path / "record.jsonl"
+    record.write_text(line)
+    with pytest.raises(Invalid, match="line 1: expected a JSON object as `monitor --record`"):
+        read_record(record)
 
 
 def test_pins_see_a_changed_definition_and_are_approved(monitor, plugbay, tmp_path):
