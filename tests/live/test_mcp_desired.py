@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -12,6 +13,8 @@ from bench import _gateway
 from bench._gateway import Gateway, write_plugin
 from tests.live._mcp import BY_HAND, MARKS, Raw, disable, enable, message
 from tests.live.conftest import Shell
+
+from plugbay.cli._client import AdminClient, ApiError
 
 pytestmark = MARKS
 wait_for = partial(_gateway.wait_for, every=0.2)
@@ -84,7 +87,19 @@ def test_a_document_is_planned_applied_and_taken_away(plugbay):
     assert "/idle: 60.0 → 1800.0" in plugbay("plan", wanted, "--check", code=1)
 
     wanted.write_text(text.replace('"python3"', '"no-such-command"'))
-    assert "/mcp/servers/hand/command" in plugbay("apply", wanted, code=1)
+    for command in ("plan", "apply"):
+        said = plugbay(command, wanted, code=1)
+        assert "/mcp/servers/0/command: there is no command 'no-such-command'" in said
+        assert f"a program in PATH, which is {os.environ['PATH']}" in said
+    assert "no command" in plugbay("mcp", "add", "other", "--", "no-such-command", code=1)
+    other = {"name": "other", "command": "no-such-command"}
+    with pytest.raises(ApiError, match="no command") as refused:
+        gateway.client.call("PUT", "/mcp/servers/other", other)
+    assert refused.value.problem["errors"][0]["pointer"] == "/command"
+    # Who may run nothing here is not told what there is on this machine.
+    reads = gateway.client.call("POST", "/tokens", {"name": "reads", "scopes": ["read"]}).json
+    reader = AdminClient(gateway.admin_url, reads["secret"])
+    assert reader.call("POST", "/plan", {"mcp": {"servers": [other]}}).json["steps"]
     document = gateway.client.call("GET", "/document").json
     planned = gateway.client.call("POST", "/plan", {**document, "prune": True}).json
     assert planned["steps"] == []

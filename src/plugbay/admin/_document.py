@@ -32,6 +32,7 @@ from plugbay.kernel import Difference, Invalid, PlugbayError, Problem, diff
 from plugbay.mcp.serving import FederationSpec, McpSpec, ServerSpec
 
 if TYPE_CHECKING:
+    from plugbay.admin._document_mcp import Here
     from plugbay.admin._services import Artifacts
     from plugbay.control import Desired
 
@@ -89,8 +90,11 @@ class PlanStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Planner:
-    """Compares a document with the desired state. `secrets`: whether the steps may tell what may
-    be secret in MCP servers; if not, these values are not compared either."""
+    """Compares a document with the desired state.
+
+    `secrets`: whether the steps may tell what may be secret in MCP servers; if not, these values
+    are not compared either. `here` tells what of the MCP servers cannot run on this machine.
+    """
 
     def __init__(
         self,
@@ -99,9 +103,10 @@ class Planner:
         document: Document,
         *,
         secrets: bool = True,
+        here: "Here" = lambda spec, known: (),
     ) -> None:
         self._desired, self._artifacts, self._document = desired, artifacts, document
-        self._secrets = secrets
+        self._secrets, self._here = secrets, here
         self.steps: list[PlanStep] = []
         self.changes: list[Single] = []
         self._problems: list[Problem] = []
@@ -127,7 +132,8 @@ class Planner:
             self.steps.append(PlanStep(op="remove", kind=kind, name=name))
             self.changes.append(_removal(kind, name))
         if self._document.mcp is not None:
-            self._problems += mcp_problems(self._desired, self._document.mcp, self.changes)
+            wanted = self._document.mcp
+            self._problems += mcp_problems(self._desired, wanted, self.changes, self._here)
         if self._problems:
             more = "; ".join(f"{one.pointer}: {one.detail}" for one in self._problems)
             raise Invalid(f"the document is not valid: {more}", problems=tuple(self._problems))

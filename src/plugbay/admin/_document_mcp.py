@@ -14,17 +14,24 @@ from plugbay.control import (
     PutMcpServer,
     PutUpstream,
 )
-from plugbay.kernel import Problem
-from plugbay.mcp.serving import McpSpec, problems_of
+from plugbay.kernel import Invalid, Problem
+from plugbay.mcp.serving import FederationSpec, McpSpec, ServerSpec, problems_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from plugbay.control import Desired
 
+    Here = Callable[[McpSpec, McpSpec], Sequence[Problem]]
 
-def mcp_problems(desired: Desired, mcp: McpSpec, changes: Iterable[object]) -> Iterator[Problem]:
-    """Yield what would be wrong after these changes, with pointers into the document: `mcp`."""
+
+def mcp_problems(
+    desired: Desired, mcp: McpSpec, changes: Iterable[object], here: Here
+) -> Iterator[Problem]:
+    """Yield what would be wrong after these changes, with pointers into the document: `mcp`.
+
+    What is sound in itself is also looked at `here`: whether this machine can run it.
+    """
     servers, federations = dict(desired.mcp_servers), dict(desired.mcp_federations)
     upstreams = dict.fromkeys(desired.upstreams)
     for change in changes:
@@ -45,8 +52,25 @@ def mcp_problems(desired: Desired, mcp: McpSpec, changes: Iterable[object]) -> I
                 pass
     yield from _twice(mcp)
     made = McpSpec(servers=tuple(servers.values()), federations=tuple(federations.values()))
-    for problem in problems_of(made, tuple(upstreams), by_name=True):
+    found = tuple(problems_of(made, tuple(upstreams), by_name=True)) or here(made, desired.mcp)
+    for problem in found:
         yield replace(problem, pointer=_in_document(problem.pointer, mcp))
+
+
+def refuse_what_cannot_run(spec: ServerSpec | FederationSpec, desired: Desired, here: Here) -> None:
+    """Raise `Invalid`, with pointers into the one that is to be made."""
+    if isinstance(spec, ServerSpec):
+        kind, made = "servers", McpSpec(servers=(spec,))
+    else:
+        kind, made = "federations", McpSpec(federations=(spec,))
+    at = f"/mcp/{kind}/{spec.name}"
+    problems = tuple(
+        replace(problem, pointer=problem.pointer.removeprefix(at))
+        for problem in here(made, desired.mcp)
+    )
+    if problems:
+        more = "; ".join(f"{one.pointer}: {one.detail}" for one in problems)
+        raise Invalid(f"{spec.name} cannot run here: {more}", problems=problems)
 
 
 def _twice(mcp: McpSpec) -> Iterator[Problem]:

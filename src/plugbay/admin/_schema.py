@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from plugbay.kernel import Invalid, Problem
+from plugbay.kernel import Invalid, Problem, pointer_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,13 +63,13 @@ def _problems(error: ValidationError) -> Iterable[Problem]:
         known = cast("Mapping[str, Any]", error.schema).get("properties", {})
         for key in cast("dict[str, object]", instance):
             if key not in known:
-                where = f"{pointer}/{escape(key)}"
+                where = f"{pointer}/{pointer_token(key)}"
                 allowed = f"one of {', '.join(sorted(known))}" if known else "nothing"
                 yield Problem(where, "unknown key", allowed, key)
         return
     if keyword == "required" and isinstance(instance, dict):
         missing = str(error.message).split("'")[1]
-        yield Problem(f"{pointer}/{escape(missing)}", "is missing", "a value", "none")
+        yield Problem(f"{pointer}/{pointer_token(missing)}", "is missing", "a value", "none")
         return
     found = "" if isinstance(instance, (dict, list)) else repr(instance)
     yield Problem(pointer, str(error.message), f"{keyword} {expected}", found)
@@ -126,7 +126,7 @@ def _is_reference(value: object) -> bool:
 def _children(value: object, at: str) -> list[tuple[str, object]]:
     if isinstance(value, dict):
         items = cast("dict[str, object]", value).items()
-        return [(f"{at}/{escape(key)}", one) for key, one in items]
+        return [(f"{at}/{pointer_token(key)}", one) for key, one in items]
     if isinstance(value, list):
         return [(f"{at}/{index}", one) for index, one in enumerate(cast("list[object]", value))]
     return []
@@ -134,9 +134,4 @@ def _children(value: object, at: str) -> list[tuple[str, object]]:
 
 def pointer_of(path: Iterable[object]) -> str:
     """A JSON Pointer (RFC 6901) of keys and indices."""
-    return "".join(f"/{escape(str(part))}" for part in path)
-
-
-def escape(key: str) -> str:
-    """A key as one part of a JSON Pointer."""
-    return key.replace("~", "~0").replace("/", "~1")
+    return "".join(f"/{pointer_token(str(part))}" for part in path)

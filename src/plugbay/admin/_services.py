@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         Upload,
     )
     from plugbay.control import Change, Desired, Operation, SlotReport
-    from plugbay.kernel import ArtifactState, Clock, ConfigVersion
-    from plugbay.mcp.serving import EndpointStatus
+    from plugbay.kernel import ArtifactState, Clock, ConfigVersion, Problem
+    from plugbay.mcp.serving import EndpointStatus, McpSpec
     from plugbay.observability import TrafficPoint
     from plugbay.storage import Database
 
@@ -224,6 +224,11 @@ class McpHost(Protocol):
         """How each of them is, by name; those of which nothing was heard yet are not there."""
         ...
 
+    def problems(self, spec: McpSpec, known: McpSpec) -> Sequence[Problem]:
+        """Return what of `spec` cannot run on this machine, besides what `known` has; names are in
+        their pointers."""
+        ...
+
     async def restart(self, server: str) -> None:
         """End the processes of a server, and start others. Raises `Unavailable`."""
         ...
@@ -234,6 +239,10 @@ class NoMcpHost:
 
     def __init__(self) -> None:
         self.status: Mapping[str, EndpointStatus] = {}
+
+    def problems(self, spec: McpSpec, known: McpSpec) -> Sequence[Problem]:
+        """Nothing is known of what it could run."""
+        return ()
 
     async def restart(self, server: str) -> None:
         """Raises `Unavailable`."""

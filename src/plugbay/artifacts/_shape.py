@@ -11,7 +11,7 @@ import typing
 from typing import TYPE_CHECKING, Any, cast
 
 from plugbay.artifacts._finding import Finding
-from plugbay.kernel import Invalid, convert
+from plugbay.kernel import Invalid, convert, pointer_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def shape_problems(raw: dict[str, Any], type_: type[Any], at: str) -> Iterator[F
     for key in raw.keys() - hints.keys():
         close = difflib.get_close_matches(key, hints, n=1)
         yield Finding(
-            f"{at}/{_escaped(key)}",
+            f"{at}/{pointer_token(key)}",
             f"unknown key {key!r}",
             expected=f"one of {', '.join(hints)}",
             found=key,
@@ -77,8 +77,3 @@ def _allowed(hint: Any) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return "one of " + ", ".join(map(str, typing.get_args(hint)))
     return str(getattr(hint, "__name__", hint) if isinstance(hint, type) else hint)
-
-
-def _escaped(key: str) -> str:
-    """Escape a key for a JSON Pointer (RFC 6901, section 3)."""
-    return key.replace("~", "~0").replace("/", "~1")

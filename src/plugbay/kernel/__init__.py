@@ -51,6 +51,7 @@ from plugbay.kernel._lifecycle import LONGEST_START as LONGEST_START
 from plugbay.kernel._order import Ordered as Ordered
 from plugbay.kernel._order import OrderItem as OrderItem
 from plugbay.kernel._order import order_plugins as order_plugins
+from plugbay.kernel._pointer import pointer_token as pointer_token
 from plugbay.kernel._ports import Clock as Clock
 from plugbay.kernel._ports import Hook as Hook
 from plugbay.kernel._ports import Instance as Instance

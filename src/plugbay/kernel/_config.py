@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from plugbay.kernel._pointer import pointer_token
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,7 +55,7 @@ def _compare_objects(
     pointer: str, old: dict[str, Any], new: dict[str, Any]
 ) -> Iterator[Difference]:
     for key in sorted(old.keys() | new.keys()):
-        place = f"{pointer}/{_escape(key)}"
+        place = f"{pointer}/{pointer_token(key)}"
         if key not in new:
             yield Difference(place, "remove", old=old[key])
         elif key not in old:
@@ -74,7 +76,3 @@ def _compare_arrays(pointer: str, old: list[Any], new: list[Any]) -> Iterator[Di
 
 def _kind(value: object) -> type[object]:
     return type(value)
-
-
-def _escape(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")

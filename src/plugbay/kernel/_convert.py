@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import msgspec
 
 from plugbay.kernel._errors import Invalid, Problem
+from plugbay.kernel._pointer import pointer_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def _unknown(raw: object, known: object, at: str) -> Iterator[tuple[str, list[st
     if isinstance(raw, dict) and isinstance(known, dict):
         fields = cast("dict[str, object]", known)
         for key, value in cast("dict[str, object]", raw).items():
-            where = f"{at}/{str(key).replace('~', '~0').replace('/', '~1')}"
+            where = f"{at}/{pointer_token(str(key))}"
             if key not in fields:
                 yield where, sorted(fields)
             else:

@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery
 
 from plugbay.admin._access import Permission
 from plugbay.admin._changes import changing, make_change, same_name
+from plugbay.admin._document_mcp import refuse_what_cannot_run
 from plugbay.admin._http import Ask, Use, principal, read_body, rule
 from plugbay.admin._mcp_secrets import hide_federation, hide_server
 from plugbay.admin._views import OperationView
@@ -82,6 +83,8 @@ class McpServerRoutes(Controller):
         limit = context.options.max_body
         server = await read_body(request, ServerSpec, limit=limit, what="server")
         same_name(name, server.name)
+        services = context.services
+        refuse_what_cannot_run(server, services.control.desired, services.mcp.problems)
         change, key = PutMcpServer(server=server), f"mcp_servers/{name}"
         return await make_change(request, context, change, key=key, must_match=True)
 
@@ -135,6 +138,8 @@ class McpFederationRoutes(Controller):
         limit = context.options.max_body
         found = await read_body(request, FederationSpec, limit=limit, what="federation")
         same_name(name, found.name)
+        services = context.services
+        refuse_what_cannot_run(found, services.control.desired, services.mcp.problems)
         change, key = PutMcpFederation(federation=found), f"mcp_federations/{name}"
         return await make_change(request, context, change, key=key, must_match=True)
 

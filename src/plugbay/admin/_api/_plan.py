@@ -11,6 +11,7 @@ from plugbay.admin._document import Document, Planner, PlanStep
 from plugbay.admin._document_of import document_of
 from plugbay.admin._http import Ask, Use, principal, read_body, rule
 from plugbay.admin._mcp_secrets import hides
+from plugbay.admin._services import NoMcpHost
 from plugbay.admin._views import OperationView
 from plugbay.control import Batch
 
@@ -36,7 +37,8 @@ class PlanRoutes(Controller):
     )
     async def plan(self, request: Ask, context: Use) -> Response[Plan]:
         """What applying this document would change. Nothing is changed. Without `mcp:write`,
-        values of MCP servers that may be secrets are neither shown nor compared."""
+        values of MCP servers that may be secrets are neither shown nor compared, and it is not
+        told whether their commands are there."""
         secrets = Permission.MCP_WRITE in principal(request).permissions
         planner = await _planned(request, context, secrets=secrets)
         revision = context.services.control.desired.revision
@@ -67,7 +69,11 @@ class PlanRoutes(Controller):
 
 async def _planned(request: Ask, context: Use, *, secrets: bool) -> Planner:
     document = await read_body(request, Document, limit=context.options.max_body, what="document")
-    desired, artifacts = context.services.control.desired, context.services.artifacts
-    planner = Planner(desired, artifacts, document, secrets=secrets)
+    services = context.services
+    desired, artifacts = services.control.desired, services.artifacts
+    # What is on this machine is nobody's business who may not run it.
+    allowed = Permission.MCP_WRITE in principal(request).permissions
+    host = services.mcp if allowed else NoMcpHost()
+    planner = Planner(desired, artifacts, document, secrets=secrets, here=host.problems)
     planner.run()
     return planner

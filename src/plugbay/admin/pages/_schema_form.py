@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from plugbay.admin._schema import SECRET, escape
+from plugbay.admin._schema import SECRET
+from plugbay.kernel import pointer_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +84,7 @@ def _properties(
             root,
             cast("Schema", inner) if isinstance(inner, dict) else {},
             config.get(name, _MISSING),
-            f"{at}/{escape(name)}",
+            f"{at}/{pointer_token(name)}",
             name,
             required=name in required,
             depth=depth,

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from plugbay.app._references import References
-from plugbay.kernel import BreakerState, Problem, Unavailable
-from plugbay.mcp import KeptServer, ServerCommand, crash_breaker, is_runnable
+from plugbay.app.mcp._environment import filled, plain_environment
+from plugbay.kernel import BreakerState, Unavailable
+from plugbay.mcp import KeptServer, ServerCommand, crash_breaker
 from plugbay.mcp.serving import Federation, HttpBackend, ServerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from plugbay.kernel import CircuitBreaker, Clock, Randomness
     from plugbay.mcp import Notice, Owner
     from plugbay.mcp.serving import FederationSpec, MakeBackend, McpSpec, MemberSpec
-
-PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "LOGNAME", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
-"""Variables that a server gets of ours: none that could hold a secret."""
-
-
-def problems_here(spec: McpSpec, known: McpSpec, secrets: Path) -> Iterator[Problem]:
-    """Yield what of `spec` cannot run on this machine now; what `known` has is not looked at."""
-    references = References(secrets)
-    for server in spec.servers:
-        if server in known.servers:
-            continue
-        at = f"/mcp/servers/{server.name}"
-        try:
-            filled = _filled(references, server.env)
-        except KeyError as error:
-            yield Problem(f"{at}/env", f"it refers to what is not there: {error.args[0]}")
-            continue
-        if not is_runnable(server.command, {**_plain(), **filled}, server.directory or None):
-            detail = f"there is no command {server.command!r}"
-            yield Problem(f"{at}/command", detail, "a program that can be run", server.command)
-    for federation in spec.federations:
-        if federation in known.federations:
-            continue
-        for member in federation.members:
-            try:
-                _filled(references, member.headers)
-            except KeyError as error:
-                at = f"/mcp/federations/{federation.name}/members/{member.name}/headers"
-                yield Problem(at, f"it refers to what is not there: {error.args[0]}")
 
 
 class Backends:
@@ -135,18 +106,10 @@ class Backends:
         return lambda owner: HttpBackend(member.url, headers, owner, self._randomness)
 
     def _environment(self, spec: ServerSpec) -> Mapping[str, str]:
-        return {**_plain(), **self._fill(f"the MCP server {spec.name}", spec.env)}
+        return {**plain_environment(), **self._fill(f"the MCP server {spec.name}", spec.env)}
 
     def _fill(self, what: str, values: Mapping[str, str]) -> Mapping[str, str]:
         try:
-            return _filled(self._references, values)
+            return filled(self._references, values)
         except KeyError as error:
             raise Unavailable(f"{what} refers to what is not there: {error.args[0]}") from None
-
-
-def _plain() -> dict[str, str]:
-    return {name: os.environ[name] for name in PLAIN if name in os.environ}
-
-
-def _filled(references: References, values: Mapping[str, str]) -> Mapping[str, str]:
-    return cast("Mapping[str, str]", references.fill(dict(values)))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from plugbay.app._launcher import WorkerProcess
-from plugbay.app.mcp._backends import problems_here
+from plugbay.app.mcp._here import problems_here
 from plugbay.app.mcp._host import McpHostOptions
 from plugbay.app.mcp._orders import SECONDS, McpOrder, send_order
 from plugbay.app.mcp._sockets import listen, socket_path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from plugbay.control import Desired
-    from plugbay.kernel import Randomness
+    from plugbay.kernel import Problem, Randomness
     from plugbay.settings import LogSettings
 
 _log = logging.getLogger("plugbay.supervisor")
@@ -93,11 +93,15 @@ class McpKeeper:
 
     async def prepare(self, desired: Desired) -> None:
         """Listen for what is new. Raises `Invalid` if what has changed cannot run here."""
-        problems = tuple(problems_here(desired.mcp, self._spec, self._data / "secrets"))
-        if problems:
+        if problems := self.problems(desired.mcp, self._spec):
             text = "; ".join(f"{one.pointer}: {one.detail}" for one in problems)
             raise Invalid(text, problems=problems)
         self._open(desired.mcp)
+
+    def problems(self, spec: McpSpec, known: McpSpec) -> tuple[Problem, ...]:
+        """Return what of `spec` cannot run here, besides what `known` has; names are in their
+        pointers."""
+        return tuple(problems_here(spec, known, self._data / "secrets"))
 
     async def settle(self, desired: Desired) -> None:
         """Let the host run this, and nothing else."""
