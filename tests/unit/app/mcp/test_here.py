@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from plugbay.app.mcp._here import problems_here
 from plugbay.mcp.serving import FederationSpec, McpSpec, MemberSpec, ServerSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from plugbay.kernel import Problem
 
