@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 NPM = ROOT / "build" / "npm"
-FIXTURE = ROOT / "tests" / "live" / "mcp_fixture.py"
+FIXTURE = ROOT / "tests" / "live" / "mcp_fixture"
 PACKAGES = (
     "@modelcontextprotocol/conformance@0.2.0-alpha.12",
     "conformance-0.1@npm:@modelcontextprotocol/conformance@0.1.16",

@@ -22,7 +22,7 @@ MARKS = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-FIXTURE = Path(__file__).with_name("mcp_fixture.py")
+FIXTURE = Path(__file__).with_name("mcp_fixture")
 BY_HAND = Path(__file__).parents[1] / "unit" / "mcp" / "server.py"
 PLUGINS = Path(__file__).parents[2] / "plugins" / "mcp"
 
