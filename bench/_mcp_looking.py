@@ -11,7 +11,7 @@ from plugbay.mcp import Chain, Member
 from plugbay.sdk import API, Manifest, Mcp, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable
 
     from plugbay.kernel import Instance
     from plugbay.mcp import Meter
@@ -50,19 +50,3 @@ def looking(plugins: int, meter: Meter, now: Callable[[], float] = time.perf_cou
             Member(id=generation.plugin, generation=generation, order=Order(), closed=True)
         )
     return Chain(members, meter, now)
-
-
-async def time_all(
-    cases: Mapping[str, Callable[[], Callable[[int], Awaitable[None]]]], rounds: int, batch: int
-) -> dict[str, list[float]]:
-    """Let the cases take turns and return the CPU µs of a call in each round."""
-    runs = {name: make() for name, make in cases.items()}
-    figures: dict[str, list[float]] = {name: [] for name in cases}
-    for run in runs.values():
-        await run(batch)
-    for _ in range(rounds):
-        for name, run in runs.items():
-            began = time.process_time_ns()
-            await run(batch)
-            figures[name].append((time.process_time_ns() - began) / batch / 1e3)
-    return figures

@@ -8,20 +8,16 @@ parses both heads and copies them out again without looking at them.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import gc
 import itertools
 import random
 import sys
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
-from bench._cachegrind import instructions
 from bench._hooks import ApiKey, Count, Mark, SystemClock, members
-from bench._rig import describe, need, spread, table
+from bench._micro import compare
 from plugbay.gateway import (
     HttpDataPlane,
     ListenerLimits,
@@ -185,49 +181,9 @@ CASES: dict[str, Callable[[], Callable[[int], None]]] = {
 }
 
 
-async def time_all(rounds: int, part: str) -> dict[str, list[float]]:
-    """Let the cases take turns and return the CPU µs of a request in each round."""
-    runs = {name: make() for name, make in CASES.items() if part in name}
-    figures: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run(BATCH)
-    for _ in range(rounds):
-        for name, run in runs.items():
-            began = time.process_time_ns()
-            run(BATCH)
-            figures[name].append((time.process_time_ns() - began) / BATCH / 1e3)
-    return figures
-
-
-async def loop(name: str, count: int) -> None:
-    """Run one case, for valgrind."""
-    gc.disable()  # when it runs depends on what was remembered before
-    CASES[name]()(count)
-
-
 def main() -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--cases", default="", help="only those whose name has this in it")
-    parser.add_argument("--instructions", action="store_true", help="count them under valgrind")
-    parser.add_argument("--case", choices=CASES, help="run only this, and measure nothing")
-    parser.add_argument("--count", type=int, default=BATCH, help="how many requests, with --case")
-    args = parser.parse_args()
-    if args.case:
-        asyncio.run(loop(args.case, args.count))
-        return 0
-    describe("Micro", f"One small GET through the data plane, in process; batches of {BATCH}.")
-    figures = asyncio.run(time_all(args.rounds, args.cases))
-    header = ["case", "CPU µs per request"]
-    rows: list[list[object]] = [[name, spread(values, 2)] for name, values in figures.items()]
-    if args.instructions:
-        need("valgrind")
-        header.append("instructions")
-        for row in rows:
-            row.append(f"{instructions('bench.micro', str(row[0]), BATCH):,.0f}")
-    table(header, rows)
-    return 0
+    return compare("bench.micro", "Micro", __doc__, CASES, unit="request", batch=BATCH, rounds=30)
 
 
 if __name__ == "__main__":

@@ -7,20 +7,17 @@ that the official Python SDK's server makes of it, or by one whole JSON body.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import functools
-import gc
 import itertools
 import random
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bench._cachegrind import instructions
 from bench._hooks import SystemClock
-from bench._mcp_looking import built, looking, time_all
+from bench._mcp_looking import built, looking
 from bench._mcp_ways import encode, request
-from bench._rig import describe, need, spread, table
+from bench._micro import compare
 from bench.micro import Wire
 from plugbay.gateway import (
     HttpDataPlane,
@@ -165,39 +162,11 @@ def _cases() -> dict[str, Callable[[], Run]]:
 CASES = _cases()
 
 
-async def loop(name: str, count: int) -> None:
-    """Run one case, for valgrind."""
-    gc.disable()  # when it runs depends on what was remembered before
-    await CASES[name]()(count)
-
-
 def main() -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--instructions", action="store_true", help="count them under valgrind")
-    parser.add_argument("--only", default="", help="only cases whose name has this in it")
-    parser.add_argument("--case", choices=CASES, help="run only this, and measure nothing")
-    parser.add_argument("--count", type=int, default=BATCH, help="how many calls, with --case")
-    args = parser.parse_args()
-    if args.case:
-        asyncio.run(loop(args.case, args.count))
-        return 0
-    describe(
-        "Micro, MCP", f"One small call through the data plane, in process; batches of {BATCH}."
+    return compare(
+        "bench.micro_mcp", "Micro, MCP", __doc__, CASES, unit="call", batch=BATCH, rounds=10
     )
-    figures = asyncio.run(time_all(CASES, args.rounds, BATCH))
-    header = ["case", "CPU µs per call"]
-    rows: list[list[object]] = [
-        [name, spread(values, 1)] for name, values in figures.items() if args.only in name
-    ]
-    if args.instructions:
-        need("valgrind")
-        header.append("instructions")
-        for row in rows:
-            row.append(f"{instructions('bench.micro_mcp', str(row[0]), BATCH):,.0f}")
-    table(header, rows)
-    return 0
 
 
 if __name__ == "__main__":

@@ -6,19 +6,16 @@ one read; the plugins look at every message, or at what is in it.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import functools
-import gc
 import itertools
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from bench._cachegrind import instructions
-from bench._mcp_looking import looking, time_all
+from bench._mcp_looking import looking
 from bench._mcp_ways import call, encode
-from bench._rig import describe, need, spread, table
+from bench._micro import compare
 from plugbay.mcp import Current, Observers
 from plugbay.mcp.conversation._conversation import Conversation  # no part of the public face
 from plugbay.mcp.pipes._inlet import Inlet
@@ -109,39 +106,20 @@ CASES = {
 }
 
 
-async def loop(name: str, count: int) -> None:
-    """Run one case, for valgrind."""
-    gc.disable()  # when it runs depends on what was remembered before
-    # Under valgrind hooks take 50 times as long, which is another case for a histogram.
-    clock = itertools.count(0.0, 2e-7)
-    await CASES[name](now=functools.partial(next, clock))(count)
-
-
 def main() -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--instructions", action="store_true", help="count them under valgrind")
-    parser.add_argument("--only", default="", help="only cases whose name has this in it")
-    parser.add_argument("--case", choices=CASES, help="run only this, and measure nothing")
-    parser.add_argument("--count", type=int, default=BATCH, help="how many calls, with --case")
-    args = parser.parse_args()
-    if args.case:
-        asyncio.run(loop(args.case, args.count))
-        return 0
-    describe("Micro, MCP over stdio", f"One small call, in process; batches of {BATCH}.")
-    figures = asyncio.run(time_all(CASES, args.rounds, BATCH))
-    header = ["case", "CPU µs per call"]
-    rows: list[list[object]] = [
-        [name, spread(values, 1)] for name, values in figures.items() if args.only in name
-    ]
-    if args.instructions:
-        need("valgrind")
-        header.append("instructions")
-        for row in rows:
-            row.append(f"{instructions('bench.micro_mcp_stdio', str(row[0]), BATCH):,.0f}")
-    table(header, rows)
-    return 0
+    # Under valgrind hooks take 50 times as long, which is another case for a histogram.
+    clock = functools.partial(next, itertools.count(0.0, 2e-7))
+    return compare(
+        "bench.micro_mcp_stdio",
+        "Micro, MCP over stdio",
+        __doc__,
+        CASES,
+        unit="call",
+        batch=BATCH,
+        rounds=20,
+        counted={name: functools.partial(case, now=clock) for name, case in CASES.items()},
+    )
 
 
 if __name__ == "__main__":
