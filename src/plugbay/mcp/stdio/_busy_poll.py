@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 MOMENT = 200e-6
 """Seconds of polling behind a message, at most."""
-MISSES = 4
-"""Moments in a row without a message, after which there is a rest."""
+MISS, MOST = 2, 8
+"""What a moment without a message counts, where one with it counts -1, and what is too much."""
+LOST = 50e-6
+"""Seconds between two looks that nobody takes who keeps the processor."""
 REST = 64
 """Messages that are not polled for then."""
 _NOTHING = bytes(4)
@@ -39,8 +41,17 @@ _NOTHING = bytes(4)
 class _Luck:
     """How it has gone for what comes behind the messages of one direction."""
 
-    missed: int = 0
+    bad: int = 0
     rest: int = 0
+
+    def note(self, came: bool | None) -> None:
+        """A moment is over: something came, or nothing, or somebody else had our processor."""
+        if came:
+            self.bad = max(self.bad - 1, 0)
+            return
+        self.bad = MOST if came is None else min(self.bad + MISS, MOST)
+        if self.bad == MOST:
+            self.bad, self.rest = MOST - MISS, REST
 
 
 class BusyPoll:
@@ -72,11 +83,8 @@ class BusyPoll:
         luck = self._luck[direction]
         if luck.rest:
             luck.rest -= 1
-        elif self._comes():
-            luck.missed = 0
         else:
-            luck.missed += 1
-            luck.rest = REST if luck.missed >= MISSES else 0
+            luck.note(self._comes())
 
     def _all_read(self) -> bool:
         """Tell whether the client has read all: else it does not wait for one response."""
@@ -85,11 +93,19 @@ class BusyPoll:
         except OSError:
             return False
 
-    def _comes(self) -> bool:
+    def _comes(self) -> bool | None:
+        """Look until a message is there, but for a moment only.
+
+        None if others want the processor, perhaps the one whose message it is.
+        """
         poll, now = self._poll, self._now
-        until = now() + MOMENT
+        at = now()
+        until = at + MOMENT
         while not poll(0):
-            if now() > until:
+            before, at = at, now()
+            if at - before > LOST:
+                return None
+            if at > until:
                 return False
         return True
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plugbay.mcp.stdio._busy_poll import MISSES, MOMENT, REST, BusyPoll
+from plugbay.mcp.stdio._busy_poll import LOST, MISS, MOMENT, MOST, REST, BusyPoll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,14 +23,14 @@ class Session:
         self.client_reads, self.client_out = client_out
         for fd in (*self.requests, *self.answers):
             stack.callback(os.close, fd)
-        self.looks = 0
+        self.looks, self.step = 0, MOMENT / 10
         self.comes: Callable[[int], None] = lambda look: None
         self.poll = BusyPoll(self.requests[0], self.client_out, self.answers[0], self._now)
 
     def _now(self) -> float:
         self.looks += 1
         self.comes(self.looks)
-        return self.looks * MOMENT / 10
+        return self.looks * self.step
 
     def looked(self, direction: str, in_flight: int) -> int:
         """Let a message pass; return how often the clock was read for what comes behind it."""
@@ -68,16 +68,28 @@ def test_it_looks_until_the_answer_is_there(session: Session) -> None:
 
 
 def test_after_some_moments_for_nothing_it_rests_and_then_tries_again(session: Session) -> None:
-    for _ in range(MISSES):
+    for _ in range(MOST // MISS):
         assert session.looked("to-server", 1) > 10
     for _ in range(REST):
         assert session.looked("to-server", 1) == 0
-    session.comes = session.answer
-    assert session.looked("to-server", 1) == 3
-    os.read(session.answers[0], 1)
-    session.comes = lambda look: None
-    assert session.looked("to-server", 1) > 10  # it has come well again: no rest at once
     assert session.looked("to-server", 1) > 10
+    assert session.looked("to-server", 1) == 0  # for nothing again: it rests at once
+
+
+def test_messages_that_come_in_time_make_up_for_one_that_does_not(session: Session) -> None:
+    for _ in range(5):
+        session.comes = lambda look: None
+        assert session.looked("to-server", 1) > 10
+        session.comes = session.answer
+        for _ in range(MISS):
+            assert session.looked("to-server", 1) == 3
+            os.read(session.answers[0], 1)
+
+
+def test_where_others_want_the_processor_it_rests_at_once(session: Session) -> None:
+    session.step = 2 * LOST
+    assert session.looked("to-server", 1) == 2
+    assert session.looked("to-server", 1) == 0
 
 
 def test_many_on_their_way_are_not_waited_for_awake(session: Session) -> None:
