@@ -7,12 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from plugbay.gateway import Member
-from plugbay.kernel import CircuitBreaker, Generation, Hook
+from plugbay.kernel import CircuitBreaker, Generation, Hook, StatelessInstance
 from plugbay.sdk import Manifest, Order, Request, RequestFilter, Response, ResponseFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from plugbay.kernel import Instance
     from plugbay.sdk import Phase
 
@@ -68,31 +66,15 @@ class NothingTwice(Nothing, ResponseFilter):
         """Do nothing."""
 
 
-class Loaded:
-    """A `kernel.Instance` around an object with hooks."""
+class Loaded(StatelessInstance):
+    """An instance around an object with hooks."""
 
     def __init__(self, plugin: object) -> None:
         names = ("on_request", "on_response", "on_complete")
         found = {name: getattr(plugin, name) for name in names if hasattr(plugin, name)}
-        self.hooks: Mapping[str, Hook] = {
+        self.hooks = {
             name: Hook(call, inspect.iscoroutinefunction(call)) for name, call in found.items()
         }
-
-    async def start(self) -> None:
-        """Nothing to acquire."""
-
-    async def stop(self) -> None:
-        """Nothing to release."""
-
-    async def health(self) -> None:
-        """It is healthy."""
-
-    async def snapshot(self) -> bytes | None:
-        """It has no state."""
-        return None
-
-    async def restore(self, state: bytes) -> None:
-        """It takes no state."""
 
 
 def members(*plugins: object, phase: Phase = "post-routing") -> list[Member]:

@@ -19,7 +19,7 @@ from plugbay.gateway import (
     UpstreamPools,
     build_table,
 )
-from plugbay.kernel import Generation, Hook
+from plugbay.kernel import Generation, Hook, StatelessInstance
 from plugbay.observability import Registry
 from plugbay.sdk import Drip, Manifest, Order, Request, Response
 
@@ -93,17 +93,9 @@ async def _held(count: int) -> None:
 
 
 def _member(on_request: Callable[[Request], Response]) -> Member:
-    class Instance:
+    class Instance(StatelessInstance):
         def __init__(self) -> None:
             self.hooks = {"on_request": Hook(on_request, coroutine=False)}
-
-        async def start(self) -> None: ...
-        async def stop(self) -> None: ...
-        async def health(self) -> None: ...
-        async def snapshot(self) -> bytes | None:
-            return None
-
-        async def restore(self, state: bytes) -> None: ...
 
     async def load(number: int) -> Instance:
         return Instance()

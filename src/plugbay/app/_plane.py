@@ -9,12 +9,12 @@ from plugbay.app.mcp._routes import McpRoutes, McpTable
 from plugbay.app.mcp._sockets import upstreams_of
 from plugbay.control import PluginSpec
 from plugbay.gateway import HttpDataPlane, Member, UpstreamPools, build_table
-from plugbay.kernel import Generation, Hook
+from plugbay.kernel import Generation, Hook, StatelessInstance
 from plugbay.sdk import API, Manifest, Response
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from plugbay import control
@@ -129,31 +129,15 @@ async def _never(number: int) -> Instance:
     raise RuntimeError(f"generation {number} only holds a place")
 
 
-class Absent:
-    """`kernel.Instance` of a plugin that is not there."""
+class Absent(StatelessInstance):
+    """Stands for a plugin that is not there."""
 
     def __init__(self, plugin: str, *, refuses: bool) -> None:
         self._plugin = plugin
-        self.hooks: Mapping[str, Hook] = {}
+        self.hooks = {}
         if refuses:
             self.hooks = {"on_request": Hook(self._refuse, coroutine=False)}
 
     def _refuse(self, _: object) -> Response:
         detail = f"plugin {self._plugin} is not running, and without it nothing may pass"
         return Response.problem(503, "Service Unavailable", detail=detail, retry_after=1)
-
-    async def start(self) -> None:
-        """There is nothing to start."""
-
-    async def stop(self) -> None:
-        """There is nothing to stop."""
-
-    async def health(self) -> None:
-        """It is as it is."""
-
-    async def snapshot(self) -> bytes | None:
-        """It has no state."""
-        return None
-
-    async def restore(self, state: bytes) -> None:
-        """It takes none."""

@@ -76,6 +76,7 @@ from plugbay.kernel._state import SLOT_TRANSITIONS as SLOT_TRANSITIONS
 from plugbay.kernel._state import ArtifactState as ArtifactState
 from plugbay.kernel._state import SlotState as SlotState
 from plugbay.kernel._state import move as move
+from plugbay.kernel._stateless import StatelessInstance as StatelessInstance
 from plugbay.kernel._status import SlotStatus as SlotStatus
 from plugbay.kernel._vitals import Vitals as Vitals
 from plugbay.kernel._watch import Verdict as Verdict

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plugbay.kernel import Invalid, LoadFailed, StartFailed, Unhealthy, convert
+from plugbay.kernel import Invalid, LoadFailed, StartFailed, StatelessInstance, Unhealthy, convert
 from plugbay.km._config import KmConfig
 from plugbay.km._discovery import Found
 from plugbay.km._hooks import KmHooks
@@ -17,10 +17,8 @@ from plugbay.km._voice import Voice
 from plugbay.runtimes.process import km_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from plugbay.isolation import ProcessPolicy
-    from plugbay.kernel import Hook, Instance, LoadRequest, Runtime
+    from plugbay.kernel import Instance, LoadRequest, Runtime
     from plugbay.km._status import Status
 
 DIALECT = "km"
@@ -76,16 +74,14 @@ class KmRuntime:
         return KmInstance(manifest.id, generation, system)
 
 
-class KmInstance:
+class KmInstance(StatelessInstance):
     """One generation of one plugin: `kernel.Instance`. Messages never wait for it."""
 
     def __init__(self, plugin: str, generation: int, system: KmSystem) -> None:
         self._plugin, self._generation, self._system = plugin, generation, system
         self._stopped = False
         told = KmHooks(system, {})
-        self.hooks: Mapping[str, Hook] = told.bound(
-            on_session_end=told.on_session_end, on_exit=told.on_exit
-        )
+        self.hooks = told.bound(on_session_end=told.on_session_end, on_exit=told.on_exit)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -109,12 +105,6 @@ class KmInstance:
         if status.state not in (State.ACTIVE, State.RESTARTING):
             detail = f"{status.state.lower()}: {status.reason}"
             raise Unhealthy(self._plugin, detail, generation=self._generation)
-
-    async def snapshot(self) -> bytes | None:
-        """There is nothing to hand on."""
-
-    async def restore(self, state: bytes) -> None:
-        """There is nothing to take over."""
 
     async def stop(self) -> None:
         """Tell it what is left, and end it."""

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from plugbay import sdk
 from plugbay.app.local._kv import state_directory
+from plugbay.kernel import StatelessInstance
 from plugbay.km import KmHooks, KmSystem, State, Voice, discover, read_config
 from plugbay.mcp import exit_code
 from plugbay.sdk import Manifest, Mcp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from plugbay.kernel import Clock, Hook
+    from plugbay.kernel import Clock
     from plugbay.km import Found, KmConfig
     from plugbay.sdk import McpSession
 
@@ -66,8 +67,8 @@ def open_km(found: Sequence[Found], config: KmConfig, voice: Voice, clock: Clock
     return KmSystem(found, voice, clock, key, config)
 
 
-class KmObserver:
-    """An instance, as the kernel knows them, whose hooks hand on what they see and never wait."""
+class KmObserver(StatelessInstance):
+    """An instance whose hooks hand on what they see and never wait."""
 
     def __init__(self, system: KmSystem, command: Sequence[str], folder: Path) -> None:
         self._system, self._folder = system, folder
@@ -75,9 +76,7 @@ class KmObserver:
         self._told = KmHooks(system, {"command": command[0]})
         self._open = False
         self._code: int | None = None
-        self.hooks: Mapping[str, Hook] = self._told.bound(
-            on_session=self._on_session, on_exit=self._on_exit
-        )
+        self.hooks = self._told.bound(on_session=self._on_session, on_exit=self._on_exit)
 
     async def start(self) -> None:
         """Begin to load the plugins; messages need not wait for that."""
@@ -98,15 +97,6 @@ class KmObserver:
             self._ended()
         await self._system.close()
         note_activity(self._folder, self._system)
-
-    async def health(self) -> None:
-        """It is well: how the plugins are is their own affair."""
-
-    async def snapshot(self) -> bytes | None:
-        """There is nothing to hand on."""
-
-    async def restore(self, state: bytes) -> None:
-        """There is nothing to take over."""
 
     def _ended(self) -> None:
         code = None if self._code is None else exit_code(self._code)

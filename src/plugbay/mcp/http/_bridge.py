@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugbay.kernel import Hook
+from plugbay.kernel import Hook, StatelessInstance
 from plugbay.mcp._answers import error_answer
 from plugbay.mcp._codec import INVALID_REQUEST, Malformed, read_envelope
 from plugbay.mcp._framing import MAX_MESSAGE
@@ -38,8 +38,8 @@ STATE, IDENTITY = "plugbay.mcp", "identity"
 """Keys in `Request.state`: our own, and where an authenticating plugin says who the client is."""
 
 
-class HttpBridge:
-    """The MCP side of one route: a `kernel.Instance` whose hooks the gateway calls."""
+class HttpBridge(StatelessInstance):
+    """The MCP side of one route: an instance whose hooks the gateway calls."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class HttpBridge:
         self._limit = max_message
         self._mirroring, self.counts = Mirroring(), Counts()
         self._sessions = HttpSessions(route, current, observers, self.counts)
-        self.hooks: Mapping[str, Hook] = {
+        self.hooks = {
             "on_request": Hook(self.on_request, coroutine=True),
             "on_response": Hook(self.on_response, coroutine=False),
             "request_body": Hook(self.request_body, coroutine=False),
@@ -64,24 +64,9 @@ class HttpBridge:
             "tap_end": Hook(self.tap_end, coroutine=False),
         }
 
-    # --- as an instance
-
-    async def start(self) -> None:
-        """It is there from the start."""
-
     async def stop(self) -> None:
         """Forget every session."""
         self._sessions.close()
-
-    async def health(self) -> None:
-        """It is always well."""
-
-    async def snapshot(self) -> bytes | None:
-        """It keeps no state that could be handed over."""
-        return None
-
-    async def restore(self, state: bytes) -> None:
-        """It takes none."""
 
     # --- as a filter
 
