@@ -103,7 +103,8 @@ def test_what_is_found_is_validated_once_and_nobody_has_enabled_it(tmp_path: Pat
         other.chmod(0o757)
         other.touch()
         await looks.look()
-        assert (said[2]["state"], said[2]["detail"]) == ("refused", "everybody may write to it")
+        refused = f"everybody may write to it: chmod o-w {other}"
+        assert (said[2]["state"], said[2]["detail"]) == ("refused", refused)
         assert [one.state for one in store.list()].count(ArtifactState.VALIDATED) == 1
 
     discovered(tmp_path, trust, work)
