@@ -10,14 +10,28 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from plugbay.mcp._answers import PLUGIN_FAILED, blocked_answer, error_answer
-from plugbay.mcp._codec import Malformed, decode, encode, read_envelope
+from plugbay.mcp._codec import (
+    INVALID_REQUEST,
+    Malformed,
+    decode,
+    decode_strictly,
+    encode,
+    read_envelope,
+)
 from plugbay.mcp._framing import TooLong
+from plugbay.mcp._methods import DEFINING, REQUESTS
 from plugbay.mcp.conversation._era import changes_session, learn_era
 from plugbay.mcp.conversation._exchanges import Exchange, Exchanges
 from plugbay.mcp.conversation._mirrored import mirrored
 from plugbay.mcp.conversation._sent import Counts, Sent
 from plugbay.mcp.conversation._set_aside import LARGE, set_aside
-from plugbay.mcp.conversation._unreadable import malformed, too_long
+from plugbay.mcp.conversation._unreadable import (
+    id_in_use,
+    in_one_line,
+    malformed,
+    too_long,
+    unreadable,
+)
 from plugbay.mcp.conversation._waiting import Waiting
 from plugbay.mcp.hooks._step import Outcome
 from plugbay.sdk import Block, Message
@@ -66,7 +80,7 @@ class Conversation:
             envelope = read_envelope(raw)
         except Malformed as error:
             self.counts.dropped += 1
-            return malformed(direction, raw, error)
+            return malformed(direction, raw, error, self.exchanges)
         return self.take(direction, raw, envelope, headers)
 
     def take(
@@ -90,28 +104,39 @@ class Conversation:
                 exchange.bind(chain)
                 self.exchanges.put(exchange)
             return Sent(raw)
+        if raw.find(b"\r") >= 0:
+            raw = in_one_line(raw, self.session.transport)
         id, method = envelope.id, envelope.method
         fields = _NONE if headers is None else headers
+        kind, read = envelope.kind, decode_strictly
         message = _received(
-            raw, direction, envelope.kind, id, method, self.session, None, fields, decode, encode
+            raw, direction, kind, id, method, self.session, None, fields, read, encode
         )
-        if asked:
-            if not self.session.era or envelope.method == "initialize":
-                learn_era(message)
-        elif envelope.method == "notifications/cancelled" and self._cancelled(message):
-            return Sent()
         exchange = Exchange(direction, id, method, message)
-        # What belongs to a call in flight may pass: the swap waits for the call's end.
-        if chain.parked and ((asked and direction == "to-server") or chain.halted):
-            return self._wait(message, exchange)
-        exchange.bind(chain)
-        plan = chain.plan(direction, envelope.kind, method, raw)
-        if plan.waits:
-            return self._wait(message, exchange)
-        outcome = plan.run(message, None)
-        if outcome is message and not plan.observers:
-            return self._goes_on(raw, message, exchange)
-        return self.conclude(outcome, message, exchange, plan)
+        try:
+            if asked:
+                if direction == "to-server" and self._knows(id):
+                    self.counts.dropped += 1
+                    return id_in_use(id)
+                if not self.session.era or method == "initialize":
+                    learn_era(message)
+            elif method in REQUESTS:
+                raise Malformed(INVALID_REQUEST, f"Invalid Request: {method} needs an id")
+            elif method == "notifications/cancelled" and self._cancelled(message):
+                return Sent()
+            # What belongs to a call in flight may pass: the swap waits for the call's end.
+            if chain.parked and ((asked and direction == "to-server") or chain.halted):
+                return self._wait(message, exchange)
+            exchange.bind(chain)
+            plan = chain.plan(message)
+            if plan.waits:
+                return self._wait(message, exchange)
+            outcome = plan.run(message, None)
+            if outcome is message and not plan.observers:
+                return self._goes_on(raw, message, exchange)
+            return self.conclude(outcome, message, exchange, plan)
+        except Malformed as error:
+            return self._unreadable(message, exchange, error)
 
     def _response(self, direction: Direction, raw: bytes, envelope: Envelope) -> Sent | Waiting:
         exchange = self.exchanges.take(direction, envelope.id)
@@ -135,19 +160,35 @@ class Conversation:
         if not chain.links and envelope.method != "initialize":
             exchange.end()
             return Sent(raw)
+        if raw.find(b"\r") >= 0:
+            raw = in_one_line(raw, self.session.transport)
         id, method, asked = envelope.id, envelope.method, exchange.request
+        # What there is must be what plugins have judged; what it says may be said in any way.
+        read = decode_strictly if method in DEFINING else decode
         message = _received(
-            raw, direction, envelope.kind, id, method, self.session, asked, _NONE, decode, encode
+            raw, direction, envelope.kind, id, method, self.session, asked, _NONE, read, encode
         )
-        if method == "initialize" and envelope.kind == "response":
-            self.session.protocol_version = str(message.result.get("protocolVersion", ""))
-        plan = chain.plan(direction, envelope.kind, method, raw)
-        if plan.waits or (chain.parked and chain.halted and not plan.empty):
-            return Waiting(self, message, exchange)
-        outcome = plan.run(message, None)
-        if outcome is message and not plan.observers:
-            return self._goes_on(raw, message, exchange)
-        return self.conclude(outcome, message, exchange, plan)
+        try:
+            if method == "initialize" and envelope.kind == "response":
+                self.session.protocol_version = str(message.result.get("protocolVersion", ""))
+            plan = chain.plan(message)
+            if plan.waits or (chain.parked and chain.halted and not plan.empty):
+                return Waiting(self, message, exchange)
+            outcome = plan.run(message, None)
+            if outcome is message and not plan.observers:
+                return self._goes_on(raw, message, exchange)
+            return self.conclude(outcome, message, exchange, plan)
+        except Malformed as error:
+            return self._unreadable(message, exchange, error)
+
+    def _knows(self, id: Id) -> bool:
+        """Whether a request of the client has this id, and its response is still to come."""
+        return id in self._undecided or self.exchanges.knows("to-server", id)
+
+    def _unreadable(self, message: Message, exchange: Exchange, error: Malformed) -> Sent:
+        exchange.end()
+        self.counts.dropped += 1
+        return unreadable(message, error)
 
     def _wait(self, message: Message, exchange: Exchange) -> Waiting:
         waiting = Waiting(self, message, exchange)
@@ -172,7 +213,7 @@ class Conversation:
 
     def plan(self, chain: Chain, message: Message) -> Plan:
         """Return the hooks for a message in a chain."""
-        return chain.plan(message.direction, message.kind, message.method, message.raw)
+        return chain.plan(message)
 
     def conclude(
         self, outcome: Message | Outcome, came: Message, exchange: Exchange, plan: Plan

@@ -83,6 +83,10 @@ class Exchanges:
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
+    def knows(self, direction: Direction, id: Id) -> bool:
+        """Whether a response in answer to a request with this id may yet come."""
+        return id in self._waiting[direction] or (direction, id) in self._loose
+
     def put(self, exchange: Exchange) -> None:
         """A request was sent on. One of the same id that waited is waited for no longer."""
         waiting = self._waiting[exchange.direction]

@@ -6,7 +6,7 @@ that comes, two large messages would be in memory at once, and many with many ca
 
 from __future__ import annotations
 
-from plugbay.mcp._codec import decode, encode
+from plugbay.mcp._codec import decode_strictly, encode
 from plugbay.sdk import Message
 from plugbay.storage import LARGE as LARGE
 from plugbay.storage import Spill
@@ -27,7 +27,7 @@ class SetAside(Message):
             message.session,
             request=message.request,
             headers=message.headers,
-            decode=decode,
+            decode=decode_strictly,
             encode=encode,
         )
         self._held = held

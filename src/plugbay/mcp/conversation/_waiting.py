@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from plugbay.mcp._malformed import Malformed
 from plugbay.mcp.conversation._sent import Sent
+from plugbay.mcp.conversation._unreadable import unreadable
 
 if TYPE_CHECKING:
     from plugbay.mcp.conversation._exchanges import Exchange
@@ -59,13 +61,16 @@ class Waiting:
             await exchange.admitted(passage.current)
             plan = passage.plan(exchange.chain, message)
             outcome = await plan.run_waiting(message)
+            if not self.cancelled:
+                return await passage.conclude_waiting(outcome, message, exchange, plan)
+        except Malformed as error:
+            passage.give_up(message, exchange)
+            return unreadable(message, error)
         except BaseException:
             passage.give_up(message, exchange)
             raise
-        if self.cancelled:
-            passage.give_up(message, exchange)
-            return Sent()
-        return await passage.conclude_waiting(outcome, message, exchange, plan)
+        passage.give_up(message, exchange)
+        return Sent()
 
     def give_up(self) -> None:
         """It is not run, and never will be."""

@@ -6,15 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from plugbay.kernel import OrderItem, Tally, order_plugins
+from plugbay.mcp._methods import MAY_ASK
 from plugbay.mcp.hooks._member import Link
-from plugbay.mcp.hooks._plan import ASKS, Plan, asks, hook_of
+from plugbay.mcp.hooks._plan import Plan, asks, hook_of, hooks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from plugbay.kernel import Hook
     from plugbay.mcp.hooks._member import Member, Meter
-    from plugbay.sdk import Direction, Kind
+    from plugbay.sdk import Direction, Kind, Message
 
 METHODS = 256
 """Methods whose hooks are remembered: what a client calls may be anything."""
@@ -40,7 +41,7 @@ class Chain:
         self.inside: set[Inside] = set()
         self.successor: Chain | None = None
         self._now = now
-        self._plans: dict[tuple[Direction, str], Plan] = {}
+        self._plans: dict[tuple[Direction, tuple[str, ...]], Plan] = {}
         self._by_method: dict[tuple[Direction, Kind, str], Plan] = {}
         self.parked = 0
         """How many changes make new exchanges wait."""
@@ -50,23 +51,24 @@ class Chain:
         for link in self.links:
             link.generation.lease(self)
 
-    def plan(self, direction: Direction, kind: Kind, method: str, raw: bytes) -> Plan:
-        """Return the hooks of a message."""
-        # `in` would first try its operand as a number.
-        if kind == "response" and raw.find(ASKS) >= 0 and asks(direction, method):
-            return self._plan(direction, "on_server_request")
+    def plan(self, message: Message) -> Plan:
+        """Return the hooks of a message. Raises `Malformed`."""
+        direction, kind, method = message.direction, message.kind, message.method
+        if method in MAY_ASK and kind == "response" and asks(message):
+            return self._plan(direction, hooks_of(message))
         plan = self._by_method.get((direction, kind, method))
         if plan is None:
-            plan = self._plan(direction, hook_of(direction, kind, method))
+            hook = hook_of(direction, kind, method)
+            plan = self._plan(direction, (hook,) if hook else ())
             if len(self._by_method) < METHODS:
                 self._by_method[direction, kind, method] = plan
         return plan
 
-    def _plan(self, direction: Direction, hook: str) -> Plan:
-        key = direction, hook
+    def _plan(self, direction: Direction, hooks: tuple[str, ...]) -> Plan:
+        key = direction, hooks
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = Plan(self.links, hook, direction, self._now)
+            plan = self._plans[key] = Plan(self.links, hooks, direction, self._now)
         return plan
 
     def hooks(self, name: str) -> list[tuple[Link, Hook]]:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Protocol
 
 from plugbay.mcp._answers import plugin_failed
+from plugbay.mcp._malformed import Malformed
 from plugbay.sdk import Block, Message
 
 if TYPE_CHECKING:
@@ -122,13 +123,23 @@ class Link:
             self.series.answered += 1
             return answer
         if isinstance(answer, Message) and self.mode != "check" and _fits(answer, message):
+            if answer is message:
+                self.series.passed += 1
+                return None
+            try:
+                _ = answer.raw  # what cannot be written shall not be found out when it is sent
+            except FAULTS as error:
+                return self.failed(error)
             self.series.passed += 1
-            return answer if answer is not message else None
+            return answer
         what = type(answer).__name__
         return self.failed(TypeError(f"a {self.mode} returned a {what} for a {message.kind}"))
 
     def failed(self, error: BaseException) -> Block | None:
-        """A hook has raised or was late: count it, and say what follows."""
+        """A hook has raised or was late: count it, and say what follows. Raises `Malformed` if it
+        could not read the message, which is no fault of its own."""
+        if isinstance(error, Malformed):
+            raise error
         how, shown = self.generation.hook_failed(error)
         self.series.failed += 1
         facts = {"plugin": self.id, "generation": self.generation.number}

@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
+from plugbay.mcp._malformed import Malformed
 from plugbay.mcp.hooks._deadline import within
 from plugbay.mcp.hooks._member import FAULTS
 
@@ -73,6 +74,8 @@ class Observers:
             done = step.call(message)
             if step.coroutine:
                 await within(link.seconds, done)
+        except Malformed:
+            link.series.skipped += 1  # it has not judged what cannot be read
         except FAULTS as error:
             link.failed(error)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from plugbay.mcp._methods import HANDSHAKES, LISTINGS, MAY_ASK
 from plugbay.mcp.hooks._compile import compile_steps
 from plugbay.mcp.hooks._deadline import within
 from plugbay.mcp.hooks._member import FAULTS
@@ -19,22 +20,34 @@ if TYPE_CHECKING:
     from plugbay.mcp.hooks._member import Link
     from plugbay.sdk import Direction, Kind
 
-HANDSHAKES = frozenset(("initialize", "server/discover"))
-LISTINGS = frozenset(("tools/list", "prompts/list", "resources/list", "resources/templates/list"))
 TARGETED = frozenset(("on_tool_call", "on_tool_result", "on_prompt", "on_resource"))
-ASKS = b'"input_required"'
-"""What is in a response that asks for something (2026-07-28, multi round-trip requests)."""
+_ASKS, _ESCAPE = b'"input_required"', b"\\u"
 
 
-def asks(direction: Direction, method: str) -> bool:
-    """Whether a response with `ASKS` in it is a request of the server."""
-    return direction == "to-client" and method not in HANDSHAKES
+def asks(message: Message) -> bool:
+    """Whether a response of a method that `MAY_ASK` does. Raises `Malformed`."""
+    if message.direction == "to-server":
+        return False
+    raw = message.raw
+    # `in` would first try its operand as a number. With escapes it may be written otherwise.
+    if raw.find(_ASKS) < 0 and raw.find(_ESCAPE) < 0:
+        return False
+    return message.result.get("resultType") == "input_required"
+
+
+def hooks_of(message: Message) -> tuple[str, ...]:
+    """Return the names of the hooks for a response that `asks`, besides `on_message`."""
+    result, method = message.result, message.method
+    # One that asks and tells at once is read as this or that by the client's version.
+    if MAY_ASK[method] in result or "structuredContent" in result:
+        return "on_server_request", hook_of(message.direction, message.kind, method)
+    return ("on_server_request",)
 
 
 def hook_of(direction: Direction, kind: Kind, method: str) -> str:
     """Return the name of the hook for such a message; empty if only `on_message` sees it.
 
-    A response that `asks` is a request of the server instead.
+    A response that asks for something is a request of the server: see `hooks_of`.
     """
     if kind == "notification":
         return "on_notification"
@@ -74,9 +87,13 @@ class Plan:
     Returns the message as they left it, or the outcome if one has stopped it."""
 
     def __init__(
-        self, links: Sequence[Link], hook: str, direction: Direction, now: Callable[[], float]
+        self,
+        links: Sequence[Link],
+        hooks: Sequence[str],
+        direction: Direction,
+        now: Callable[[], float],
     ) -> None:
-        steps = [step for link in links for step in _steps(link, hook)]
+        steps = [step for link in links for step in _steps(link, hooks)]
         back = direction == "to-client"
         ranks = {"check": 0, "guard": 1, "transform": 2}
         working = [step for step in steps if step.link.mode != "observe"]
@@ -158,11 +175,11 @@ class Plan:
         return message
 
 
-def _steps(link: Link, hook: str) -> list[Step]:
+def _steps(link: Link, hooks: Sequence[str]) -> list[Step]:
     """A plugin that does not run takes part by its policy: nobody knows which hooks it has."""
     if link.generation.instance is None:
         return [Step(link, _nothing, False, False)]
-    found = [(name, link.hook(name)) for name in ("on_message", hook) if name]
+    found = [(name, link.hook(name)) for name in ("on_message", *hooks)]
     return [
         Step(link, one.call, one.coroutine, name in TARGETED and not link.everything)
         for name, one in found
