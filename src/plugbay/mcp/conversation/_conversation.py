@@ -121,7 +121,8 @@ class Conversation:
                 if not self.session.era or method == "initialize":
                     learn_era(message)
             elif method in REQUESTS:
-                raise Malformed(INVALID_REQUEST, f"Invalid Request: {method} needs an id")
+                error = Malformed(INVALID_REQUEST, f"Invalid Request: {method} needs an id")
+                return malformed(direction, raw, error, self.exchanges)
             elif method == "notifications/cancelled" and self._cancelled(message):
                 return Sent()
             # What belongs to a call in flight may pass: the swap waits for the call's end.
