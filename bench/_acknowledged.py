@@ -125,7 +125,7 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         """It ends when nothing answers any more."""
         assert self._thread is not None
-        self._thread.join(30)
+        self._thread.join(120)
         assert not self._thread.is_alive()
 
     def _write(self) -> None:
@@ -165,7 +165,7 @@ def slow_change(gateway: Gateway) -> str:
     """Ask for a change that takes a while; return its id when it is being prepared."""
     client, path = gateway.client, "/plugins/slow/config"
     headers = {"if-match": client.tag(path) or ""}
-    id = str(client.call("PUT", path, {"config": {"seconds": 1.0}}, headers=headers).json["id"])
+    id = str(client.call("PUT", path, {"config": {"seconds": 3.0}}, headers=headers).json["id"])
     gateway.operation(id, lambda one: one["state"] == "preparing")
     return id
 

@@ -51,7 +51,7 @@ class Traffic:
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(60)
+        self._thread.join(120)
         assert not self._thread.is_alive()
 
     def more(self, count: int) -> None:
@@ -77,7 +77,7 @@ def get(address: str, target: str = "/json") -> Answer:
     async def ask() -> Answer:
         connection = Connection(address)
         try:
-            return await asyncio.wait_for(connection.get(target), 30)
+            return await asyncio.wait_for(connection.get(target), 100)
         finally:
             await connection.close()
 
@@ -86,14 +86,15 @@ def get(address: str, target: str = "/json") -> Answer:
 
 def events(gateway: Gateway, topics: str) -> list[dict[str, Any]]:
     """Return the journal's events of these topics so far."""
-    connection = http.client.HTTPConnection(str(gateway.facts["admin"]), timeout=0.5)
+    connection = http.client.HTTPConnection(str(gateway.facts["admin"]), timeout=60)
     lines: list[bytes] = []
     try:
         fields = {"authorization": f"Bearer {gateway.client.token}", "last-event-id": "0"}
         connection.request("GET", f"/admin/api/v1/events?topics={topics}", headers=fields)
-        # The stream has no end: it is quiet when all was sent.
+        sock = connection.sock
         with contextlib.suppress(TimeoutError), connection.getresponse() as response:
             assert response.status == 200, response.read()
+            sock.settimeout(0.5)  # the stream has no end: it is quiet when all was sent
             while line := response.readline():
                 lines.append(line)
     finally:

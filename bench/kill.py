@@ -182,7 +182,7 @@ class Waiting:
     def statuses(self) -> list[int]:
         """Wait for the answers."""
         for thread in self._threads:
-            thread.join(60)
+            thread.join(120)
         return self.found
 
 
@@ -194,7 +194,7 @@ def kill(pid: int) -> None:
 def end_supervisor(gateway: Gateway) -> None:
     """Kill the supervisor and wait until it is gone."""
     gateway.process.kill()
-    gateway.process.wait(30)
+    gateway.process.wait(120)
 
 
 def successor(gateway: Gateway, before: list[int]) -> list[int]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -139,20 +138,12 @@ def inspected() -> bool:
 
 def main() -> None:
     """Run all, and exit with 1 if anything differs."""
-    from bench._gateway import wait_for
-
     install()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, str(FIXTURE), str(port)], stderr=subprocess.DEVNULL)
-
-    def answers() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
+    command = [sys.executable, str(FIXTURE), "0"]
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, text=True)
     try:
-        wait_for("the fixture listens", answers)
+        port = int((server.stdout or sys.stdin).readline())
         direct = report("direct", f"http://127.0.0.1:{port}/mcp")
         found = through_gateway(f"127.0.0.1:{port}")
         same = all(one == direct for one in found["mcp"])

@@ -44,10 +44,10 @@ def test_reloads_leave_nothing_behind() -> None:
     assert outcome.dropped == 0
     assert outcome.most_alive <= 1
     # The first sample is taken before the clients' connections have all been opened.
-    counts = [(one.threads, one.draining) for one in outcome.samples[1:]]
-    assert set(counts) == {(outcome.samples[1].threads, 0)}
-    files = [one.files for one in outcome.samples[1:]]
-    assert max(files) - min(files) <= 4
+    assert {one.draining for one in outcome.samples[1:]} == {0}
+    for kept in ("files", "threads"):  # some come and go; ten reloads lie between two samples
+        counts = [getattr(one, kept) for one in outcome.samples[1:]]
+        assert max(counts) - min(counts) <= 4, (kept, counts)
 
 
 def test_the_status_answers_while_a_reload_drains() -> None:

@@ -14,7 +14,7 @@ import h11
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DEADLINE = 10.0
+_DEADLINE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(c), c) for c in chunks) + end
 
 
-def wait_until(deadline: float = 30.0) -> Iterator[None]:
+def wait_until(deadline: float = 100.0) -> Iterator[None]:
     """Yield until the deadline has passed: `for _ in wait_until(): if done: break`."""
     end = time.monotonic() + deadline
     while time.monotonic() < end:

@@ -39,7 +39,7 @@ class Gateway:
 
     def settle(self) -> None:
         """Wait until no client is connected and nothing is in flight or held by anybody."""
-        for _ in wait_until(30):
+        for _ in wait_until():
             stats = self.stats()
             spare = stats.pop("spare")
             if not any(stats.values()):
@@ -82,7 +82,7 @@ def serving(**settings: Any) -> Iterator[Gateway]:
     )
     try:
         yield Gateway(process, 4)
-        _, errors = process.communicate("quit\n", timeout=20)
+        _, errors = process.communicate("quit\n", timeout=100)
     except BaseException:
         process.kill()
         _, errors = process.communicate()

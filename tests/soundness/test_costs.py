@@ -21,7 +21,7 @@ MIB = 1 << 20
 CRLFS = b"\r\n" * (MIB // 2)
 LAST_CHUNKS = b"\r\n0\r\n\r\n" * (MIB // 7)
 CODED = b"transfer-encoding: chunked"
-SECONDS = 3.0
+SECONDS = 20.0
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_requests_of_a_client_that_negotiates(
 
     async def main() -> None:
         url = f"https://127.0.0.1:{secure.port}"
-        async with httpx.AsyncClient(http2=True, verify=context(pem), timeout=20) as client:
+        async with httpx.AsyncClient(http2=True, verify=context(pem), timeout=100) as client:
             answers = await asyncio.gather(*(client.get(f"{url}/{n}") for n in range(50)))
             for number, answer in enumerate(answers):
                 assert (answer.status_code, answer.http_version) == (200, "HTTP/2")
@@ -76,7 +76,7 @@ def test_requests_of_a_client_that_negotiates(
                 assert ["x-forwarded-proto", "https"] in answer.json()["headers"]
             uploads = await asyncio.gather(*(client.post(f"{url}/up", content=body) for _ in "123"))
             assert all(answer.json()["body"] == body.decode("latin-1") for answer in uploads)
-        async with httpx.AsyncClient(verify=context(pem), timeout=20) as client:
+        async with httpx.AsyncClient(verify=context(pem), timeout=100) as client:
             assert (await client.get(url)).http_version == "HTTP/1.1"
 
     asyncio.run(main())
@@ -90,7 +90,7 @@ def test_a_listener_that_is_told_not_to(
 ) -> None:
     tls = [{"chain": str(pem[0]), "key": str(pem[1])}]
     with serving(tls=tls, http2=False, **plain(recording.address)) as gateway:
-        with httpx.Client(http2=True, verify=context(pem), timeout=20) as client:
+        with httpx.Client(http2=True, verify=context(pem), timeout=100) as client:
             answer = client.get(f"https://127.0.0.1:{gateway.port}/x")
         assert answer.http_version == "HTTP/1.1"
         assert json.loads(answer.content)["target"] == "/x"

@@ -80,9 +80,9 @@ def test_messages_go_both_ways(websocket: Gateway, echo: Echo) -> None:
     with connect(f"ws://127.0.0.1:{websocket.port}/chat", max_size=None) as client:
         for message in ("hello", b"\x00\xff", "", "x" * 2_000_000, b"y" * 2_000_000):
             client.send(message)
-            assert client.recv(timeout=10) == message
+            assert client.recv(timeout=100) == message
         assert client.ping().wait(10)
-    assert echo.ended.acquire(timeout=10)
+    assert echo.ended.acquire(timeout=100)
     websocket.settle()
 
 
@@ -90,35 +90,35 @@ def test_the_handshake_is_passed_on(websocket: Gateway, echo: Echo) -> None:
     url = f"ws://127.0.0.1:{websocket.port}/chat"
     with connect(url, subprotocols=[Subprotocol("chat")]) as client:
         assert client.subprotocol == "chat"
-    assert echo.ended.acquire(timeout=10)
+    assert echo.ended.acquire(timeout=100)
 
 
 def test_the_close_of_either_side_reaches_the_other(websocket: Gateway, echo: Echo) -> None:
     with connect(f"ws://127.0.0.1:{websocket.port}/chat") as client:
         client.send("close")
         with pytest.raises(ConnectionClosed) as caught:
-            client.recv(timeout=10)
+            client.recv(timeout=100)
         assert caught.value.rcvd is not None
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4001, "as you wish")
-    assert echo.ended.acquire(timeout=10)
+    assert echo.ended.acquire(timeout=100)
     with connect(f"ws://127.0.0.1:{websocket.port}/chat") as client:
         client.send("abort")
         with pytest.raises(ConnectionClosed):
-            client.recv(timeout=10)
-    assert echo.ended.acquire(timeout=10)
+            client.recv(timeout=100)
+    assert echo.ended.acquire(timeout=100)
     with connect(f"ws://127.0.0.1:{websocket.port}/chat") as client:
         client.socket.shutdown(socket.SHUT_RDWR)
-    assert echo.ended.acquire(timeout=10), "the server was not told that its client has gone"
+    assert echo.ended.acquire(timeout=100), "the server was not told that its client has gone"
     websocket.settle()
 
 
 def test_a_tunnel_counts_as_in_flight_until_it_ends(websocket: Gateway, echo: Echo) -> None:
     with connect(f"ws://127.0.0.1:{websocket.port}/chat") as client:
         client.send("x")
-        client.recv(timeout=10)
+        client.recv(timeout=100)
         stats = websocket.stats()
         assert (stats["connections"], stats["exchanges"]) == (1, 1)
-    assert echo.ended.acquire(timeout=10)
+    assert echo.ended.acquire(timeout=100)
     websocket.settle()
 
 

@@ -22,7 +22,7 @@ from tests.soundness.client import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_DEADLINE = 20.0
+_DEADLINE = 60.0
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ the client is code.
 
 from __future__ import annotations
 
+import socket
 import sys
 import warnings
 
@@ -45,7 +46,10 @@ def main(how: str) -> None:
         return
     app = build().streamable_http_app(event_store=Events(), retry_interval=100)
     # h11, for httptools leaves white space behind the values of header fields, and the SDK minds.
-    uvicorn.run(app, port=int(how), http="h11", log_level="warning")
+    server = uvicorn.Server(uvicorn.Config(app, http="h11", log_level="warning"))
+    with socket.create_server(("127.0.0.1", int(how))) as listener:
+        print(listener.getsockname()[1], flush=True)  # noqa: T201 - whoever said 0 wants to know
+        server.run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def take(entries: AsyncIterator[Entry | PassingEvent | None], count: int) -> list[str]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         found = [await anext(entries) for _ in range(count)]
     return ["reset" if entry is None else entry.topic for entry in found]
 
@@ -147,7 +147,7 @@ def test_ids_grow_across_restarts_and_failed_writes_are_tried_again(tmp_path: Pa
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         journal.publish("two", {"a": 1})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             await store.wrote.wait()
         running.cancel()
         assert [entry.topic for entry in store.kept] == ["one", "two"]

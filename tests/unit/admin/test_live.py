@@ -33,7 +33,7 @@ class Live:
     headers: dict[str, str]
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=100)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
         connection = self.connect()
@@ -73,7 +73,7 @@ def live(tmp_path: Path) -> Iterator[Live]:
     server.headers = {"cookie": cookie, "x-csrf-token": session["csrf"]}
     yield server
     process.terminate()
-    assert process.wait(timeout=20) in (0, -15)
+    assert process.wait(timeout=100) in (0, -15)
     process.stdout.close()
 
 

@@ -111,7 +111,7 @@ def test_the_end_of_a_process_is_seen_also_if_it_is_no_child() -> None:
         adopted, own = WorkerProcess(child.pid, None), WorkerProcess(child.pid, child)
         waiting = asyncio.gather(adopted.wait(), own.wait(), own.wait())
         own.kill()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             assert await waiting == [-1, -9, -9]
         own.kill()  # again: it has ended already
 

@@ -18,7 +18,7 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
     """Run a coroutine on a loop of its own, under a deadline."""
 
     async def within(work: Coroutine[Any, Any, Any]) -> Any:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             return await work
 
     return lambda work: asyncio.run(within(work))

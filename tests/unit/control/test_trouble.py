@@ -145,7 +145,7 @@ def test_the_pool_grows_shrinks_and_rolls(quiet: Quiet) -> None:
 def test_a_process_whose_place_is_taken_is_sent_away(quiet: Quiet) -> None:
     async def story() -> None:
         stray = quiet.world.start_worker("worker-0")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             await stray.wait()
         assert stray.status == 0
         assert quiet.worker().pid != stray.pid
@@ -157,7 +157,7 @@ def test_a_worker_that_stops_tells_what_it_has_counted(quiet: Quiet) -> None:
     async def story() -> None:
         worker = quiet.worker()
         worker.agent.stopping.set()
-        await asyncio.wait_for(worker.ended.wait(), 20)
+        await asyncio.wait_for(worker.ended.wait(), 100)
         told = [line[1:4] for line in quiet.world.lines if line[3:4] == ("Metrics",)]
         assert told == [("send", "worker-0>", "Metrics")]
 

@@ -22,7 +22,7 @@ def ask(
     demo: Address, method: str, path: str, body: bytes | None = None, **headers: str
 ) -> tuple[http.client.HTTPResponse, bytes]:
     """One request on a connection of its own."""
-    connection = http.client.HTTPConnection(*demo, timeout=10)
+    connection = http.client.HTTPConnection(*demo, timeout=100)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -73,7 +73,7 @@ def test_stream_sends_lines_in_chunked_coding(demo: Address) -> None:
 
 
 def test_stream_is_not_buffered(demo: Address) -> None:
-    connection = http.client.HTTPConnection(*demo, timeout=10)
+    connection = http.client.HTTPConnection(*demo, timeout=100)
     connection.request("GET", "/stream?chunks=2&delay=60")
     assert connection.getresponse().readline() == b'{"chunk": 0}\n'
     connection.close()
@@ -102,7 +102,7 @@ def test_bytes_has_the_length_asked_for(demo: Address, size: int) -> None:
 
 @pytest.mark.parametrize("path", ["/bytes/7", "/json", "/stream", "/sse"])
 def test_head_has_no_body_and_keeps_the_connection(demo: Address, path: str) -> None:
-    connection = http.client.HTTPConnection(*demo, timeout=10)
+    connection = http.client.HTTPConnection(*demo, timeout=100)
     connection.request("HEAD", path)
     assert connection.getresponse().read() == b""
     connection.request("GET", "/health")
@@ -166,7 +166,7 @@ def test_a_stream_ends_when_the_client_goes_away() -> None:
     async def main() -> None:
         query = b"chunks=1000&delay=60"
         scope = {"type": "http", "method": "GET", "path": "/stream", "query_string": query}
-        await asyncio.wait_for(Demo()(scope, receive, send), 30)
+        await asyncio.wait_for(Demo()(scope, receive, send), 100)
 
     asyncio.run(main())
     assert left.is_set()

@@ -55,7 +55,7 @@ def test_what_is_written_is_read_and_both_ends_are_closed(loop: Loop) -> None:
         descriptors = [one.get_extra_info("pipe").fileno() for one in (reading, writing)]
         writing.write(b"hello")
         writing.close()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             await writer.lost.wait()
             await reader.lost.wait()
         assert reader.data == b"hello"
@@ -77,7 +77,7 @@ def test_a_loop_that_closes_descriptors_finds_a_file_that_does_not() -> None:
         if closed:
             os.dup2(spare, descriptor)  # else the loop would wait for ever
         transport.close()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             await end.lost.wait()
         assert not closed, "the number may be somebody else's by then"
         assert not is_open(descriptor)

@@ -103,7 +103,7 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
     assert child.stdout is not None
     child.stdout.readline()
     yield child
-    child.communicate(b"\n\n", timeout=30)
+    child.communicate(b"\n\n", timeout=100)
 
 
 def test_processes_are_measured_with_what_they_start(process: subprocess.Popen[bytes]) -> None:

@@ -141,7 +141,7 @@ def test_an_app_is_a_method_or_set_in_start(tmp_path: Path, app: str) -> None:
         await instance.start()
         hook = instance.hooks["app"]
         assert hook.coroutine
-        await asyncio.wait_for(hook.call({}, None, None), 30)
+        await asyncio.wait_for(hook.call({}, None, None), 100)
         await instance.stop()
 
     run(scenario())

@@ -224,7 +224,7 @@ Hello.start = start
             task.cancel()
         for thread in threading.enumerate():
             if thread.name == "worker":
-                thread.join(10)
+                thread.join(100)
         await asyncio.sleep(0)
         del module, task, thread
         again = runtime.audit("hello", 1)

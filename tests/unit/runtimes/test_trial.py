@@ -16,7 +16,7 @@ from unit.runtimes.wheels import HELLO, manifest, run, until, write_payload
 if TYPE_CHECKING:
     from plugbay.runtimes import TrialReport
 
-GENEROUS = TrialLimits(seconds=45)
+GENEROUS = TrialLimits(seconds=120)
 QUICK = TrialLimits(seconds=3)
 
 
@@ -66,7 +66,7 @@ def test_a_good_plugin_has_no_problem(tmp_path: Path) -> None:
     assert report.config_schema["properties"]["greeting"]["default"] == "hello"
     assert report.output == "imported\n"
     assert {"load", "start", "health", "on_request", "stop"} <= set(report.timings)
-    assert all(0 <= seconds < 45 for seconds in report.timings.values())
+    assert all(0 <= seconds < 120 for seconds in report.timings.values())
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_an_endless_wait_ends_at_the_deadline(tmp_path: Path) -> None:
 
 
 def test_an_endless_loop_ends_at_the_processor_time(tmp_path: Path) -> None:
-    limits = TrialLimits(seconds=45, cpu_seconds=2)
+    limits = TrialLimits(seconds=120, cpu_seconds=2)
     report = trial(tmp_path, "while True: pass", limits)
     assert [p.detail for p in report.problems] == [
         "it used too much processor time while it was imported"
@@ -169,7 +169,7 @@ def test_a_cancelled_trial_kills_its_child(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         trying = asyncio.ensure_future(run_trial(payload, manifest(), limits=GENEROUS))
-        await until(lambda: list(begun.glob("*/begun")), 40)
+        await until(lambda: list(begun.glob("*/begun")))
         trying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await trying

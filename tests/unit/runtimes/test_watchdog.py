@@ -42,7 +42,7 @@ def test_the_plugin_whose_code_blocks_is_named(tmp_path: Path) -> None:
         watchdog.start()
         await asyncio.sleep(0)
         instance.hooks["on_request"].call(None)
-        await until(lambda: reports)
+        await until(lambda: watchdog.blocks["hello"])
         watchdog.stop()
         assert watchdog.blocks["hello"] == 1
         await instance.stop()
@@ -58,12 +58,13 @@ def test_the_plugin_whose_code_blocks_is_named(tmp_path: Path) -> None:
 
 def test_a_block_by_nobodys_plugin_has_no_name() -> None:
     reports: list[Blocked] = []
+    seen = threading.Event()
 
     async def scenario() -> None:
-        watchdog = Watchdog(reports.append)
+        watchdog = Watchdog(reports.append, hanging=lambda _: seen.set(), hang=0.2)
         watchdog.start()
         await asyncio.sleep(0)
-        time.sleep(0.25)  # noqa: ASYNC251 -- wanted: it blocks
+        assert seen.wait(100)  # blocks the loop until the watchdog has looked
         await until(lambda: reports)
         watchdog.stop()
         assert watchdog.blocks[""] >= 1
@@ -124,7 +125,7 @@ def test_a_loop_that_hangs_is_told_while_it_hangs() -> None:
         watchdog = Watchdog(lambda _: None, hanging=hanging, hang=0.2)
         watchdog.start()
         await asyncio.sleep(0)
-        assert gate.wait(30)  # blocks the loop until the watchdog's thread says so
+        assert gate.wait(100)  # blocks the loop until the watchdog's thread says so
         watchdog.stop()
 
     run(scenario())

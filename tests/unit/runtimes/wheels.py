@@ -93,7 +93,7 @@ def run(scenario: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(scenario)
 
 
-async def until(true: Callable[[], object], seconds: float = 30.0) -> None:
+async def until(true: Callable[[], object], seconds: float = 100) -> None:
     """Wait until something is true that tells nobody when it becomes so."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -101,7 +101,7 @@ def test_entries_without_names_are_taken_as_they_are(path: Path) -> None:
 def test_both_files_are_watched(path: Path) -> None:
     async def changes() -> int:
         seen, files = 0, settings_files(path, STAGING)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             changed = watch(*files, interval=0.01)
             for file in reversed(files):
                 step = asyncio.ensure_future(anext(changed))

@@ -36,7 +36,7 @@ def play(story: Story, host: FakeHost | None = None, state: bytes | None = None,
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while not condition():  # noqa: ASYNC110 - a background task of the plugin, without events
             await asyncio.sleep(0.001)
 

@@ -28,7 +28,7 @@ QUIET = {"user-agent": "Mozilla/5.0 (X11; Linux) Firefox/120.0"}
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(100):
         while not condition():  # noqa: ASYNC110 - another task makes it true
             await asyncio.sleep(0.005)
 
@@ -273,7 +273,7 @@ def test_the_model_is_kept_for_a_gateway_that_starts_again(monkeypatch: pytest.M
 
     async def first(plugin: Running[RateLimitMl]) -> None:
         await browse(plugin, "192.0.2.1", 10)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while await host.kv.get("model") is None:  # noqa: ASYNC110 - a task writes it
                 await asyncio.sleep(0.005)
 

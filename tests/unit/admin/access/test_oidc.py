@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -25,7 +27,6 @@ from .provider import LooseProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from httpx import Response
 
@@ -58,32 +59,48 @@ def come_back(world: World, **query: str) -> Response:
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     users = [
         {"sub": "vera", "preferred_username": "vera", "groups": ["ops", "other"]},
         {"sub": "eve", "preferred_username": "eve", "groups": ["other"]},
         {"sub": "mallory", "preferred_username": "admin", "groups": ["ops"]},
     ]
     claims = [part for user in users for part in ("--user-claims", json.dumps(user))]
+    # Another process may take the port before it does: then it ends, and gets another one.
+    process, port = next(found for found in map(provide, [claims] * 5) if found)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(timeout=100)
+
+
+def provide(claims: list[str]) -> tuple[subprocess.Popen[bytes], int] | None:
+    """Start a provider on a port that was free; None if it could not have it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", "oidc_provider_mock", "-p", str(port), "-n", "true", *claims],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )
-    deadline = time.monotonic() + 30
-    while True:
-        assert process.poll() is None
+    deadline = time.monotonic() + 100
+    while process.poll() is None:
         assert time.monotonic() < deadline
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
+        if _listens(process.pid, port):
+            return process, port
         time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(timeout=20)
+    return None
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Whether this very process listens there (proc(5), /proc/net/tcp)."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    rows = [line.split() for line in lines]
+    inodes = {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
+    with contextlib.suppress(OSError):
+        held = {os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()}
+        return any(f"socket:[{inode}]" in held for inode in inodes)
+    return False
 
 
 class TestProviderProgram:
@@ -96,7 +113,7 @@ class TestProviderProgram:
     def sign_in(self, world: World, subject: str) -> Response:
         """What a browser does at the provider."""
         parts = urlsplit(begin(world))
-        connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=100)
         form = {"content-type": "application/x-www-form-urlencoded"}
         body = urlencode({"sub": subject})
         connection.request("POST", f"{parts.path}?{parts.query}", body, form)
@@ -342,9 +359,7 @@ def test_a_slow_answer_has_a_deadline() -> None:
 
         thread = threading.Thread(target=drip)
         thread.start()
-        began = time.monotonic()
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable):  # all of it would come in a minute
             asyncio.run(Outbound(seconds=0.4).get(f"http://127.0.0.1:{port}/"))
-        assert time.monotonic() - began < 10
         ended.set()
         thread.join()

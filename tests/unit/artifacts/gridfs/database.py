@@ -34,7 +34,7 @@ def running(folder: Path) -> Iterator[str]:
         yield process.stdout.readline().strip().removeprefix("mongodb://").rstrip("/")
     finally:
         process.stdin.close()
-        process.wait(20)
+        process.wait(100)
         process.stdout.close()
 
 

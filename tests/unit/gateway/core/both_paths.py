@@ -50,7 +50,7 @@ async def seen(
         for number in range(3):  # the third finds everything remembered
             client.send(data)
             for _ in range(count):
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(100):
                     head = await client.reader.readuntil(b"\r\n\r\n")
                 line, fields = parsed(head)
                 heads.append((line, fields))

@@ -177,7 +177,7 @@ class Client:
 
     async def head(self) -> tuple[int, dict[bytes, bytes]]:
         """Read a response's head."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             raw = await self.reader.readuntil(b"\r\n\r\n")
         line, *fields = raw[:-4].split(b"\r\n")
         pairs = (field.split(b": ", 1) for field in fields)
@@ -188,7 +188,7 @@ class Client:
         status, fields = await self.head()
         if head or status in (204, 304):
             return status, fields, b""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             if b"content-length" in fields:
                 return status, fields, await self.reader.readexactly(int(fields[b"content-length"]))
             if b"transfer-encoding" not in fields:
@@ -197,7 +197,7 @@ class Client:
 
     async def chunks(self) -> bytes:
         """Read a chunked body."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             return await RawUpstream._chunks(self.reader)
 
     async def get(self, path: str = "/", **fields: str) -> tuple[int, dict[bytes, bytes], bytes]:
@@ -207,7 +207,7 @@ class Client:
 
     async def ended(self) -> bytes:
         """Read until the other side ends the connection."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             try:
                 return await self.reader.read()
             except ConnectionError:
@@ -286,7 +286,7 @@ async def rig(
         await made.stop()
 
 
-async def until(condition: Callable[[], object], seconds: float = 30) -> None:
+async def until(condition: Callable[[], object], seconds: float = 100) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110 - polls with a deadline

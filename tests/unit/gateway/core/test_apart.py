@@ -110,7 +110,7 @@ def test_what_needs_no_body_is_answered_without_it(patient, head, status):
             client = await gate.connect()
             await client.get()
             client.send(head)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(100):
                 line = await client.reader.readline()
             assert line.startswith(b"HTTP/1.1 %d " % status)
 

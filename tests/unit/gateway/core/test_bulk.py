@@ -158,7 +158,7 @@ def test_who_goes_away_in_the_midst_ends_the_exchange(run: Run, gone: str) -> No
                 rest = await client.ended()
                 assert body(1, 3 * MIB).startswith(rest)
                 assert len(rest) < 3 * MIB
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 await up.closed.wait()
             await until(lambda: not any(pool.in_flight for pool in gate.pools.pools))
             await until(lambda: not gate.plane.connections)

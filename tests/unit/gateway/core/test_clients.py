@@ -205,7 +205,7 @@ def test_trailers_go_to_clients_that_take_them(asked: bool) -> None:
             te = b"te: trailers\r\nconnection: te\r\n" if asked else b""
             client.send(b"GET / HTTP/1.1\r\nhost: a\r\n" + te + b"\r\n")
             assert (await client.head())[0] == 200
-            rest = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 30)
+            rest = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 100)
             if not asked:
                 assert rest == b"2\r\nok\r\n0\r\n\r\n"
             else:

@@ -61,7 +61,7 @@ def test_what_is_refused_is_refused_on_both(name: str) -> None:
             if not fast:
                 gate.plane.ways = None
             client.send(BROKEN[name])
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 answer = await client.reader.readuntil(b"\r\n\r\n")
             client = await gate.connect()
             assert (await client.get())[0] == 200
@@ -227,7 +227,7 @@ def test_one_line_differs_from_what_was_read_before(name: str, side: str) -> Non
                 else:
                     up.response = OK.replace(b"\r\n\r\n", more)
                 client.send(data)
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(100):
                     head = parsed(await client.reader.readuntil(b"\r\n\r\n"))
                     seen.append(head)
                     if head[0] == b"HTTP/1.1 200 OK":

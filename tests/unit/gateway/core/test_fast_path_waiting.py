@@ -36,8 +36,8 @@ def test_what_happens_to_a_waiting_request(how: str, hooked: str) -> None:
             for phase, order in (("early", EARLY), ("late", Order()))
             if hooked in (phase, "both")
         ]
-        route = {"total_timeout": 0.05} if how == "total" else {}
-        timeout = 0.05 if how == "response" else 60
+        route = {"total_timeout": 0.5} if how == "total" else {}
+        timeout = 0.5 if how == "response" else 60
         async with (
             up.running(),
             rig(up.address, members=members, route=route, response_timeout=timeout) as gate,
@@ -58,7 +58,7 @@ def test_what_happens_to_a_waiting_request(how: str, hooked: str) -> None:
                 assert (await client.response())[0] == 503
             elif how == "client":
                 await client.close()
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(100):
                     await until(lambda: not gate.plane.connections)
             elif how == "upstream":
                 up.end.set()

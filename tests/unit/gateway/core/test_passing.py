@@ -51,7 +51,7 @@ class Parts(RawUpstream):
 
 async def whole(client: Client) -> tuple[object, bytes]:
     """Return a response: its head, and its body however it is framed."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         try:
             line, fields = parsed(await client.reader.readuntil(b"\r\n\r\n"))
             size = dict(fields).get(b"content-length")
@@ -192,7 +192,7 @@ def test_a_client_that_leaves_in_the_middle() -> None:
             client.send(GET)
             await client.reader.readuntil(b"hello\r\n")
             client.writer.close()
-            await asyncio.wait_for(up.closed.wait(), 30)
+            await asyncio.wait_for(up.closed.wait(), 100)
             await settled(gate)
 
     asyncio.run(main())

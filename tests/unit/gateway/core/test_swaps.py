@@ -197,7 +197,7 @@ def test_drain_ends_idle_connections_and_lets_requests_end() -> None:
             idle, busy = await gate.connect(), await gate.connect()
             busy.send(GET)
             await until(lambda: up.heads)
-            drain = asyncio.create_task(gate.plane.drain(5))
+            drain = asyncio.create_task(gate.plane.drain(100))
             assert await idle.ended() == b""
             up.go.set()
             status, fields, _ = await busy.response()

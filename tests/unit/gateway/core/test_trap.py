@@ -48,13 +48,13 @@ def test_a_held_client_gets_a_head_and_then_a_byte_now_and_then() -> None:
             status, fields = await client.head()
             assert (status, fields[b"transfer-encoding"]) == (200, b"chunked")
             assert fields[b"connection"] == b"close"
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 assert await client.reader.readexactly(12) == b"1\r\n \r\n" * 2
             assert plane.trap.held == 1
             await until(lambda: not plane.connections)
             assert holder.plugin.in_flight == 0  # a reload waits for nobody who is held
             holder.drips[0].release()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 await client.reader.read()
             assert holder.ended == holder.drips
             assert plane.trap.held == 0
@@ -70,7 +70,7 @@ def test_it_ends_by_itself_and_when_the_client_has_gone() -> None:
             patient = await connect()
             patient.send(GET)
             await patient.head()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 await patient.reader.read()
             await until(lambda: len(holder.ended) == 1)
             patient.writer.close()
@@ -122,7 +122,7 @@ def test_a_request_whose_body_still_comes_is_held_as_well() -> None:
             client = await connect()
             client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nabc")
             assert (await client.head())[0] == 200
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 assert await client.reader.readexactly(6) == b"1\r\n \r\n"
             client.send(b"more")
             await until(lambda: not plane.connections)
@@ -152,7 +152,7 @@ def test_a_drip_is_a_body_like_any_other_where_it_cannot_be_held() -> None:
         chunks = aiter(drip)
         assert await anext(chunks) == b" "
         drip.release()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             assert [data async for data in chunks] == []
         assert ended[1:] == [drip]
 

@@ -198,7 +198,7 @@ def test_waiting_for_a_connection_ends() -> None:
 
         up = RawUpstream(silent)
         bounds = Breaker(max_connections=1)
-        async with up.running(), rig(up.address, breaker=bounds, connect_timeout=0.5) as gate:
+        async with up.running(), rig(up.address, breaker=bounds, connect_timeout=2) as gate:
             first, second, third = [await gate.connect() for _ in range(3)]
             first.send(GET)
             await until(lambda: up.heads)
@@ -257,7 +257,7 @@ def test_the_total_time_of_a_route_is_kept() -> None:
                 await asyncio.sleep(0.01)
 
         up = RawUpstream(drip)
-        async with up.running(), rig(up.address, route={"total_timeout": 0.1}) as gate:
+        async with up.running(), rig(up.address, route={"total_timeout": 1.0}) as gate:
             client = await gate.connect()
             client.send(GET)
             assert (await client.head())[0] == 200
@@ -364,7 +364,7 @@ def test_spare_connections_are_closed_in_time() -> None:
         async with RawUpstream().running() as up, rig(up.address, keepalive=0.05) as gate:
             client = await gate.connect()
             assert (await client.get())[0] == 200
-            await asyncio.wait_for(up.closed.wait(), 30)
+            await asyncio.wait_for(up.closed.wait(), 100)
             await until(lambda: gate.pools.pools[0].connections == 0)
 
     asyncio.run(main())

@@ -131,7 +131,7 @@ class Http2Client:
     async def get(self, path: bytes = b"/", *fields: tuple[bytes, bytes]) -> Answer:
         return await self.answer(self.request(head(b"GET", path, *fields)))
 
-    async def until(self, condition: Callable[[], object], seconds: float = 15) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 100) -> None:
         """Wait until something holds of what has come."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -264,7 +264,7 @@ def test_a_reset_cancels_the_request_at_the_upstream() -> None:
             await up.got.wait()
             client.machine.reset_stream(id, ErrorCodes.CANCEL)
             client.flush()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 await up.closed.wait()
             await until(lambda: plugin.in_flight == 0)
             up._serve = up.answer

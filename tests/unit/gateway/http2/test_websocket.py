@@ -108,7 +108,7 @@ def test_an_upstream_that_does_not_switch_is_told_of() -> None:
 
 def test_a_tunnel_ends_with_either_side_and_when_it_is_idle() -> None:
     async def main() -> None:
-        limits = ListenerLimits(tunnel_idle=0.2)
+        limits = ListenerLimits(tunnel_idle=1.0)
         async with (
             RawUpstream(echo).running() as up,
             spoken(up.address, limits=limits) as (gate, client),

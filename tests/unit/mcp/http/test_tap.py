@@ -122,7 +122,7 @@ def test_a_client_that_goes_while_a_hook_waits_leaves_nothing(hook: str, events:
             client = await made.connected()
             made.up.parts = stream(event(RESULT)) if events else whole(dumps(RESULT))
             client.send(b"".join(REQUEST))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 await entered.wait()
             client.writer.transport.abort()
             await made.settled()
@@ -151,7 +151,7 @@ def test_an_event_that_is_too_long_breaks_the_stream_off() -> None:
             client.send(b"".join(REQUEST))
             status, _ = await client.head()
             assert status == 200
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 rest = await client.reader.read()
             assert event(TOLD) in rest
             assert not rest.endswith(b"0\r\n\r\n")

@@ -43,13 +43,13 @@ class Http:
         )
 
     async def head(self):
-        start = await asyncio.wait_for(self.outgoing.get(), 15)
+        start = await asyncio.wait_for(self.outgoing.get(), 100)
         self.status = start["status"]
         self.headers = {k.decode(): v.decode() for k, v in start["headers"]}
         return self
 
     async def part(self):
-        return (await asyncio.wait_for(self.outgoing.get(), 15)).get("body", b"")
+        return (await asyncio.wait_for(self.outgoing.get(), 100)).get("body", b"")
 
     async def message(self):
         """The next message, of whichever form."""
@@ -61,7 +61,7 @@ class Http:
 
     async def leave(self):
         self.incoming.put_nowait({"type": "http.disconnect"})
-        await asyncio.wait_for(self.task, 15)
+        await asyncio.wait_for(self.task, 100)
 
 
 class Notices(list):
@@ -97,7 +97,7 @@ def serve(work, make=None, **spec):
         endpoint = Endpoint(found, make or server_maker(), time.monotonic)
         endpoint.start()
         try:
-            await asyncio.wait_for(work(endpoint), 40)
+            await asyncio.wait_for(work(endpoint), 100)
         finally:
             await endpoint.close(0.5)
         assert not endpoint.busy
@@ -107,7 +107,7 @@ def serve(work, make=None, **spec):
 
 async def until(condition):
     """Poll, with a deadline."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(100):
         for _ in iter(lambda: bool(condition()), True):
             await asyncio.sleep(0.01)
 

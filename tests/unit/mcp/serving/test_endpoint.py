@@ -43,9 +43,9 @@ def test_what_belongs_to_no_request_waits_for_the_stream_of_the_session():
             "params": {"requestId": 1},
         }
         assert (await Http(endpoint, "POST", note, mcp_session_id=id).head()).status == 202
-        await asyncio.wait_for(held.task, 15)
+        await asyncio.wait_for(held.task, 100)
         assert (await Http(endpoint, "DELETE", mcp_session_id=id).head()).status == 200
-        await asyncio.wait_for(third.task, 15)
+        await asyncio.wait_for(third.task, 100)
         assert (await Http(endpoint, "GET", mcp_session_id=id).head()).status == 404
 
     serve(work)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.mcp.conftest import SERVER, request
+from unit.mcp.conftest import PATIENCE, SERVER, request
 
 MONITOR = (sys.executable, "-m", "plugbay", "monitor")
 HELLO = request(1, "initialize", protocolVersion="2025-11-25", capabilities={})
@@ -65,7 +65,7 @@ def test_a_partial_line_is_dropped_and_its_call_answered(monitor):
     answer = client.line()
     assert (answer["id"], answer["error"]["code"]) == (4, 50301)
     assert client.line() is None
-    assert client.process.wait(15) == 0
+    assert client.process.wait(PATIENCE) == 0
     assert "without a line feed" in client.errors()
 
 
@@ -81,7 +81,7 @@ def test_a_crash_answers_every_call_in_flight(monitor, tool, code):
     assert sorted(map(repr, (one["id"] for one in answers))) == ["'1'", "1", "2", "3"]
     assert {one["error"]["code"] for one in answers} == {50301}
     assert answers[0]["error"]["data"]["plugbay"] == {"exit": code}
-    assert client.process.wait(15) == code
+    assert client.process.wait(PATIENCE) == code
 
 
 def test_a_client_that_reads_no_more_ends_the_server(monitor):
@@ -90,7 +90,7 @@ def test_a_client_that_reads_no_more_ends_the_server(monitor):
     os.close(writing)
     os.close(reading)
     client.call(1)
-    assert client.process.wait(15) == 0
+    assert client.process.wait(PATIENCE) == 0
 
 
 def test_a_client_that_is_killed_with_calls_in_flight_leaves_nothing_behind(monitor):
@@ -102,7 +102,7 @@ def test_a_client_that_is_killed_with_calls_in_flight_leaves_nothing_behind(moni
     server = int(client.process.stderr.readline())
     client.process.stdin.close()
     client.process.stdout.close()
-    assert client.process.wait(15) == 0
+    assert client.process.wait(PATIENCE) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(server, 0)
 
@@ -115,7 +115,7 @@ def test_a_wrapper_that_is_killed_leaves_no_server(monitor):
     client.process.kill()
     assert client.line() is None  # the server held the other end of nothing
     with os.fdopen(os.pidfd_open(server)) as gone:
-        assert select.select([gone], [], [], 15)[0]
+        assert select.select([gone], [], [], PATIENCE)[0]
 
 
 def test_what_a_plugin_prints_is_no_part_of_the_stream(monitor, project):
@@ -132,7 +132,7 @@ def test_sigterm_ends_with_143(monitor):
     client.send(HELLO)
     assert client.line()["id"] == 1
     client.process.send_signal(signal.SIGTERM)
-    assert client.process.wait(60) == 143
+    assert client.process.wait(PATIENCE) == 143
 
 
 def test_a_server_that_ignores_the_end_is_killed_with_its_group(monitor):
@@ -141,7 +141,7 @@ def test_a_server_that_ignores_the_end_is_killed_with_its_group(monitor):
     assert client.line()["id"] == 1
     began = time.monotonic()
     assert client.end() == 137
-    assert 0.6 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.6
     pid = int(client.errors().split()[0])
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -174,7 +174,7 @@ def test_a_server_that_closes_its_output_is_as_good_as_gone(monitor):
     client = monitor("--grace", "0.2", server=("--", sys.executable, "-c", code))
     client.call(1)
     assert client.line()["error"]["code"] == 50301
-    assert client.process.wait(15) == 143
+    assert client.process.wait(PATIENCE) == 143
 
 
 def test_messages_over_the_cap_are_refused_and_the_stream_goes_on(monitor):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
+
+from unit.mcp.conftest import PATIENCE
 
 QUIET = """
 def on_message(self, message):
@@ -54,22 +57,25 @@ def test_a_plugin_that_cannot_be_loaded_is_not_left_out(monitor, project, tmp_pa
     assert "other" in client.errors()
 
 
-def test_waiting_hooks_do_not_hold_up_the_calls_behind_them(monitor, project):
+def test_waiting_hooks_do_not_hold_up_the_calls_behind_them(monitor, project, tmp_path):
     folder = project(
         "slow",
         """
 async def on_tool_call(self, message):
     '''Think about some for long.'''
-    await asyncio.sleep(message.arguments.get("wait", 0))
+    while "until" in message.arguments and not os.path.exists(message.arguments["until"]):
+        await asyncio.sleep(0.01)
 """,
         extra="[mcp]\nhook_ms = 30000",
     )
     toml = folder / "src" / "slow" / "plugbay.toml"
     toml.write_text(toml.read_text().replace('\n[mcp]\nmode = "guard"\n', ""))
     client = monitor("-p", str(folder))
-    client.call(1, wait=2)
+    decided = tmp_path / "decided"
+    client.call(1, until=str(decided))
     client.call(2)
     assert client.line()["id"] == 2
+    decided.touch()
     assert client.line()["id"] == 1
     assert client.end() == 0
 
@@ -91,6 +97,10 @@ def test_swaps_under_64_calls_lose_none(monitor, project):
             line = client.line()
             answered.append(line["id"])
             versions.add(line["result"]["by"])
+        for again in itertools.count():  # the next swap is another one
+            client.call(f"{number}: {again}")
+            if client.line()["result"]["by"] == number:
+                break
     assert len(answered) == len(set(answered))
     assert set(answered) == expected
     assert len(versions) > 3
@@ -104,7 +114,7 @@ def test_files_are_followed_and_a_bad_change_harms_nothing(monitor, project):
     client = monitor("-v", "--follow", "-p", str(folder))
 
     def until(version):
-        until = time.monotonic() + 15
+        until = time.monotonic() + PATIENCE
         number = 0
         while time.monotonic() < until:
             number += 1

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 FILTERS: tuple[Capability, ...] = ("request-filter", "response-filter")
 BODIES: tuple[Capability, ...] = (*FILTERS, "body-filter")
-SECONDS = 20.0
+SECONDS = 100.0
 
 
 def manifest(
-    provides: tuple[Capability, ...] = FILTERS, entry: str = "New", start_ms: int = 10_000
+    provides: tuple[Capability, ...] = FILTERS, entry: str = "New", start_ms: int = 100_000
 ) -> Manifest:
     return Manifest(
         id="gopher",
@@ -46,7 +46,7 @@ async def running(
     module: str = "plugins",
     provides: tuple[Capability, ...] = BODIES,
     entry: str = "New",
-    start_ms: int = 10_000,
+    start_ms: int = 100_000,
     host: FakeHost | None = None,
 ) -> AsyncIterator[GosoInstance]:
     """Load and start a plugin; stop it at the end."""

@@ -142,7 +142,7 @@ def test_what_is_printed_without_end_stops_nothing(subject: Path) -> None:
     host = FakeHost("subject", "1.0.0")
 
     async def work(instance: ProcessInstance) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             response = await ask(instance, "on_request", Request("GET", "/flood"))
         assert response.body == b"flooded"
         await until(lambda: sum(message.startswith("xxx") for message in host.messages) >= 1000)

@@ -63,7 +63,7 @@ def test_it_is_driven_through_its_life(km: Path) -> None:
 def test_one_that_dies_says_so_and_can_be_closed(km: Path) -> None:
     async def scenario() -> None:
         plugin = await KmPlugin.open(km, Lines())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             os.kill(plugin._process.pid, signal.SIGKILL)
             await asyncio.shield(plugin.ended)
             with pytest.raises(HookFailed, match="SIGKILL"):
