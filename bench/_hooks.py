@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import time
 from typing import TYPE_CHECKING
 
+from plugbay.app._clock import SystemClock
 from plugbay.gateway import Member
 from plugbay.kernel import CircuitBreaker, Generation, Hook, StatelessInstance
 from plugbay.sdk import Manifest, Order, Request, RequestFilter, Response, ResponseFilter
@@ -13,13 +13,6 @@ from plugbay.sdk import Manifest, Order, Request, RequestFilter, Response, Respo
 if TYPE_CHECKING:
     from plugbay.kernel import Instance
     from plugbay.sdk import Phase
-
-
-class SystemClock:
-    """`kernel.Clock` of the machine."""
-
-    monotonic = staticmethod(time.monotonic)
-    time = staticmethod(time.time)
 
 
 class ApiKey(RequestFilter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from bench._hooks import SystemClock
+from plugbay.app._clock import SystemClock
 from plugbay.kernel import CircuitBreaker, Generation, Hook
 from plugbay.mcp import Chain, Member
 from plugbay.sdk import API, Manifest, Mcp, Order

@@ -9,7 +9,8 @@ import sys
 
 import uvloop
 
-from bench._hooks import ApiKey, Count, Mark, SystemClock, members
+from bench._hooks import ApiKey, Count, Mark, members
+from plugbay.app._clock import SystemClock
 from plugbay.gateway import (
     HttpDataPlane,
     ListenerLimits,

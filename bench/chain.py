@@ -14,8 +14,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from bench._hooks import Nothing, NothingTwice, SystemClock, members
+from bench._hooks import Nothing, NothingTwice, members
 from bench._rig import PROXY_CORE, describe, spread, table
+from plugbay.app._clock import SystemClock
 from plugbay.gateway.chain._chain import Chain  # no part of the public face: only a table makes one
 from plugbay.observability import Registry
 from plugbay.sdk import Headers, Request, Response

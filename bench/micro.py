@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
-from bench._hooks import ApiKey, Count, Mark, SystemClock, members
+from bench._hooks import ApiKey, Count, Mark, members
 from bench._micro import compare
+from plugbay.app._clock import SystemClock
 from plugbay.gateway import (
     HttpDataPlane,
     ListenerLimits,

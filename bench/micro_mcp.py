@@ -14,11 +14,11 @@ import random
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bench._hooks import SystemClock
 from bench._mcp_looking import built, looking
 from bench._mcp_ways import encode, request
 from bench._micro import compare
 from bench.micro import Wire
+from plugbay.app._clock import SystemClock
 from plugbay.gateway import (
     HttpDataPlane,
     ListenerLimits,

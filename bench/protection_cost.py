@@ -20,11 +20,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from bench._hooks import SystemClock, members
+from bench._hooks import members
 from bench._protected import PROTECTION, ROOT
 from bench._rig import describe, percentile, table
 from bench._seven import Seven, seven
 from bench.chain import Exchange
+from plugbay.app._clock import SystemClock
 from plugbay.gateway.chain._chain import Chain  # no part of the public face: only a table makes one
 from plugbay.observability import Registry
 from plugbay.sdk import Headers, Request, Response

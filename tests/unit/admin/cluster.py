@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plugbay.admin import check_config
+from plugbay.app._clock import SystemClock
 from plugbay.control import (
     Agent,
     Asked,
@@ -45,14 +45,6 @@ if TYPE_CHECKING:
     from plugbay.kernel import Generation
     from plugbay.sdk import Host, Manifest
     from plugbay.storage import Database
-
-
-class WallClock:
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def time(self) -> float:
-        return time.time()
 
 
 class PairLink:
@@ -210,7 +202,7 @@ class Cluster:
         self.coordinator = Coordinator(
             self.store,
             StoreCatalog(artifacts),
-            clock=WallClock(),
+            clock=SystemClock(),
             randomness=random.Random(1),  # noqa: S311 - seeded on purpose
             publish=lambda topic, data: self.publish(topic, data),
             heard=self._heard,
@@ -234,10 +226,12 @@ class Cluster:
         agent = Agent(
             Identity(worker=name, pid=1000 + self._boots, boot=str(self._boots)),
             loader=Loader(
-                dict.fromkeys(("python", "process", "goso"), PluginRuntime()), Hosts(), WallClock()
+                dict.fromkeys(("python", "process", "goso"), PluginRuntime()),
+                Hosts(),
+                SystemClock(),
             ),
             plane=Plane(),
-            clock=WallClock(),
+            clock=SystemClock(),
             randomness=random.Random(self._boots),  # noqa: S311 - seeded on purpose
         )
         here, there = pair()

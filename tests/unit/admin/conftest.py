@@ -27,6 +27,7 @@ from plugbay.admin._access import ROLES
 from plugbay.admin._app import create_routes
 from plugbay.admin.access import Grants, Passwords, Tokens
 from plugbay.admin.audit import AuditFilter, page
+from plugbay.app._clock import SystemClock
 from plugbay.artifacts import (
     ArtifactStore,
     Form,
@@ -43,7 +44,7 @@ from plugbay.observability import History, Merged, PluginFigures, Registry
 from plugbay.storage import Database
 
 from ..artifacts.wheels import wheel_bytes
-from .cluster import Cluster, WallClock
+from .cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,8 +223,8 @@ def world(
     logs, audit = RecentLogs(), AuditLog(db, tmp_path)
     journal, history, metrics = Journal(cluster.store, clock), History(clock), Merged()
     cluster.publish = journal.publish
-    uploads = Uploader(artifacts, WallClock(), max_bytes=options.max_upload)
-    validator = Validator(artifacts, layers, WallClock())
+    uploads = Uploader(artifacts, SystemClock(), max_bytes=options.max_upload)
+    validator = Validator(artifacts, layers, SystemClock())
     services = Services(
         database=db,
         clock=clock,

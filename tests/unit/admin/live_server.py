@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import uvicorn
-from tests.unit.admin.cluster import Cluster, WallClock
+from tests.unit.admin.cluster import Cluster
 
 from plugbay.admin import (
     AdminOptions,
@@ -23,6 +23,7 @@ from plugbay.admin import (
     create_admin,
     ensure_first_user,
 )
+from plugbay.app._clock import SystemClock
 from plugbay.artifacts import (
     ArtifactStore,
     Form,
@@ -39,7 +40,7 @@ from plugbay.storage import Database
 
 
 async def serve(path: Path) -> None:
-    clock = WallClock()
+    clock = SystemClock()
     db = Database.open(path / "plugbay.sqlite3")
     await ensure_first_user(db, path, clock)
     artifacts = ArtifactStore(path, db)

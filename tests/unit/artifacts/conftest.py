@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from plugbay.app._clock import SystemClock
 from plugbay.artifacts import (
     Artifact,
     ArtifactStore,
@@ -33,14 +33,6 @@ if TYPE_CHECKING:
     from plugbay.artifacts import Declaration, Kind, Trial
     from plugbay.kernel import Problem
     from plugbay.sdk import Manifest
-
-
-class WallClock:
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def time(self) -> float:
-        return time.time()
 
 
 @dataclass(frozen=True)
@@ -78,10 +70,10 @@ class Bench:
         data.mkdir(exist_ok=True)
         self.db = Database.open(data / "plugbay.sqlite3")
         self.store = ArtifactStore(data, self.db)
-        self.uploader = Uploader(self.store, WallClock())
+        self.uploader = Uploader(self.store, SystemClock())
 
     def validator(self, *layers: Layer) -> Validator:
-        return Validator(self.store, layers or self.layers(), WallClock())
+        return Validator(self.store, layers or self.layers(), SystemClock())
 
     def layers(self) -> tuple[Layer, ...]:
         return Form(), ManifestLayer(), Platform()
@@ -117,7 +109,7 @@ class Bench:
             "shared-object": passing_binary,
         }
         layers = layers_by_kind(self.store, given if trials is None else trials)
-        return await Validator(self.store, layers, WallClock()).validate(upload.artifact.digest)
+        return await Validator(self.store, layers, SystemClock()).validate(upload.artifact.digest)
 
     def leftovers(self) -> list[str]:
         """Every blob, temporary and unpacked file."""

@@ -7,11 +7,12 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from plugbay.app._clock import SystemClock
 from plugbay.artifacts import Declaration, Validator, layers_by_kind
 from plugbay.kernel import ArtifactState
 
 from .binaries import ARM, GOSO, PROCESS, Binaries, for_machine, manifest
-from .conftest import Bench, PassedTrial, WallClock, chunked, passing_trial
+from .conftest import Bench, PassedTrial, chunked, passing_trial
 from .judged import found, judge, results
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def test_a_binary_is_tried_with_its_configuration(bench: Bench, binaries: Binari
             chunked(data), filename="a.so", by="tests", declaration=lambda kind: declaration
         )
         layers = layers_by_kind(bench.store, {"wheel": passing_trial, "shared-object": trial})
-        return await Validator(bench.store, layers, WallClock()).validate(upload.artifact.digest)
+        return await Validator(bench.store, layers, SystemClock()).validate(upload.artifact.digest)
 
     default = manifest("goso", config="{speed = 1}")
     artifact = asyncio.run(work(binaries.plugin.read_bytes(), default))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from plugbay.app._clock import SystemClock
 from plugbay.artifacts import Finding, GoBuild, Validator, inspect_go, layers_by_kind
 from plugbay.artifacts._binary._go import GoInfo
 from plugbay.artifacts._binary._structure import Structure
@@ -17,7 +18,7 @@ from plugbay.artifacts._layer import Subject
 from plugbay.kernel import ArtifactRejected, ArtifactState
 
 from .binaries import GOSO, PROCESS, Binaries, edited, manifest, of_version
-from .conftest import Bench, WallClock, chunked, passing_binary, passing_trial
+from .conftest import Bench, chunked, passing_binary, passing_trial
 from .judged import found, judge, results
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def test_a_wrong_version_of_go(bench: Bench, binaries: Binaries) -> None:
             {"wheel": passing_trial, "shared-object": passing_binary},
             go_versions=lambda: {version},
         )
-        return await Validator(bench.store, layers, WallClock()).validate(upload.artifact.digest)
+        return await Validator(bench.store, layers, SystemClock()).validate(upload.artifact.digest)
 
     finding = found(asyncio.run(work()), "go")
     assert (finding.expected, finding.found) == (version, other)

@@ -7,9 +7,11 @@ import random
 import struct
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from plugbay.app._clock import SystemClock
 from plugbay.artifacts import Uploader
 from plugbay.artifacts._binary._size import Size
 from plugbay.artifacts._binary._structure import Structure
@@ -17,8 +19,10 @@ from plugbay.artifacts._layer import Subject
 from plugbay.kernel import ArtifactState, TooLarge
 
 from .binaries import GOSO, PROCESS, Binaries, edited
-from .conftest import Bench, WallClock
 from .judged import found, judge, results
+
+if TYPE_CHECKING:
+    from .conftest import Bench
 
 
 def test_another_architecture(bench: Bench, binaries: Binaries) -> None:
@@ -84,7 +88,7 @@ def test_sizes(bench: Bench, binaries: Binaries, tmp_path: Path) -> None:
 
 def test_fifty_megabytes_and_one_are_not_taken(bench: Bench) -> None:
     async def flood() -> None:
-        uploader = Uploader(bench.store, WallClock())
+        uploader = Uploader(bench.store, SystemClock())
         piece = bytes(1 << 20)
 
         async def chunks():  # type: ignore[no-untyped-def]

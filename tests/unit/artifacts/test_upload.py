@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from plugbay.app._clock import SystemClock
 from plugbay.artifacts import Uploader
 from plugbay.artifacts._spool import Spool
 from plugbay.kernel import (
@@ -21,7 +22,7 @@ from plugbay.kernel import (
     Unavailable,
 )
 
-from .conftest import WallClock, chunked
+from .conftest import chunked
 from .wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def test_an_upload_heals_a_damaged_blob(bench: Bench) -> None:
 
 @pytest.mark.parametrize("length", [None, 1001])
 def test_too_many_bytes_are_refused(bench: Bench, length: int | None) -> None:
-    small = Uploader(bench.store, WallClock(), max_bytes=1000)
+    small = Uploader(bench.store, SystemClock(), max_bytes=1000)
     work = small.receive(chunked(b"x" * 1001, 10), filename="x", by="tests", length=length)
     with pytest.raises(TooLarge, match="1000 bytes at most"):
         asyncio.run(work)
@@ -102,7 +103,7 @@ def test_too_many_bytes_are_refused(bench: Bench, length: int | None) -> None:
 
 
 def test_as_many_bytes_as_allowed_are_taken(bench: Bench) -> None:
-    exact = Uploader(bench.store, WallClock(), max_bytes=1000)
+    exact = Uploader(bench.store, SystemClock(), max_bytes=1000)
     work = exact.receive(chunked(b"x" * 1000, 10), filename="x", by="tests", length=1000)
     assert asyncio.run(work).artifact.size == 1000
 

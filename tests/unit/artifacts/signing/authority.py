@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+UNUSED = dict.fromkeys(
+    (
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "crl_sign",
+        "encipher_only",
+        "decipher_only",
+    ),
+    False,
+)
+"""What no key here is for (RFC 5280, 4.2.1.3)."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +73,6 @@ def _make(
 ) -> Holder:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     by = issuer.key if issuer else key
-    usage = dict.fromkeys(
-        (
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "crl_sign",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
-    )
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -83,7 +84,7 @@ def _make(
         .add_extension(x509.BasicConstraints(ca=ca, path_length=path_length), critical=True)
         .add_extension(
             x509.KeyUsage(
-                digital_signature=not ca, key_cert_sign=ca if signs is None else signs, **usage
+                digital_signature=not ca, key_cert_sign=ca if signs is None else signs, **UNUSED
             ),
             critical=True,
         )

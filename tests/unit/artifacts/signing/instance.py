@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from tests.unit.artifacts.signing.authority import UNUSED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,18 +34,6 @@ _ISSUER_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 _SCT_OID = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 _SHA256, _ECDSA = 4, 3
 _LOG = "https://log.acme.example"
-_USAGE = dict.fromkeys(
-    (
-        "content_commitment",
-        "key_encipherment",
-        "data_encipherment",
-        "key_agreement",
-        "crl_sign",
-        "encipher_only",
-        "decipher_only",
-    ),
-    False,
-)
 
 
 def _key() -> Key:
@@ -88,7 +77,7 @@ class Instance:
             .not_valid_after(NOW + timedelta(days=3650))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(
-                x509.KeyUsage(digital_signature=False, key_cert_sign=True, **_USAGE), critical=True
+                x509.KeyUsage(digital_signature=False, key_cert_sign=True, **UNUSED), critical=True
             )
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(self.authority.public_key()),
@@ -170,7 +159,7 @@ class Instance:
             .not_valid_before(NOW - timedelta(minutes=1))
             .not_valid_after(NOW + timedelta(minutes=9))
             .add_extension(
-                x509.KeyUsage(digital_signature=True, key_cert_sign=False, **_USAGE), critical=True
+                x509.KeyUsage(digital_signature=True, key_cert_sign=False, **UNUSED), critical=True
             )
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False

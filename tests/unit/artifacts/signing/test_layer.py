@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.unit.artifacts.conftest import WallClock, chunked
+from tests.unit.artifacts.conftest import chunked
 from tests.unit.artifacts.wheels import make_wheel
 
+from plugbay.app._clock import SystemClock
 from plugbay.artifacts import (
     Artifact,
     Form,
@@ -40,14 +41,14 @@ def judged(
     data = wheel.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if key is not None:
-        text = sign(wheel.name, digest, key, now=WallClock().time()).encode()
+        text = sign(wheel.name, digest, key, now=SystemClock().time()).encode()
 
     async def work() -> Artifact:
         upload = await bench.uploader.receive(
             chunked(data), filename=wheel.name, by="ann", signature=lambda: text or None
         )
-        layers = (Form(), ManifestLayer(), SignatureLayer(trust, WallClock()))
-        validator = Validator(bench.store, layers, WallClock())
+        layers = (Form(), ManifestLayer(), SignatureLayer(trust, SystemClock()))
+        validator = Validator(bench.store, layers, SystemClock())
         return await validator.validate(upload.artifact.digest)
 
     return asyncio.run(work())
@@ -96,6 +97,6 @@ def test_without_a_policy_it_is_only_written_down(bench: Bench, tmp_path: Path) 
 @pytest.mark.parametrize(("rules", "refused"), [(RULES, True), ((), False)])
 def test_a_program_that_nobody_has_named_yet(rules: tuple[Rule, ...], refused: bool) -> None:
     subject = Subject(digest="ab" * 32, path=Path("program"), filename="program")
-    layer = SignatureLayer(Trust(publishers=PUBLISHERS, rules=rules), WallClock())
+    layer = SignatureLayer(Trust(publishers=PUBLISHERS, rules=rules), SystemClock())
     findings = asyncio.run(layer.inspect(subject))
     assert [finding.expected for finding in findings] == ["a manifest with the upload"] * refused
