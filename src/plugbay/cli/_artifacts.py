@@ -9,6 +9,8 @@ import typer
 
 from plugbay.cli._client import segment
 from plugbay.cli._commands import Commands
+from plugbay.cli._files import UserFile, user_folder
+from plugbay.cli._files import target as user_target
 from plugbay.cli._options import URL, Output, Token, Url
 from plugbay.cli._output import Format, print_facts, print_json, print_rows
 from plugbay.cli._session import Target
@@ -108,7 +110,9 @@ def backup(
     """Copy a data directory into one file, while the gateway runs or not. Keep it secret."""
     from plugbay.app.backup import back_up
 
-    contents = back_up(data_dir, target)
+    user_folder(data_dir, "--data-dir", "the data directory of a gateway")
+    file = user_target(target, "TARGET")
+    contents = back_up(data_dir, file)
     print_facts({"written": target, "files": contents.files, "bytes": contents.size}, output)
 
 
@@ -120,7 +124,8 @@ def restore(
     """Make a new data directory of a backup."""
     from plugbay.app.backup import restore as run
 
-    contents = run(archive, data_dir)
+    file = UserFile(archive, "ARCHIVE", "a backup", "plugbay backup FILE writes one").check()
+    contents = run(file, user_folder(data_dir, "--data-dir", "an empty place", made=True))
     print_facts({"restored": data_dir, "files": contents.files, "bytes": contents.size}, output)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plugbay.cli._commands import Commands
+from plugbay.cli._files import UserFile, target, user_folder
 from plugbay.cli._options import URL, Token, Url
 from plugbay.cli._session import Target
 from plugbay.kernel import Conflict, Invalid
@@ -49,7 +50,7 @@ def verify_(
     if file is not None:
         verdict = _verify_export(file, anchors, public_key)
     elif data_dir is not None:
-        log = StoppedLog(data_dir)
+        log = StoppedLog(_data_dir(data_dir))
         try:
             verdict = verify(log, data_dir, *anchors)
         finally:
@@ -69,11 +70,13 @@ def export(
     """Write all records as lines of JSON, the oldest first."""
     from plugbay.admin.audit import StoppedLog, export_line, pages
 
+    if output is not None:
+        output = target(output, "--output")
     if data_dir is None:
         reply = Target(url, token).client().call("GET", "/audit/export")
         _write(output, [reply.body])
         return
-    log = StoppedLog(data_dir)
+    log = StoppedLog(_data_dir(data_dir))
     try:
         _write(output, (export_line(one) for records in pages(log) for one in records))
     finally:
@@ -96,25 +99,20 @@ def _verify_export(file: Path, anchors: list[SignedHead], public_key: str) -> Ve
     except ValueError:
         raise Invalid("--public-key is not hexadecimal") from None
     begun = Verification(tuple(anchors), key)
-    with _reading(file) as lines:
+    path = UserFile(file, "FILE", "an export of the audit log").check()
+    with path.open("rb") as lines:
         begun.take(read_export(iter(lines)))
     return begun.verdict()
-
-
-def _reading(file: Path) -> Any:
-    try:
-        return file.open("rb")
-    except OSError as error:
-        raise Invalid(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _anchor(path: Path) -> SignedHead:
     from plugbay.admin.audit import SignedHead
 
-    try:
-        return SignedHead.decode(path.read_bytes())
-    except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}") from error
+    return UserFile(path, "--anchor", "a copy of audit-anchor.json").load(SignedHead.decode)
+
+
+def _data_dir(path: Path) -> Path:
+    return user_folder(path, "--data-dir", "the data directory of a gateway")
 
 
 def _write(output: Path | None, lines: Iterable[bytes]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +10,15 @@ import typer
 from typer.core import TyperGroup
 
 from plugbay.cli._commands import Commands
+from plugbay.cli._files import UserFile, target, user_folder
 from plugbay.cli._options import Output
 from plugbay.cli._output import Format, print_facts
-from plugbay.cli._sign import PASSWORD
-from plugbay.kernel import NotFound
+from plugbay.cli._sign import check_public_keys, private_key
+from plugbay.kernel import Malformed
 
 if TYPE_CHECKING:
     from plugbay.artifacts.signing import Trust
+    from plugbay.km.bundle import Opened
 
 DAY = 86400
 Key = Annotated[
@@ -63,18 +64,15 @@ def create(
 
     An encrypted key's password is read from the variable PLUGBAY_KEY_PASSWORD.
     """
-    from plugbay.artifacts.signing import load_private_key
     from plugbay.km import choose
     from plugbay.km.bundle import make
 
-    password = os.environ.get(PASSWORD, "").encode() or None
-    if not key.is_file():
-        raise NotFound(f"there is no key {key}")
+    file, signer = target(file, "--output"), private_key(key)
     now = time.time()
     contents = make(
         file,
         [choose(name) for name in plugins],
-        load_private_key(key.read_bytes(), password),
+        signer,
         customer=customer,
         tier=tier,
         now=now,
@@ -86,9 +84,7 @@ def create(
 
 def show(file: File, key: Key = None, output: Output = Format.TABLE) -> None:
     """Verify a bundle and say what is in it."""
-    from plugbay.km.bundle import open_bundle
-
-    opened = open_bundle(file, _trust(key), now=time.time())
+    opened = _opened(file, _trust(key), time.time())
     contents = opened.contents
     facts: dict[str, Any] = {
         "customer": contents.customer,
@@ -112,13 +108,20 @@ def install(
     Later, too, they run only while a publisher of km.toml has signed them.
     """
     from plugbay.km.bundle import install as put
-    from plugbay.km.bundle import open_bundle
 
+    folder = user_folder(folder, "--folder", "a folder for plugins", made=True)
     trust, now = _trust(key), time.time()
-    opened = open_bundle(file, trust, now=now)
-    paths = put(opened, folder.expanduser(), trust, now=now)
+    opened = _opened(file, trust, now)
+    paths = put(opened, folder, trust, now=now)
     facts = {"installed": [str(path) for path in paths], "expires": opened.contents.expires}
     print_facts(facts, output)
+
+
+def _opened(path: Path, trust: Trust, now: float) -> Opened:
+    from plugbay.km.bundle import open_bundle
+
+    file = UserFile(path, "FILE", "a bundle", "`plugbay bundle create` makes one")
+    return file.open(lambda found: open_bundle(found, trust, now=now), Malformed)
 
 
 def _trust(keys: list[Path] | None) -> Trust:
@@ -128,6 +131,7 @@ def _trust(keys: list[Path] | None) -> Trust:
 
     config = read_config()
     if keys:
+        check_public_keys(keys)
         given = PublisherConfig(name="--key", keys=tuple(str(key) for key in keys))
         config = replace(config, publishers=(*config.publishers, given))
     return read_trust(config)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from plugbay.cli._document import read_document
+from plugbay.cli._files import target
 from plugbay.cli._operation import finish, make_change
 from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait
 from plugbay.cli._output import Format, print_json, print_rows
@@ -21,11 +22,7 @@ if TYPE_CHECKING:
 
 Document = Annotated[
     Path,
-    typer.Argument(
-        help="TOML or JSON with routes, upstreams, plugins, MCP servers.",
-        exists=True,
-        dir_okay=False,
-    ),
+    typer.Argument(help="TOML or JSON with routes, upstreams, plugins, MCP servers."),
 ]
 COLUMNS = ("op", "kind", "name", "changes")
 NOTHING = "nothing to do: what is running is what is asked for"
@@ -41,8 +38,8 @@ def plan(
     output: Output = Format.TABLE,
 ) -> None:
     """Show what `apply` would change."""
-    client = Target(url, token).client()
-    found = client.call("POST", "/plan", read_document(document)).json
+    wanted = read_document(document, "DOCUMENT")
+    found = Target(url, token).client().call("POST", "/plan", wanted).json
     if output is Format.JSON:
         print_json(found)
     else:
@@ -60,8 +57,8 @@ def apply(
     output: Output = Format.TABLE,
 ) -> None:
     """Make what is running equal to the document: all of it as one change, or nothing."""
+    content = read_document(document, "DOCUMENT")
     client = Target(url, token).client()
-    content = read_document(document)
     planned = client.call("POST", "/plan", content)
     steps = planned.json["steps"]
     if output is Format.TABLE:
@@ -82,6 +79,8 @@ def export_document(
     token: Token = "",
 ) -> None:
     """Write all desired state that no file manages as a document; planned, it changes nothing."""
+    if file is not None:
+        file = target(file, "FILE")
     if file is not None and file.suffix != ".json":
         raise Invalid(f"{file}: the document is JSON, and read as such only from a file *.json")
     found = Target(url, token).client().call("GET", "/document").json

@@ -6,6 +6,7 @@ import json
 import tomllib
 from typing import TYPE_CHECKING, Any, cast
 
+from plugbay.cli._files import UserFile
 from plugbay.kernel import Invalid
 
 if TYPE_CHECKING:
@@ -13,15 +14,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_document(path: Path) -> dict[str, Any]:
-    """Read a TOML or JSON file. Raises `Invalid`."""
+def read_document(path: Path, name: str = "FILE") -> dict[str, Any]:
+    """Read a TOML or JSON file, which the option or argument `name` names. Raises `Invalid`."""
+    json_wanted = path.suffix == ".json"
+    form = "JSON" if json_wanted else "TOML (JSON is read from files *.json)"
+    file = UserFile(path, name, f"a table of keys in {form}")
+    text = file.text()
     try:
-        text = path.read_text(encoding="utf-8")
-        value: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise Invalid(f"{path} cannot be read: {error}") from error
+        value: Any = json.loads(text) if json_wanted else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise file.wrong(f"what cannot be read: {error}") from None
     if not isinstance(value, dict):
-        raise Invalid(f"{path}: expected a table of keys, found {type(value).__name__}")
+        raise file.wrong(f"a {type(value).__name__}")
     return cast("dict[str, Any]", value)
 
 

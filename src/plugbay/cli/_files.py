@@ -51,7 +51,23 @@ class UserFile:
         try:
             return load(raw)
         except PlugbayError as error:
-            raise self.wrong(f"{kind_of(raw)} ({error.detail})") from None
+            raise self._unlike(raw, error) from None
+
+    def open(self, load: Callable[[Path], T], error: type[PlugbayError]) -> T:
+        """Return what `load` makes of its path. Raises `Invalid`, also where that raises `error`;
+        others pass."""
+        path = self.check()
+        try:
+            return load(path)
+        except error as raised:
+            with path.open("rb") as file:
+                raise self._unlike(file.read(_HEAD), raised) from None
+
+    def _unlike(self, raw: bytes, error: PlugbayError) -> Invalid:
+        """Say what it looks like; why that is not good, only if it should look so."""
+        kind = kind_of(raw)
+        why = kind in self._expected or kind in ("JSON", "a tar archive")
+        return self.wrong(f"{kind}: {error.detail}" if why else kind)
 
     def check(self) -> Path:
         """Return the path of what can be read. Raises `Invalid`."""
@@ -67,10 +83,12 @@ class UserFile:
         return Invalid(f"{line}. {self._remedy}" if self._remedy else line)
 
 
-def user_folder(path: Path, name: str, expected: str, remedy: str = "") -> Path:
-    """Return the path of a folder that is there. Raises `Invalid`."""
+def user_folder(
+    path: Path, name: str, expected: str, remedy: str = "", *, made: bool = False
+) -> Path:
+    """Return the path of a folder that is there, or is `made` if it is not. Raises `Invalid`."""
     file = UserFile(path, name, expected, remedy)
-    if not file.path.is_dir():
+    if not file.path.is_dir() and (file.path.exists() or not made):
         raise file.wrong("a file" if file.path.exists() else "nothing there")
     return file.path
 

@@ -12,6 +12,7 @@ import typer
 
 from plugbay.cli._commands import Commands
 from plugbay.cli._declare import export_document, print_steps
+from plugbay.cli._files import UserFile, target
 from plugbay.cli._operation import finish, make_change
 from plugbay.cli._options import URL, Output, Reason, Token, Url, Wait, assigned
 from plugbay.cli._output import Format, print_json
@@ -21,7 +22,7 @@ from plugbay.kernel import Conflict, Invalid, convert
 if TYPE_CHECKING:
     from plugbay.control.interchange import Imported
 
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
+File = Annotated[Path, typer.Argument(help="The document: JSON, or YAML in *.yaml.")]
 Name = Annotated[str, typer.Option(help="What the routes' names begin with; default: the title.")]
 Variable = Annotated[
     list[str], typer.Option(help="NAME=VALUE, before the document's own; may be repeated.")
@@ -107,6 +108,8 @@ def export_postman(
     from plugbay.control.interchange import export_postman as write
     from plugbay.gateway import RouteSpec, UpstreamSpec
 
+    if file is not None:
+        file = target(file, "FILE")
     client = Target(url, token).client()
     routes = client.call("GET", "/routes").json["items"]
     upstreams = client.call("GET", "/upstreams").json["items"]
@@ -162,15 +165,18 @@ def _bring_in(
     finish(operation, output, wait=wait)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, name: str = "FILE") -> dict[str, Any]:
     """Read JSON, or YAML if that can be read here. Raises `Invalid`."""
+    yaml = path.suffix in (".yaml", ".yml")
+    form = "YAML" if yaml else "JSON (YAML is read from files *.yaml)"
+    file = UserFile(path, name, f"a document in {form}")
+    text = file.text()
     try:
-        text = path.read_text(encoding="utf-8")
-        value: Any = _yaml(path, text) if path.suffix in (".yaml", ".yml") else json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise Invalid(f"{path} cannot be read: {error}") from error
+        value: Any = _yaml(path, text) if yaml else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise file.wrong(f"what cannot be read: {error}") from None
     if not isinstance(value, dict):
-        raise Invalid(f"{path}: expected an object, found {type(value).__name__}")
+        raise file.wrong(f"no object, but a {type(value).__name__}")
     return cast("dict[str, Any]", value)
 
 
@@ -189,9 +195,10 @@ def _environment(path: Path | None) -> dict[str, str]:
     """Return the values of a Postman environment. Raises `Invalid`."""
     if path is None:
         return {}
-    document = _read(path)
+    document = _read(path, "--environment")
     if not isinstance(document.get("values"), list):
-        raise Invalid(f"{path} is no Postman environment: it has no list of values")
+        expected = "a Postman environment"
+        raise UserFile(path, "--environment", expected).wrong("JSON without a list `values`")
     found: dict[str, str] = {}
     for value in cast("list[object]", document["values"]):
         one = cast("dict[str, object]", value) if isinstance(value, dict) else {}

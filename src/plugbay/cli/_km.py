@@ -12,6 +12,7 @@ import typer
 import plugbay
 from plugbay.cli import _doctor, _monitor
 from plugbay.cli._commands import Commands
+from plugbay.cli._files import UserFile, user_folder
 from plugbay.cli._options import Output
 from plugbay.cli._output import Format, print_facts, print_json, print_rows
 from plugbay.kernel import NotFound
@@ -78,13 +79,17 @@ def status(output: Output = Format.TABLE) -> None:
 
 
 def install(
-    package: Annotated[Path, typer.Argument(help="A file .kmpkg.", metavar="FILE", exists=True)],
+    package: Annotated[
+        Path, typer.Argument(help="A package of Kilometers, *.kmpkg.", metavar="FILE")
+    ],
     into: Annotated[Path, typer.Option(help="The folder of the plugins.")] = Path("~/.km/plugins"),
 ) -> None:
     """Install a package of Kilometers, as the rules of km.toml for signatures allow it."""
     from plugbay.km import install_package, read_config
 
-    done = install_package(package, into.expanduser(), read_config())
+    file = UserFile(package, "FILE", "a package of Kilometers (.kmpkg)").check()
+    folder = user_folder(into, "--into", "a folder for plugins", made=True)
+    done = install_package(file, folder, read_config())
     signed = f"signed by {done.verdict.publisher}" if done.verdict.publisher else "not verified"
     print(f"installed {done.found.name} {done.found.version} ({signed}): {done.found.path}")
     if done.verdict.warning:

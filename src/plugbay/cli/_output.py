@@ -98,7 +98,7 @@ def print_problem(problem: Mapping[str, Any]) -> None:
     title, detail = problem.get("title", "refused"), problem.get("detail", "")
     line = f"plugbay: {title}{': ' if detail else ''}{detail}"
     errors = problem.get("errors", ())
-    if len(errors) == 1 and errors[0].get("detail", "") in detail:
+    if len(errors) == 1 and errors[0].get("detail", "") in line:
         line, errors = line + _advice(errors[0]), ()
     print(line, file=sys.stderr)
     for error in errors:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from plugbay.cli._files import UserFile, user_folder
 from plugbay.cli._output import Format, error_line, print_json, print_rows
 from plugbay.cli._scaffold import scaffold
 from plugbay.kernel import Invalid
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 
 from plugbay.cli._options import Output
 
-Folder = Annotated[Path, typer.Argument(help="A plugin project.", exists=True, file_okay=False)]
-What = Annotated[Path, typer.Argument(help="A project, a wheel or a binary.", exists=True)]
-Manifest = Annotated[
-    Path | None,
-    typer.Option(help="plugbay.toml for a binary, which has none inside.", exists=True),
+Folder = Annotated[Path, typer.Argument(help="A plugin project; default: the working directory.")]
+What = Annotated[
+    Path,
+    typer.Argument(help="A project, a wheel or a binary; default: the working directory."),
 ]
+Manifest = Annotated[
+    Path | None, typer.Option(help="plugbay.toml for a binary, which has none inside.")
+]
+PROJECT = "plugbay plugin new NAME makes one"
 
 
 class WheelRuntime(StrEnum):
@@ -60,7 +64,8 @@ def build(
     ] = None,
 ) -> None:
     """Build the project's wheel, the same bytes every time."""
-    print(wheel_of(folder, out or folder / "dist"))
+    project = user_folder(folder, "FOLDER", "a plugin project", PROJECT)
+    print(wheel_of(project, out or project / "dist"))
 
 
 def check(
@@ -91,7 +96,7 @@ def declared(
     """Return what is declared with an upload: a binary's manifest, or where a wheel is to run and
     what it is tried with."""
     if runtime is None and config is None:
-        return manifest.read_bytes() if manifest else b""
+        return UserFile(manifest, "--manifest", "a plugbay.toml").read() if manifest else b""
     if manifest is not None:
         raise Invalid("a wheel has its manifest inside: leave --manifest out")
     lines: list[str] = []
@@ -121,7 +126,12 @@ def wheel_of(what: Path, scratch: Path) -> Path:
     # Imported here: what builds and judges artifacts takes its time to load.
     from plugbay.artifacts import build_wheel
 
-    return build_wheel(what, scratch) if what.is_dir() else what
+    if what.is_dir():
+        if not (what / "pyproject.toml").is_file():
+            project = UserFile(what, "the folder", "a plugin project", PROJECT)
+            raise project.wrong("no pyproject.toml in it")
+        return build_wheel(what, scratch)
+    return UserFile(what, "WHAT", "a plugin project, a wheel or a binary", PROJECT).check()
 
 
 def print_layers(artifact: Mapping[str, Any]) -> None:

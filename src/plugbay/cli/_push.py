@@ -43,7 +43,6 @@ def push(
         typer.Option(
             help="TOML or JSON file with the configuration: a wheel is tried with it, and with "
             "--enable it runs so.",
-            exists=True,
         ),
     ] = None,
     reason: Reason = "",
@@ -53,7 +52,7 @@ def push(
     output: Output = Format.TABLE,
 ) -> None:
     """Upload a plugin; print what each validation layer says."""
-    tried_with = None if config is None else read_document(config)
+    tried_with = None if config is None else read_document(config, "--config")
     wish = {} if tried_with is None else {"config": tried_with}
     client = Target(url, token).client()
     with tempfile.TemporaryDirectory(prefix="plugbay-push-") as scratch:

@@ -108,7 +108,8 @@ def _run(application: Callable[..., object], name: str) -> None:
         problems = [
             {"pointer": p.pointer, "detail": p.detail, "remedy": p.remedy} for p in error.problems
         ]
-        print_problem({"title": error.title, "detail": error.detail, "errors": problems})
+        # No title: it is of an answer of the API, such as "The request cannot be read".
+        print_problem({"title": error.detail, "errors": problems})
         sys.exit(REFUSED)
     except OSError as error:
         if error.filename is None:

@@ -6,13 +6,21 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plugbay.cli._files import UserFile, target
 from plugbay.cli._options import Output
 from plugbay.cli._output import Format, print_facts
-from plugbay.kernel import Conflict, NotFound
+from plugbay.kernel import Conflict, Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.x509 import Certificate
 
 File = Annotated[Path, typer.Argument(help="The wheel or binary.")]
 PASSWORD = "PLUGBAY_KEY_PASSWORD"  # noqa: S105 - the name of a variable
@@ -25,6 +33,7 @@ def keygen(
     """Make an Ed25519 key: KEY for its owner only, and KEY.pub for those who trust it."""
     from plugbay.artifacts.signing import generate_key, key_id, load_private_key, public_pem
 
+    key = target(key, "KEY")
     if key.exists():
         raise Conflict(f"{key} exists already; give another name")
     pem = generate_key()
@@ -49,16 +58,14 @@ def sign(
 
     An encrypted key's password is read from the variable PLUGBAY_KEY_PASSWORD.
     """
-    from plugbay.artifacts.signing import load_chain, load_private_key
     from plugbay.artifacts.signing import sign as make
 
-    password = os.environ.get(PASSWORD, "").encode() or None
     now = time.time()
     envelope = make(
         file.name,
         _digest(file),
-        load_private_key(_bytes(key), password),
-        chain=load_chain(_bytes(chain)) if chain else (),
+        private_key(key),
+        chain=_chain(chain, "--chain") if chain else (),
         now=now,
         expires=now + days * 86400 if days else None,
     )
@@ -89,11 +96,19 @@ def verify(
     from plugbay.artifacts.signing import Identity, SigstoreRoot, Trust, check, read_publisher
 
     known = (Identity(identity=identity, issuer=issuer),) if identity else ()
+    digest = _digest(file)
+    check_public_keys(key or ())
+    for path in root or ():
+        _chain(path, "--root")
     given = read_publisher("given", keys=key or (), roots=root or (), identities=known)
-    sigstore = SigstoreRoot.read(sigstore_root) if sigstore_root else None
+    sigstore = None
+    if sigstore_root:
+        wanted = UserFile(sigstore_root, "--sigstore-root", "a trusted_root.json of Sigstore")
+        sigstore = wanted.open(SigstoreRoot.read, Invalid)
     trust = Trust(publishers=(given,), sigstore=sigstore)
-    raw = _bytes(signature or file.with_name(f"{file.name}.sig"))
-    found = check(raw, _digest(file), trust, now=time.time())
+    beside = signature or file.with_name(f"{file.name}.sig")
+    raw = UserFile(beside, "--signature", "a signature", f"plugbay sign {file} makes one").read()
+    found = check(raw, digest, trust, now=time.time())
     if not found.publisher:
         for problem in found.problems:
             print(f"plugbay: {file.name}: {problem}", file=sys.stderr)
@@ -104,17 +119,34 @@ def verify(
     print_facts(facts | ends, output)
 
 
+def private_key(path: Path) -> Ed25519PrivateKey | RSAPrivateKey:
+    """Read the key of `--key`, with the password that a variable holds. Raises `Invalid`."""
+    from plugbay.artifacts.signing import load_private_key
+
+    password = os.environ.get(PASSWORD, "").encode() or None
+    remedy = f"plugbay keygen KEY makes one; {PASSWORD} holds the password of an encrypted one"
+    file = UserFile(path, "--key", "a private key (PEM, Ed25519 or RSA)", remedy)
+    return file.load(lambda pem: load_private_key(pem, password))
+
+
+def check_public_keys(paths: Iterable[Path]) -> None:
+    """See that each `--key` is a public key. Raises `Invalid`."""
+    from plugbay.artifacts.signing import load_public_key
+
+    for path in paths:
+        remedy = "`plugbay keygen KEY` writes it to KEY.pub"
+        UserFile(path, "--key", "a public key or a certificate (PEM)", remedy).load(load_public_key)
+
+
+def _chain(path: Path, option: str) -> tuple[Certificate, ...]:
+    from plugbay.artifacts.signing import load_chain
+
+    return UserFile(path, option, "certificates (PEM)").load(load_chain)
+
+
 def _digest(file: Path) -> str:
     import hashlib
 
-    if not file.is_file():
-        raise NotFound(f"there is no file {file}")
-    with file.open("rb") as content:
+    path = UserFile(file, "FILE", "a wheel or a binary").check()
+    with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFound(f"{path} cannot be read: {error.strerror}") from error

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plugbay.cli._client import AdminClient, ApiError
+from plugbay.cli._files import UserFile
 from plugbay.cli._options import URL, Url
 from plugbay.cli._session import Kept, keep_token, kept_token
-from plugbay.kernel import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +33,10 @@ def login(
     url: Url = URL,
 ) -> None:
     """Sign in, and keep a token for the other commands (mode 0600)."""
-    try:
-        password = password_file.read_text().strip() if password_file else getpass.getpass()
-    except OSError as error:
-        raise Invalid(f"{password_file} cannot be read: {error.strerror}") from error
+    if password_file is None:
+        password = getpass.getpass()
+    else:
+        password = UserFile(password_file, "--password-file", "a password").text().strip()
     fresh = issue_token(url, user, password, days=days, code=code, ask=_ask_code)
     place = keep_token(url, fresh)
     print(f"signed in as {user}; the token is in {place}, good for {days:g} days")

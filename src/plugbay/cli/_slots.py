@@ -188,7 +188,7 @@ def configure(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="The whole configuration, as TOML or JSON.", exists=True, dir_okay=False),
+        typer.Option(help="The whole configuration, as TOML or JSON."),
     ] = None,
     reason: Reason = "",
     wait: Wait = 90.0,
@@ -199,7 +199,7 @@ def configure(
     """Change a plugin's configuration while traffic flows: what is named, or with --file all."""
     if not values and file is None:
         raise Invalid("nothing to set: give key=value, or --file")
-    wanted = {} if file is None else read_document(file)
+    wanted = {} if file is None else read_document(file, "--file")
     client = Target(url, token).client()
     path = f"/plugins/{segment(plugin)}/config"
     current = client.call("GET", path)

@@ -10,10 +10,10 @@ import typer
 
 from plugbay.cli._client import segment
 from plugbay.cli._commands import Commands
+from plugbay.cli._files import UserFile
 from plugbay.cli._options import URL, Output, Token, Url
 from plugbay.cli._output import Format, print_json, print_rows
 from plugbay.cli._session import Target
-from plugbay.kernel import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,7 +87,9 @@ def passwd(
         wish = {"password": read_password(password_file, name)}
         client.call("PUT", f"/users/{segment(name)}/password", wish)
     else:
-        current = read_password(current_file, "", prompt="Current password: ")
+        current = read_password(
+            current_file, "", prompt="Current password: ", option="--current-file"
+        )
         fresh = read_password(password_file, "")
         client.call("PUT", "/me/password", {"current": current, "password": fresh})
     print("the password is set; the other sessions have ended")
@@ -121,11 +123,10 @@ def build() -> typer.Typer:
     return group
 
 
-def read_password(file: Path | None, user: str, *, prompt: str = "") -> str:
+def read_password(
+    file: Path | None, user: str, *, prompt: str = "", option: str = "--password-file"
+) -> str:
     """Return the password in `file`, or ask for it without showing it. Raises `Invalid`."""
-    try:
-        if file is not None:
-            return file.read_text().strip()
-    except OSError as error:
-        raise Invalid(f"{file} cannot be read: {error.strerror}") from error
+    if file is not None:
+        return UserFile(file, option, "a password").text().strip()
     return getpass.getpass(prompt or (f"Password of {user}: " if user else "New password: "))

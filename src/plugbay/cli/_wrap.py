@@ -76,6 +76,8 @@ def chosen_plugins(
 
     configs = _configs(settings)
     if record is not None:
+        if record.is_dir():
+            raise Invalid(f"--record {record}: expected a place for a file, found a folder")
         names = [*names, "recorder"]
         configs.setdefault("recorder", {})["path"] = str(record.absolute())
     plugins = tuple(

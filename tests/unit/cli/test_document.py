@@ -52,7 +52,7 @@ def test_files(tmp_path):
     assert read_document(json_) == {"limit": 4}
     for path, why in (
         (bad, "cannot be read"),
-        (tmp_path / "no", "cannot be read"),
+        (tmp_path / "no", "nothing there"),
         (listed, "list"),
     ):
         with pytest.raises(Invalid, match=why):

@@ -49,7 +49,7 @@ def test_by_what_the_gateway_says(api, cli, status, code):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["plugin", "list", "-o", "xml"], ["plugin", "logs"], ["bench"], ["plugin", "push", "no"]],
+    [["plugin", "list", "-o", "xml"], ["plugin", "logs"], ["bench"], ["plugin", "pull", "no"]],
 )
 def test_usage(cli, arguments):
     assert cli(*arguments).code == 2

@@ -122,7 +122,7 @@ def test_yaml_needs_a_reader(api, cli, file, monkeypatch):
     ("content", "name", "why"),
     [
         ("{", "a.json", "cannot be read"),
-        ("[]", "a.json", "expected an object, found list"),
+        ("[]", "a.json", "found no object, but a list"),
         ("[" * 100_000, "a.json", "cannot be read"),
         ("a: [", "a.yaml", "cannot be read"),
         ({"openapi": "3.0.0", "paths": {}}, "a.json", "nothing could be imported"),
@@ -136,7 +136,7 @@ def test_files_that_are_none(api, cli, file, content, name, why):
 
 def test_an_environment_has_values(api, cli, file):
     refused = cli("import", "postman", file(shop()), "--environment", file({"name": "x"}, "e.json"))
-    assert "no Postman environment" in refused.err
+    assert "expected a Postman environment, found JSON without a list `values`" in refused.err
     planned(api, "add")
     odd = file({"values": ["x", {"value": 1}, {"key": "host", "value": 8}]}, "odd.json")
     assert cli("import", "postman", file(shop()), "--environment", odd, "--dry-run").code == 0

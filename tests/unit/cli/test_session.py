@@ -75,7 +75,7 @@ def test_a_wrong_password_keeps_nothing(api, cli, tmp_path):
 def test_a_password_file_that_is_not_there(api, cli, tmp_path):
     outcome = cli("login", "--password-file", tmp_path / "no")
     assert outcome.code == 1
-    assert "cannot be read: No such file" in outcome.err
+    assert "expected a password, found nothing there" in outcome.err
 
 
 def test_a_password_can_be_typed(api, cli, monkeypatch):

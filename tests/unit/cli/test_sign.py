@@ -44,9 +44,12 @@ def test_what_does_not_verify(cli, signed, tmp_path):
 def test_nothing_is_overwritten_and_what_is_missing_is_named(cli, signed, tmp_path):
     file, key = signed
     assert "exists already" in cli("keygen", str(key)).err
-    assert "no file" in cli("sign", str(tmp_path / "nowhere"), "--key", str(key)).err
-    assert "cannot be read" in cli("sign", str(file), "--key", str(tmp_path / "nokey")).err
-    assert "private key" in cli("sign", str(file), "--key", f"{key}.pub").err
+    nothing = f"plugbay: FILE {tmp_path}/no: expected a wheel or a binary, found nothing there\n"
+    assert cli("sign", str(tmp_path / "no"), "--key", str(key)).err == nothing
+    wrong = f"--key {key}.pub: expected a private key (PEM, Ed25519 or RSA), found a public key. "
+    assert cli("sign", str(file), "--key", f"{key}.pub").err.startswith(f"plugbay: {wrong}")
+    wrong = f"--key {key}: expected a public key or a certificate (PEM), found a private key. "
+    assert cli("verify", str(file), "--key", key).err.startswith(f"plugbay: {wrong}")
 
 
 def test_a_sigstore_bundle_verifies_by_who_signed_it(cli, tmp_path):

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from plugbay.kernel import Malformed
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://plugbay.dev/publication/v1"
 LARGEST = 1 << 20
+MOST_SHOWN = 3
+"""Digests that one refusal names."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,16 @@ def statement_of(name: str, digest: str, predicate: dict[str, Any]) -> dict[str,
         "predicateType": PREDICATE,
         "predicate": predicate,
     }
+
+
+def other_artifact(signed: Collection[str], found: str) -> str:
+    """Say that the artifact `found` is not the one that was signed; digests are in hex.
+
+    What was signed is nobody's word yet, so only what looks like a digest is repeated.
+    """
+    digests = sorted(one for one in signed if _DIGEST.fullmatch(one))[:MOST_SHOWN]
+    said = f"for SHA-256 {' and '.join(digests)}" if digests else "for what is no SHA-256"
+    return f"the signature is of another artifact: it was made {said}, and here is SHA-256 {found}"
 
 
 def _decode(text: str, what: str) -> bytes:

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from plugbay.artifacts.signing._envelope import LARGEST, PAYLOAD_TYPE, Envelope
+from plugbay.artifacts.signing._envelope import (
+    LARGEST,
+    PAYLOAD_TYPE,
+    Envelope,
+    other_artifact,
+)
 from plugbay.artifacts.signing._provenance import Provenance
 from plugbay.kernel import ExtraMissing, Invalid, PlugbayError, Problem
 
@@ -142,7 +147,7 @@ def _statement_problem(kind: str, payload: bytes, digest: str) -> str:
         found = Envelope(base64.b64encode(payload).decode(), kind, ()).digests()
     except PlugbayError as error:
         return error.detail
-    return "" if digest in found else f"the signature is of another artifact than {digest}"
+    return "" if digest in found else other_artifact(found, digest)
 
 
 def _provenance(told: _Told, publisher: str, identity: Identity) -> Provenance:

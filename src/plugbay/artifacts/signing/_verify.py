@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
+from plugbay.artifacts.signing._envelope import other_artifact
 from plugbay.artifacts.signing._keys import accept, key_id, load_chain, verifies
 from plugbay.artifacts.signing._provenance import Provenance
 from plugbay.kernel import PlugbayError
@@ -56,8 +57,8 @@ def verify(envelope: Envelope, digest: str, trust: Trust, *, now: float) -> Prov
 
 
 def _statement_problem(envelope: Envelope, digest: str, trust: Trust, now: float) -> str:
-    if digest not in envelope.digests():
-        return f"the signature is of another artifact than {digest}"
+    if digest not in (signed := envelope.digests()):
+        return other_artifact(signed, digest)
     if digest in trust.revoked:
         return "the artifact was revoked"
     predicate: dict[str, Any] = envelope.statement().get("predicate") or {}

@@ -13,6 +13,7 @@ import msgspec
 from plugbay.artifacts.signing import sign
 from plugbay.kernel import Invalid
 from plugbay.km._tiers import TIERS, permits
+from plugbay.km._validation import check_file
 from plugbay.km.bundle._contents import (
     BUNDLE,
     CONFIG,
@@ -61,6 +62,10 @@ def make(
         if one.problem or not permits(one.tier, tier):
             why = one.problem or f"it needs the tier {one.tier}, the customer has {tier}"
             raise Invalid(f"{one.name}: {why}")
+        try:
+            check_file(one.path)
+        except Invalid as error:
+            raise Invalid(f"{one.path}: {error.detail}") from None
         layers.append(archive.add(one.path.read_bytes(), PROGRAM))
         digest = layers[-1].hex
         signature = sign(one.path.name, digest, key, now=now, expires=expires)

@@ -75,7 +75,14 @@ def test_a_signature_by_a_key(kind: str) -> None:
     assert found == Provenance(
         "acme", key_id(key.public_key()), "2026-06-01T00:00:00+00:00", "2026-06-01T00:01:00+00:00"
     )
-    assert "another artifact" in verify(envelope, OTHER, trust, now=AT).problems[0]
+    assert verify(envelope, OTHER, trust, now=AT).problems == (
+        (
+            f"the signature is of another artifact: it was made for SHA-256 {DIGEST},"
+            f" and here is SHA-256 {OTHER}"
+        ),
+    )
+    strange = sign("x.whl", "\x1b[2J", key, now=AT)
+    assert "for what is no SHA-256, and" in verify(strange, OTHER, trust, now=AT).problems[0]
     assert "has expired" in verify(envelope, DIGEST, trust, now=AT + 61).problems[0]
     nobody = trusting(Publisher.of("bad", keys=(Ed25519PrivateKey.generate().public_key(),)))
     assert "no signature is by" in verify(envelope, DIGEST, nobody, now=AT).problems[0]
