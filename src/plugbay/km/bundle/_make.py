@@ -59,13 +59,7 @@ def make(
     layers: list[Descriptor] = []
     parts: list[Part] = []
     for one in plugins:
-        if one.problem or not permits(one.tier, tier):
-            why = one.problem or f"it needs the tier {one.tier}, the customer has {tier}"
-            raise Invalid(f"{one.name}: {why}")
-        try:
-            check_file(one.path)
-        except Invalid as error:
-            raise Invalid(f"{one.path}: {error.detail}") from None
+        _check(one, tier)
         layers.append(archive.add(one.path.read_bytes(), PROGRAM))
         digest = layers[-1].hex
         signature = sign(one.path.name, digest, key, now=now, expires=expires)
@@ -87,6 +81,16 @@ def make(
     signed = archive.manifest(SIGNATURE, empty, [signature_layer], subject=manifest)
     archive.write(target, [manifest, signed])
     return contents
+
+
+def _check(one: Found, tier: str) -> None:
+    if one.problem or not permits(one.tier, tier):
+        why = one.problem or f"it needs the tier {one.tier}, the customer has {tier}"
+        raise Invalid(f"{one.name}: {why}")
+    try:
+        check_file(one.path)
+    except Invalid as error:
+        raise Invalid(f"{one.path}: {error.detail}") from None
 
 
 class _Archive:

@@ -59,22 +59,7 @@ class Child:
 
         Raises `NotFound` if there is no such command and `Unavailable` if it cannot be run.
         """
-        try:
-            with as_usual():
-                process = subprocess.Popen(  # noqa: S603, ASYNC220 -- the user's own command; no wait
-                    _bound(command, env, directory) if bound else command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE if stderr else None,
-                    bufsize=0,
-                    env=env,
-                    cwd=directory,
-                    start_new_session=True,
-                )
-        except FileNotFoundError:
-            raise NotFound(f"there is no command {command[0]!r}; check its spelling") from None
-        except OSError as error:
-            raise Unavailable(f"{command[0]!r} cannot be run: {error.strerror}") from error
+        process = _spawn(command, stderr=stderr, env=env, directory=directory, bound=bound)
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("the server's process has no pipes")
         try:
@@ -131,6 +116,32 @@ class Child:
             os.close(self._fd)
             self._fd = -1
             self._ended.set()
+
+
+def _spawn(
+    command: Sequence[str],
+    *,
+    stderr: bool,
+    env: Mapping[str, str] | None,
+    directory: str | None,
+    bound: bool,
+) -> subprocess.Popen[bytes]:
+    try:
+        with as_usual():
+            return subprocess.Popen(  # noqa: S603 -- the user's own command
+                _bound(command, env, directory) if bound else command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if stderr else None,
+                bufsize=0,
+                env=env,
+                cwd=directory,
+                start_new_session=True,
+            )
+    except FileNotFoundError:
+        raise NotFound(f"there is no command {command[0]!r}; check its spelling") from None
+    except OSError as error:
+        raise Unavailable(f"{command[0]!r} cannot be run: {error.strerror}") from error
 
 
 def is_runnable(program: str, env: Mapping[str, str] | None, directory: str | None) -> bool:
