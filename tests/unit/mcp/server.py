@@ -30,6 +30,9 @@ def call(id, name, arguments):
         os._exit(arguments.get("code", 3))
     elif name == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif name == "hang up":
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started us may have it ignored
+        os.kill(os.getpid(), signal.SIGHUP)
     elif name == "hold":
         return  # never answered
     elif name == "later":

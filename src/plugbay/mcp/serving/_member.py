@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from plugbay.kernel import PlugbayError
+from plugbay.mcp._answers import SERVER_DOWN
 from plugbay.mcp._codec import decode, encode
 from plugbay.mcp.process._child import exit_code
 from plugbay.mcp.serving._json import as_object
@@ -180,7 +181,7 @@ class FederationMember:
         self._heard.clear()
         forwarded, self._forwarded = self._forwarded, {}
         error = {
-            "code": 50301,
+            "code": SERVER_DOWN,
             "message": f"the MCP server {self.name} is down: {why}",
             "data": {"plugbay": {"server": self.name, "retry_after_ms": self._wait()}},
         }

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from plugbay.kernel import Conflict
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
-from plugbay.mcp._codec import (
-    INVALID_REQUEST,
-)
+from plugbay.mcp._codec import INVALID_REQUEST
 from plugbay.mcp.process._child import exit_code
 from plugbay.mcp.serving._events import Events
 from plugbay.mcp.serving._json import as_object, params_of
@@ -40,8 +38,8 @@ LONGEST = 20
 """Characters of a protocol version that are remembered."""
 WAITING = 256
 """Messages that wait for the client's GET; of more the oldest is dropped."""
-_LATER = ("list_changed", "notifications/resources/updated")
-"""Notifications that belong to no request."""
+_LATER = ("list_changed", "resources/updated")
+"""Ends of the methods of notifications that belong to no request."""
 
 
 class Session:
@@ -153,7 +151,7 @@ class Session:
 
     async def close(self, grace: float = 2.0) -> None:
         """End the session and what is behind it."""
-        self._abandon(0, "the session has ended")
+        self._abandon("the session has ended", 0)
         self.hush()
         await self.backend.stop(grace)
 
@@ -168,11 +166,11 @@ class Session:
 
     async def gone(self, code: int) -> None:
         """The process has ended: answer for it."""
-        self._abandon(code, f"the MCP server has ended with code {exit_code(code)}")
+        self._abandon(f"the MCP server has ended with code {exit_code(code)}", code)
 
     async def refused(self) -> None:
         """There is no process: answer at once."""
-        self._abandon(-1, "the MCP server is not running now")
+        self._abandon("the MCP server is not running now")
 
     async def back(self) -> None:
         """There is a process again: what comes now reaches it."""
@@ -216,16 +214,15 @@ class Session:
         if envelope.method == "notifications/cancelled":
             return self._asked.get(params_of(raw).get("requestId")) or self._listener
         open_ = [stream for stream in self._waiting.values() if not stream.lost]
-        if envelope.method.endswith(_LATER[0]) or envelope.method == _LATER[1]:
+        if envelope.method.endswith(_LATER):
             return self._listener
         if len(open_) == 1:
             return open_[0]
         return self._listener or (open_[-1] if open_ else None)
 
-    def _abandon(self, code: int, text: str) -> None:
-        after = round(self.backend.retry_after * 1000)
-        facts: dict[str, Any] = {"retry_after_ms": after}
-        if code != -1:
+    def _abandon(self, text: str, code: int | None = None) -> None:
+        facts: dict[str, Any] = {"retry_after_ms": round(self.backend.retry_after * 1000)}
+        if code is not None:
             facts["exit"] = exit_code(code)
         for id in tuple(self._waiting):
             self._settle(id, error_answer(id, SERVER_DOWN, text, facts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 
 from plugbay.mcp import ServerCommand
 from unit.mcp.conftest import request
@@ -112,6 +113,16 @@ def test_what_is_idle_ends_and_a_server_that_stays_dead_ends_its_session():
         assert http.status == 404
 
     serve(work, server_maker(restart="never"), idle=0.4)
+
+
+def test_the_signal_that_has_ended_a_server_is_told():
+    async def work(endpoint):
+        id = await begin(endpoint)
+        http = await Http(endpoint, "POST", call(1, "hang up"), mcp_session_id=id).head()
+        facts = (await http.message())["error"]["data"]["plugbay"]
+        assert facts["exit"] == 128 + signal.SIGHUP
+
+    serve(work, server_maker(restart="never"))
 
 
 def test_a_command_that_is_not_there_is_a_clear_error():
