@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.app._clock import SystemClock
 from plugbay.app.mcp._backends import Backends
-from plugbay.kernel import NotFound, Unavailable
+from plugbay.kernel import Invalid, NotFound, Unavailable
 from plugbay.mcp import KeptServer, RestartPolicy, ServerCommand, crash_breaker
 from plugbay.mcp.serving import (
     UNAVAILABLE,
@@ -48,7 +48,9 @@ async def tools_of_command(command: Sequence[str]) -> dict[str, Any]:
 
 
 async def tools_of_url(url: str) -> dict[str, Any]:
-    """Return the tools of a server over HTTP. Raises `Unavailable`."""
+    """Return the tools of a server over HTTP. Raises `Invalid`, `Unavailable`."""
+    if not url.startswith(("http://", "https://")):
+        raise Invalid(f"{url!r}: expected a URL, e.g. http://127.0.0.1:3001/mcp")
     randomness = random.SystemRandom()
     return await _tools(lambda owner: HttpBackend(url, dict, owner, randomness))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 PLUGIN, PINS, SEEN = "pins", "pins:", "seen:"
+SEEN_BY = "`plugbay monitor -p pins --server NAME` sees them, `plugbay mcp pins list` shows them"
 
 
 async def all_pins() -> list[dict[str, str]]:
@@ -36,7 +37,7 @@ async def approve_pins(server: str, tool: str = "") -> list[str]:
     with _store() as kv:
         pins, seen = await _load(kv, PINS + server), await _load(kv, SEEN + server)
         if not seen or (tool and tool not in seen):
-            raise NotFound(f"no tool{tool and f' {tool!r}'} of {server} was seen")
+            raise NotFound(f"no tool{tool and f' {tool!r}'} of {server} was seen; {SEEN_BY}")
         fresh = {tool: seen[tool]} if tool else seen
         changed = sorted(name for name, hash in fresh.items() if pins.get(name) != hash)
         kept = pins if tool else {}
@@ -48,7 +49,7 @@ async def reset_pins(server: str) -> None:
     """Forget a server. Raises `NotFound` if nothing is known of it."""
     with _store() as kv:
         if await kv.get(PINS + server) is None and await kv.get(SEEN + server) is None:
-            raise NotFound(f"nothing is pinned of {server}")
+            raise NotFound(f"nothing is pinned of {server}; {SEEN_BY}")
         await kv.delete(PINS + server)
         await kv.delete(SEEN + server)
 

@@ -22,6 +22,7 @@ Record = dict[str, Any]
 SAME, REDACTED, TOO_LONG = "same", "redacted", "too long to be recorded"
 """Results that are as good as can be; every other means that the server is not as it was."""
 GOOD = (SAME, REDACTED, TOO_LONG)
+_ANSWERS = ("response", "error")
 
 
 def read_record(file: Path) -> list[Record]:
@@ -91,7 +92,7 @@ class _Player:
         self._answers = {
             repr(r["id"]): r["body"]
             for r in records
-            if r.get("direction") == "to-server" and r.get("kind") in ("response", "error")
+            if r.get("direction") == "to-server" and r.get("kind") in _ANSWERS
         }
 
     async def run(self) -> list[Record]:
@@ -125,7 +126,7 @@ class _Player:
                 envelope = read_envelope(line)
             except Malformed:
                 continue
-            if envelope.kind in ("response", "error") and repr(envelope.id) == repr(id):
+            if envelope.kind in _ANSWERS and repr(envelope.id) == repr(id):
                 return decode(line)
             if envelope.kind == "request":
                 known = self._answers.get(repr(envelope.id))
@@ -159,7 +160,7 @@ def _answered(records: Sequence[Record]) -> dict[int, Record]:
         key = str(record.get("session")), repr(record.get("id"))
         if direction == "to-server" and kind == "request":
             waiting[key] = place
-        elif direction == "to-client" and kind in _ENDS and key in waiting:
+        elif direction == "to-client" and kind in _ANSWERS and key in waiting:
             found[waiting.pop(key)] = record
     return found
 
@@ -179,6 +180,3 @@ def _target(record: Record) -> str:
     """Return which tool, prompt or resource a request is about."""
     params = as_object(record["body"].get("params"))
     return next((one for key in ("name", "uri") if isinstance(one := params.get(key), str)), "")
-
-
-_ENDS = ("response", "error")

@@ -62,7 +62,10 @@ def verify_(
 
 
 def export(
-    output: Annotated[Path | None, typer.Option("--output", "-f", help="Write to a file.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", "-f", help="The file to write; default: standard output."),
+    ] = None,
     data_dir: DataDir = None,
     url: Url = URL,
     token: Token = "",

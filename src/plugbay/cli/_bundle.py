@@ -32,7 +32,8 @@ class _CreateUnlessTold(TyperGroup):
     """`plugbay bundle --customer …` is `plugbay bundle create --customer …`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+        named = args and (args[0] in self.commands or args[0] in ("-h", "--help"))
+        if args and not named and "--customer" in args:
             args = ["create", *args]
         return super().parse_args(ctx, args)
 
@@ -54,11 +55,11 @@ def create(
     plugins: Annotated[
         list[str], typer.Argument(help="Programs km-plugin-*, or names of installed plugins.")
     ],
-    customer: Annotated[str, typer.Option(help="Who it is for.")],
-    file: Annotated[Path, typer.Option("-o", "--output", help="Where to write it.")],
+    customer: Annotated[str, typer.Option(help="Whom it is for.")],
+    file: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
     key: Annotated[Path, typer.Option(help="The private key to sign with, PEM.")],
-    tier: Annotated[str, typer.Option(help="Free, Pro or Enterprise.")] = "Free",
-    days: Annotated[float, typer.Option(help="How long it counts.", min=0.01)] = 365,
+    tier: Annotated[str, typer.Option(help="The customer's: Free, Pro or Enterprise.")] = "Free",
+    days: Annotated[float, typer.Option(help="Days for which it is valid.", min=0.01)] = 365,
 ) -> None:
     """Write a bundle: an OCI image layout that needs no network to be installed.
 
@@ -100,7 +101,9 @@ def show(file: File, key: Key = None, output: Output = Format.TABLE) -> None:
 def install(
     file: File,
     key: Key = None,
-    folder: Annotated[Path, typer.Option(help="Where to install.")] = Path("~/.km/plugins"),
+    folder: Annotated[Path, typer.Option("--folder", "--into", help="Where to install.")] = Path(
+        "~/.km/plugins"
+    ),
     output: Output = Format.TABLE,
 ) -> None:
     """Verify a bundle and install its plugins; they count until it expires.

@@ -219,7 +219,7 @@ def build_import() -> typer.Typer:
 
 def build_export() -> typer.Typer:
     """Return the commands of `plugbay export`."""
-    commands = Commands("All there is, and routes for other tools.")
+    commands = Commands("What is configured, as a file.")
     commands.add("document", export_document, "plugbay export document gateway.json")
     commands.add("postman", export_postman, "plugbay export postman shop.json")
     return commands

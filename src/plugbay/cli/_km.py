@@ -25,7 +25,7 @@ COLUMNS = ("name", "version", "tier", "state", "last_activity")
 
 def build() -> typer.Typer:
     """Return the commands that look at plugins."""
-    group = Commands("Look at the plugins of Kilometers (km), or add one.")
+    group = Commands("Plugins of Kilometers (km), which watch MCP.")
     group.add("list", list_plugins)
     group.add("status", status)
     group.add("info", info, "km plugins info console-logger")
@@ -82,7 +82,9 @@ def install(
     package: Annotated[
         Path, typer.Argument(help="A package of Kilometers, *.kmpkg.", metavar="FILE")
     ],
-    into: Annotated[Path, typer.Option(help="The folder of the plugins.")] = Path("~/.km/plugins"),
+    into: Annotated[Path, typer.Option("--into", "--folder", help="Where to install.")] = Path(
+        "~/.km/plugins"
+    ),
 ) -> None:
     """Install a package of Kilometers, as the rules of km.toml for signatures allow it."""
     from plugbay.km import install_package, read_config
@@ -105,7 +107,7 @@ def info(
 
     found = look(name)
     if not found:
-        raise NotFound(f"there is no plugin {name!r}; km plugins list shows those there are")
+        raise NotFound(f"there is no plugin {name!r}; `km plugins list` shows those there are")
     facts = _plain(found[0])
     if output is Format.TABLE:
         facts["features"] = ", ".join(facts["features"])

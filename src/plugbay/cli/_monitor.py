@@ -31,7 +31,11 @@ def monitor(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Configure: PLUGIN.KEY=VALUE, in TOML.", metavar="SETTING"),
+        typer.Option(
+            "--set",
+            help="Configure a plugin: PLUGIN.KEY=VALUE, in TOML; repeatable.",
+            metavar="SETTING",
+        ),
     ] = None,
     record: Annotated[
         Path | None, typer.Option(help="Record every message in this file, without secrets.")

@@ -93,10 +93,10 @@ def print_facts(facts: Mapping[str, Any], output: Format) -> None:
         print(f"{name.replace('_', ' '):{width}}  {_cell(value)}")
 
 
-def print_problem(problem: Mapping[str, Any]) -> None:
+def print_problem(problem: Mapping[str, Any], program: str = "plugbay") -> None:
     """Print a refusal to standard error: one line, and one more for each of several reasons."""
     title, detail = problem.get("title", "refused"), problem.get("detail", "")
-    line = f"plugbay: {title}{': ' if detail else ''}{detail}"
+    line = f"{program}: {title}{': ' if detail else ''}{detail}"
     errors = problem.get("errors", ())
     if len(errors) == 1 and errors[0].get("detail", "") in line:
         line, errors = line + _advice(errors[0]), ()

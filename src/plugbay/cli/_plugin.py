@@ -50,7 +50,7 @@ EXAMPLES = {
 
 def build() -> typer.Typer:
     """Return the group of commands."""
-    group = Commands("Make, upload, enable, swap and watch plugins.")
+    group = Commands("Plugins of the gateway, from source to swap.")
     for name, command in COMMANDS.items():
         group.add(name, command, *EXAMPLES.get(name, ()))
     return group

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 from plugbay.cli._options import Output
 
-Folder = Annotated[Path, typer.Argument(help="A plugin project; default: the working directory.")]
+Folder = Annotated[Path, typer.Argument(help="A plugin project.")]
 What = Annotated[
     Path,
-    typer.Argument(help="A project, a wheel or a binary; default: the working directory."),
+    typer.Argument(help="A project, a wheel or a binary."),
 ]
 Manifest = Annotated[
     Path | None, typer.Option(help="plugbay.toml for a binary, which has none inside.")

@@ -99,22 +99,23 @@ def _run(application: Callable[..., object], name: str) -> None:
         application(prog_name=name)
     except ApiError as error:
         remedy = {"detail": "plugbay login, or give --token"} if error.status == 401 else {}
-        print_problem({**error.problem, **remedy})
+        print_problem({**error.problem, **remedy}, name)
         sys.exit(NOT_ALLOWED if error.status in (401, 403) else REFUSED)
     except Unreachable as error:
-        print_problem({"title": str(error)})
+        print_problem({"title": str(error)}, name)
         sys.exit(UNREACHABLE)
     except PlugbayError as error:
         problems = [
             {"pointer": p.pointer, "detail": p.detail, "remedy": p.remedy} for p in error.problems
         ]
         # No title: it is of an answer of the API, such as "The request cannot be read".
-        print_problem({"title": error.detail, "errors": problems})
+        print_problem({"title": error.detail, "errors": problems}, name)
         sys.exit(REFUSED)
     except OSError as error:
         if error.filename is None:
             raise
-        print_problem({"title": f"{error.filename}: {error.strerror}"})  # a file that was named
+        said = f"{error.filename}: {error.strerror}"  # of a file that was named
+        print_problem({"title": said}, name)
         sys.exit(REFUSED)
 
 

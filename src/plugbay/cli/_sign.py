@@ -51,7 +51,9 @@ def sign(
     chain: Annotated[
         Path | None, typer.Option(help="The key's certificates, PEM, its own first.")
     ] = None,
-    days: Annotated[float, typer.Option(help="How long it counts; 0: for ever.", min=0)] = 0,
+    days: Annotated[
+        float, typer.Option(help="Days for which it is valid; 0: for ever.", min=0)
+    ] = 0,
     output: Output = Format.TABLE,
 ) -> None:
     """Sign an artifact into FILE.sig, which `plugin push` sends along.

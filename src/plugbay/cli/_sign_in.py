@@ -29,7 +29,9 @@ def login(
     code: Annotated[
         str, typer.Option(help="The second factor's code; asked for if there is one.")
     ] = "",
-    days: Annotated[float, typer.Option(help="How long the token is good.", min=0.01)] = DAYS,
+    days: Annotated[
+        float, typer.Option(help="Days for which the token is valid.", min=0.01)
+    ] = DAYS,
     url: Url = URL,
 ) -> None:
     """Sign in, and keep a token for the other commands (mode 0600)."""

@@ -213,7 +213,7 @@ def configure(
 
 def logs(
     plugin: Plugin,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=1, max=500)] = 50,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, max=500, help="How many.")] = 50,
     url: Url = URL,
     token: Token = "",
     output: Output = Format.TABLE,

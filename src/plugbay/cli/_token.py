@@ -28,7 +28,7 @@ def create(
         list[str] | None,
         typer.Option(help="Only this plugin may be changed with it. Repeatable."),
     ] = None,
-    days: Annotated[float, typer.Option(help="How long it is good.", min=0.0001)] = 90.0,
+    days: Annotated[float, typer.Option(help="Days for which it is valid.", min=0.0001)] = 90.0,
     url: Url = URL,
     token: Token = "",
     output: Output = Format.TABLE,

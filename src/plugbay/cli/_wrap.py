@@ -17,35 +17,35 @@ if TYPE_CHECKING:
     from plugbay.app.monitor import MonitorOptions
 
 
-def wrap(arguments: Sequence[str]) -> None:
+def wrap(arguments: Sequence[str], program: str = "plugbay") -> None:
     """Run it and end the process; return if the arguments need somebody else to explain them."""
     # Until there is a plugin that could be swapped; by default it would end the process.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     found = parse(arguments)
     if found is not None:
-        sys.exit(run(vars(found)))
+        sys.exit(run(vars(found), program))
 
 
-def run(values: Mapping[str, Any]) -> int:
+def run(values: Mapping[str, Any], program: str = "plugbay") -> int:
     """Run it with these arguments and return the exit code."""
     from plugbay.app.monitor import MISSING, NOT_RUNNABLE, monitor
 
     try:
         options = _options(values)
     except PlugbayError as error:
-        return _say(error, 1)
+        return _say(program, error, 1)
     try:
         return monitor(options)
     except NotFound as error:
-        return _say(error, MISSING)
+        return _say(program, error, MISSING)
     except Unavailable as error:
-        return _say(error, NOT_RUNNABLE)
+        return _say(program, error, NOT_RUNNABLE)
     except PlugbayError as error:
-        return _say(error, 1)
+        return _say(program, error, 1)
 
 
-def _say(error: PlugbayError, code: int) -> int:
-    sys.stderr.write(f"plugbay: {error.detail}\n")
+def _say(program: str, error: PlugbayError, code: int) -> int:
+    sys.stderr.write(f"{program}: {error.detail}\n")
     return code
 
 
@@ -85,7 +85,8 @@ def chosen_plugins(
         for name in names
     )
     if configs:
-        raise Invalid(f"--set names plugins that are not there: {', '.join(sorted(configs))}")
+        strange = ", ".join(sorted(configs))
+        raise Invalid(f"--set is for plugins that --plugin names, and not for {strange}")
     return plugins
 
 
@@ -97,7 +98,7 @@ def _configs(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         name, _, text = setting.partition("=")
         plugin, dot, key = name.partition(".")
         if not dot or not key or "=" not in setting:
-            raise Invalid(f"{setting!r}: expected PLUGIN.KEY=VALUE")
+            raise Invalid(f"--set {setting}: expected PLUGIN.KEY=VALUE, e.g. recorder.chain=true")
         try:
             value = tomllib.loads(f"v = {text}")["v"]
         except tomllib.TOMLDecodeError:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from plugbay.settings._model import AdminSettings
 
 PREFIX = "PLUGBAY_"
-OTHERS = re.compile(r"PLUGBAY_(ADMIN_URL|TOKEN|ENV|SECRET_.*)")
+OTHERS = re.compile(r"PLUGBAY_(ADMIN_URL|TOKEN|ENV|STATE_DIR|KEY_PASSWORD|SECRET_.*)")
 """Variables of the commands, of secrets and of the environment's name: no settings."""
 
 

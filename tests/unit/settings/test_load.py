@@ -71,6 +71,8 @@ def test_the_environment_overrides_the_file() -> None:
         "PLUGBAY_LOG__ACCESS": "true",
         "PLUGBAY_ADMIN_URL": "http://elsewhere",
         "PLUGBAY_TOKEN": "pb_x",
+        "PLUGBAY_STATE_DIR": "/state",
+        "PLUGBAY_KEY_PASSWORD": "x",
         "PLUGBAY_SECRET_DB": "hunter2",
         "HOME": "/",
     }
