@@ -122,6 +122,7 @@ EVENTS = [
     b'event: message\r\ndata: {"a":1}\r\n\r\n',
     b"data: {\ndata: }\n\n",
     b"retry: 100\r\r",
+    b"data: 1\n\r",
     b"\n\n",
 ]
 
@@ -135,16 +136,39 @@ def test_events_are_split_without_losing_a_byte(seed):
         size = rng.randint(1, 9)
         events += splitter.feed(data[place : place + size])
         place += size
-    assert b"".join(events) + splitter.rest == data
-    assert splitter.rest == b"data: unfinished"
+    rest = splitter.end()
+    assert b"".join(events) + rest == data
+    assert rest == b"data: unfinished"
+    assert splitter.end() == b""
 
 
 def test_the_data_of_events():
-    assert [event_data(event) for event in EVENTS] == [b"", b"", b'{"a":1}', b"{\n}", b"", b""]
+    assert [event_data(event) for event in EVENTS] == [
+        *(b"", b"", b'{"a":1}', b"{\n}", b"", b"1", b"")
+    ]
+    assert event_data(b"\xef\xbb\xbfdata: {}\n\n") == b"{}"
+    assert with_data(b"\xef\xbb\xbfdata: {}\n\n", b"1") == b"data: 1\n\n"
     changed = with_data(b"id: 4\r\nevent: message\r\ndata: {}\r\n\r\n", b'{"b":2}')
     assert changed == b'id: 4\nevent: message\ndata: {"b":2}\n\n'
     with pytest.raises(EventTooLong):
         EventSplitter(10).feed(b"data: " + b"x" * 20)
+
+
+@given(st.lists(st.sampled_from([b"data:1", b"id", b"x", b"\n", b"\r", b"\r\n"]), max_size=12))
+def test_an_event_ends_where_every_client_sees_its_end(parts):
+    """By HTML, 9.2.6: lines end with CR LF, LF or CR, and an empty one ends an event."""
+    data = b"".join(parts) + b"x\n\n"
+    splitter = EventSplitter()
+    ours = [event_data(event) for event in splitter.feed(data)]
+    theirs, event = [], []
+    for line in re.split(rb"\r\n|\n|\r", data):
+        if line.startswith(b"data:"):
+            event.append(line[5:])
+        elif not line:
+            theirs.append(b"\n".join(event))
+            event = []
+    assert [one for one in ours if one] == [one for one in theirs if one]
+    assert splitter.end() == b""
 
 
 @given(st.lists(st.sampled_from([b"data:", b"data", b"id: 1", b" ", b"x", b"\n", b"\r", b"\r\n"])))

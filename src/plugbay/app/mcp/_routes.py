@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from plugbay.app.mcp._policy import fails_closed
 from plugbay.gateway import Member
@@ -54,7 +54,7 @@ class McpRoutes:
         """Return routes and upstreams as the gateway knows them.
 
         An MCP server may think for long and its streams may be silent: they have no timeouts
-        but those of the route.
+        but those of the route. It knows no WebSocket, whose messages no plugin would see.
         """
         specs = {spec.name: spec for spec in upstreams}
         made: list[RouteSpec] = []
@@ -64,7 +64,7 @@ class McpRoutes:
                 specs[name] = replace(
                     specs[route.mcp], name=name, response_timeout=0.0, idle_timeout=0.0
                 )
-                route = replace(route, mcp="", upstream=name)
+                route = replace(route, mcp="", upstream=name, websocket=False)
             made.append(route)
         return tuple(made), tuple(specs.values())
 
@@ -138,7 +138,7 @@ class McpRoutes:
     def _member(self, route: str) -> Member:
         id = f"mcp:{route}"
         manifest = Manifest(id=id, version="1", api=API, runtime="python", entry="", order=_LAST)
-        generation = _resident(id, manifest, cast("Instance", self._bridge(route)))
+        generation = _resident(id, manifest, self._bridge(route))
         return Member(
             id=id, generation=generation, order=_LAST, closed=True, routes=(route,), limits_ms=0
         )

@@ -9,7 +9,7 @@ import logging
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from plugbay.mcp._answers import PLUGIN_FAILED, blocked_answer, error_answer
+from plugbay.mcp._answers import blocked_answer, error_answer
 from plugbay.mcp._codec import (
     INVALID_REQUEST,
     Malformed,
@@ -26,10 +26,12 @@ from plugbay.mcp.conversation._mirrored import mirrored
 from plugbay.mcp.conversation._sent import Counts, Sent
 from plugbay.mcp.conversation._set_aside import LARGE, set_aside
 from plugbay.mcp.conversation._unreadable import (
+    another_way,
     id_in_use,
     in_one_line,
     malformed,
     too_long,
+    unasked,
     unreadable,
 )
 from plugbay.mcp.conversation._waiting import Waiting
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("plugbay.mcp")
 _NONE: Mapping[str, str] = MappingProxyType({})
 _received = Message.received  # looked up once, as there is one for each message
-_ANOTHER_WAY = "plugins cannot judge this response, for its request went another way: ask again"
 
 
 class Conversation:
@@ -142,19 +143,14 @@ class Conversation:
     def _response(self, direction: Direction, raw: bytes, envelope: Envelope) -> Sent | Waiting:
         exchange = self.exchanges.take(direction, envelope.id)
         if exchange is None:
-            if self._strict and envelope.id is not None:
+            # Without a session there is no other way by which it could have been asked for.
+            if (self._strict or not self.session.id) and envelope.id is not None:
                 self.counts.dropped += 1
-                _log.warning("a response to %r, which nobody waits for, was dropped", envelope.id)
-                return Sent()
-            if (
-                direction == "to-client"
-                and envelope.kind == "response"
-                and self.current.chain.links
-            ):
-                # Fetched by another way than it was asked for (`Last-Event-ID`): which hooks it
-                # should pass is not known here, so it must not pass without them.
+                return unasked(envelope.id)
+            told = direction == "to-client" and envelope.kind == "response"
+            if told and self.current.chain.links:
                 self.counts.blocked += 1
-                return Sent(error_answer(envelope.id, PLUGIN_FAILED, _ANOTHER_WAY))
+                return another_way(envelope.id)
             exchange = Exchange(direction, envelope.id, "", None)
         chain = exchange.resume(self.current)
         envelope.method = exchange.method

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from plugbay.mcp._answers import error_answer
+from plugbay.mcp._answers import PLUGIN_FAILED, error_answer
 from plugbay.mcp._codec import INTERNAL_ERROR, INVALID_REQUEST, find_id
 from plugbay.mcp.conversation._sent import Sent
 
@@ -55,6 +55,19 @@ def id_in_use(id: Id) -> Sent:
     other. The answer has no id, for it would be taken for the other's."""
     _log.warning("the client uses the id %.100r for two requests at once", id)
     return Sent(back=error_answer(None, INVALID_REQUEST, "Invalid Request: the id is in use"))
+
+
+def unasked(id: Id) -> Sent:
+    """Drop a response that nobody waits for."""
+    _log.warning("a response to %.100r, which nobody waits for, was dropped", id)
+    return Sent()
+
+
+def another_way(id: Id) -> Sent:
+    """Answer in place of a response that was fetched by another way than it was asked for
+    (`Last-Event-ID`): which hooks it should pass is not known, so it must not pass without them."""
+    text = "plugins cannot judge this response, for its request went another way: ask again"
+    return Sent(error_answer(id, PLUGIN_FAILED, text))
 
 
 def in_one_line(raw: bytes, transport: str) -> bytes:

@@ -7,7 +7,10 @@ which goes out of a file as fast as the client reads.
 
 from __future__ import annotations
 
+import gzip
 import logging
+import zlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from plugbay.mcp._answers import error_answer
@@ -19,12 +22,15 @@ from plugbay.mcp.http._sse import EventSplitter, bytes_data, with_data
 from plugbay.storage import LARGE, Spill
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from plugbay.mcp.http._call import Call
     from plugbay.mcp.http._mirroring import Mirroring
 
 _log = logging.getLogger("plugbay.mcp")
+_COMPRESS: Mapping[bytes, Callable[[bytes], bytes]] = MappingProxyType(
+    {b"gzip": gzip.compress, b"x-gzip": gzip.compress, b"deflate": zlib.compress}
+)
 
 
 class Events:
@@ -59,8 +65,16 @@ class Events:
         return b"".join(out)
 
     def end(self) -> bytes:
-        """Return what came behind the last event."""
-        return self._splitter.rest
+        """Pass what came behind the last event, which some clients take for one more."""
+        rest = self._splitter.end()
+        message = bytes_data(rest)
+        if not message:
+            return rest
+        sent = self._take(message)
+        if sent is None:
+            self.waits, self._left = True, (rest,)
+            return b""
+        return _told(rest, message, sent) if sent.forward else b""
 
     async def rest(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Go on with the message whose hooks wait, and then with what follows."""
@@ -82,8 +96,8 @@ class Events:
             if chunk is None:
                 break
             events = self._splitter.feed(chunk)
-        if self._splitter.rest:
-            yield self._splitter.rest
+        if rest := await self._pass(self._splitter.end()):
+            yield rest
 
     def _take(self, message: bytes) -> Sent | None:
         """Pass a message; None if its hooks wait, or if it must be looked at as a batch."""
@@ -167,7 +181,8 @@ class Whole:
         except Malformed:
             # An error of the server that is no JSON-RPC is told as it is.
             sent = call.conversation.receive("to-client", body)
-            return body if self._status >= 400 or not isinstance(sent, Sent) else sent.forward
+            said = sent.forward if isinstance(sent, Sent) else b""
+            return said or (body if self._status >= 400 else b"")
         sent = call.conversation.take("to-client", body, envelope)
         if isinstance(sent, Sent):
             return sent.forward
@@ -193,7 +208,9 @@ class Whole:
         if spill is not None:
             self._mirroring.learn(body)
         sent = await receive_body(self._call.conversation, "to-client", body)
-        forward = body if sent.malformed and self._status >= 400 else sent.forward
+        forward = sent.forward
+        if sent.malformed and self._status >= 400:
+            forward = forward or body
         return (forward,) if spill is None or forward != body else spill.slices()
 
     def _set_aside(self) -> None:
@@ -209,6 +226,41 @@ class Whole:
         _log.warning("a response of %s is longer than %d bytes", session.server, self._limit)
         text = f"Internal error: a response longer than {self._limit} bytes"
         return error_answer(call.ids[0] if call.ids else None, INTERNAL_ERROR, text)
+
+
+class Sealed:
+    """A body that is compressed, though nobody has asked for it: no plugin can look into it.
+
+    Its head has gone on already, so the error that comes instead is compressed too.
+    """
+
+    __slots__ = ("_call", "_encoding", "_events", "waits")
+
+    def __init__(self, call: Call, encoding: bytes, *, events: bool) -> None:
+        self._call, self._encoding, self._events = call, encoding, events
+        self.waits = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Keep nothing of it."""
+        del data
+        return b""
+
+    def end(self) -> bytes:
+        """Return the error; nothing if it cannot be said so."""
+        call = self._call
+        server = call.conversation.session.server
+        _log.warning("a response of %s is compressed, and was not passed on", server)
+        text = "Internal error: the server has compressed its response, which plugins must see"
+        said = error_answer(call.ids[0] if call.ids else None, INTERNAL_ERROR, text)
+        compress = _COMPRESS.get(self._encoding.lower())
+        if compress is None:
+            return b""
+        return compress(b"data: %b\n\n" % said if self._events else said)
+
+    async def rest(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Nothing waits."""
+        async for _ in chunks:
+            yield b""
 
 
 def _told(event: bytes, message: bytes, sent: Sent) -> bytes:

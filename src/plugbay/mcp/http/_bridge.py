@@ -7,6 +7,7 @@ A route without MCP plugins costs nothing: then nothing is read.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Hook, StatelessInstance
@@ -16,7 +17,7 @@ from plugbay.mcp._framing import MAX_MESSAGE
 from plugbay.mcp.conversation._batch import is_batch, receive_body, received
 from plugbay.mcp.conversation._sent import Counts, Sent
 from plugbay.mcp.hooks._told import session_opened
-from plugbay.mcp.http._bodies import Events, Whole
+from plugbay.mcp.http._bodies import Events, Sealed, Whole
 from plugbay.mcp.http._call import Call
 from plugbay.mcp.http._carried import Carried
 from plugbay.mcp.http._mirroring import Mirroring
@@ -77,7 +78,7 @@ class HttpBridge(StatelessInstance):
         if call is None:
             return None
         if request.method != "POST":
-            return None
+            return await self._bodiless(request)
         if call.fields.get(ENCODING, b"identity") != b"identity":
             return Response.problem(415, "Unsupported Media Type", detail="send it uncompressed")
         try:
@@ -108,8 +109,10 @@ class HttpBridge(StatelessInstance):
         then `on_request` goes on.
         """
         call = self._begin(request)
-        if call is None or request.method != "POST" or not body:
+        if call is None or not body:
             return None
+        if request.method != "POST":
+            return NotImplemented
         if call.fields.get(ENCODING, b"identity") != b"identity":
             return NotImplemented
         if len(body) > self._limit:
@@ -157,6 +160,13 @@ class HttpBridge(StatelessInstance):
                 self._mirroring.rewrite(request, both, sent.before or {}, sent.headers)
         return None
 
+    async def _bodiless(self, request: Request) -> Response | None:
+        """MCP has messages in POST only; in others a server might find one that no plugin saw."""
+        with contextlib.suppress(BodyTooLarge):
+            if not await request.read(self._limit):
+                return None
+        return Response.problem(400, "Bad Request", detail="a message is sent by POST")
+
     def _too_long(self) -> Response:
         text = f"Invalid Request: longer than {self._limit} bytes"
         return _json(error_answer(None, INVALID_REQUEST, text), 413)
@@ -177,6 +187,8 @@ class HttpBridge(StatelessInstance):
             call.conversation.session.id = begun.decode("latin-1")
             self._sessions.keep(call.conversation)
         status = response.status
+        if status < 400:
+            self._sessions.confirm(call.conversation)
         if status == 404 or (request.method == "DELETE" and status < 300):
             self._sessions.end(call.conversation)
 
@@ -187,12 +199,14 @@ class HttpBridge(StatelessInstance):
         passing = self.tap_response(request, response)
         return chunks if passing is None else _passed(passing, chunks)
 
-    def tap_response(self, request: Request, response: Response) -> Events | Whole | None:
+    def tap_response(self, request: Request, response: Response) -> Events | Whole | Sealed | None:
         """Return what a body of the server is to pass; None if nothing."""
         call: Call | None = request.state.get(STATE)
         if call is None:
             return None
         kind = content_type(response)
+        if kind and (encoding := _encoding(response)):
+            return Sealed(call, encoding, events=kind == EVENTS)
         if kind == EVENTS:
             return Events(call, self._mirroring, self._limit)
         if kind == JSON:
@@ -212,7 +226,9 @@ class HttpBridge(StatelessInstance):
             call.over()
 
 
-async def _passed(passing: Events | Whole, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _passed(
+    passing: Events | Sealed | Whole, chunks: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
     """Pass a body through, chunk by chunk."""
     async for chunk in chunks:
         if out := passing.feed(chunk):
@@ -234,9 +250,22 @@ async def _instead(body: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[b
 
 
 def content_type(response: Response) -> bytes:
-    """Return the media type that Content-Type names, without its parameters."""
+    """Return the media type by which clients know a body, of the two that MCP has; empty: neither.
+
+    They look for these words anywhere in the field, or at its beginning.
+    """
     value = _value(response, b"content-type")
-    return value if value in _PLAIN else value.partition(b";")[0].strip().lower()
+    if value in _PLAIN:
+        return value
+    named = b",".join(found for name, found in response.headers.raw if name == b"content-type")
+    named = named.lower()
+    return JSON if b"json" in named else EVENTS if b"event-stream" in named else b""
+
+
+def _encoding(response: Response) -> bytes:
+    """Return how a body is compressed; empty: it is not."""
+    found = [value.lower() for name, value in response.headers.raw if name == ENCODING]
+    return b",".join(value for value in found if value != b"identity")
 
 
 def _value(response: Response, wanted: bytes) -> bytes:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SESSION = b"mcp-session-id"
 SESSIONS = 10_000
 """Sessions of the handshake era whose server requests can be told from others."""
+CLAIMED = 1_000
+"""Sessions that clients have named and the server has not answered in yet: anybody may make up
+their names, which shall not drive out others."""
 
 
 class HttpSessions:
@@ -30,6 +33,7 @@ class HttpSessions:
         self._route, self._current = route, current
         self._observers, self._counts = observers, counts
         self._known: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
+        self._claimed: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
         self._farewells: set[asyncio.Task[None]] = set()
 
     def find(self, client: str, told: object, fields: Mapping[bytes, bytes]) -> Conversation:
@@ -45,13 +49,23 @@ class HttpSessions:
             if id and (known := self._known.get(key)) is not None:
                 self._known.move_to_end(key)
                 return known
+            if id and (claimed := self._claimed.get(key)) is not None:
+                return claimed
         session = McpSession(id=id, server=self._route, transport="http", identity=identity)
         made = Conversation(self._current, session, self._observers, strict=False)
         made.counts = self._counts
         if id:
             session.era = "handshake"
-            self.keep(made)
+            self._claimed[identity, id] = made
+            if len(self._claimed) > CLAIMED:
+                self._claimed.popitem(last=False)[1].close()
         return made
+
+    def confirm(self, conversation: Conversation) -> None:
+        """The server has taken a request in a session: there is one."""
+        session = conversation.session
+        if self._claimed.pop((session.identity, session.id), None) is not None:
+            self.keep(conversation)
 
     def keep(self, conversation: Conversation) -> None:
         """Know a session from now on; of too many the oldest is forgotten."""
@@ -65,14 +79,16 @@ class HttpSessions:
     def end(self, conversation: Conversation) -> None:
         """A session is over, if it was one."""
         session = conversation.session
+        self._claimed.pop((session.identity, session.id), None)
         if self._known.pop((session.identity, session.id), None) is not None:
             self._ended(conversation)
 
     def close(self) -> None:
         """Forget every session."""
-        for conversation in self._known.values():
-            conversation.close()
-        self._known.clear()
+        for sessions in self._known, self._claimed:
+            for conversation in sessions.values():
+                conversation.close()
+            sessions.clear()
 
     def _ended(self, conversation: Conversation) -> None:
         """Tell the plugins that a session is over."""

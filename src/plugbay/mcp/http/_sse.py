@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LINES = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
+"""May stand before the first event; clients leave it out."""
 
 
 class EventTooLong(Exception):
@@ -57,10 +59,12 @@ class EventSplitter:
             self._check(self._large)
         return events
 
-    @property
-    def rest(self) -> bytes:
-        """What came behind the last event."""
-        return bytes(self._buffer) if self._large is None else self._large.read()
+    def end(self) -> bytes:
+        """Return what came behind the last event; there will be no more."""
+        large, self._large = self._large, None
+        rest = bytes(self._buffer) if large is None else large.read()
+        self._buffer.clear()
+        return rest
 
     def _feed_large(self, large: LargeEvent, data: bytes) -> Sequence[bytes | LargeEvent]:
         end = large.feed(data)
@@ -90,7 +94,7 @@ def bytes_data(event: bytes) -> bytes:
     if usual is not None:
         return usual
     lines: list[bytes] = []
-    for line in _LINES.split(event):
+    for line in _LINES.split(event.removeprefix(_BOM)):
         if line.startswith(b"data:"):
             value = line[5:]
             lines.append(value[1:] if value.startswith(b" ") else value)
@@ -106,7 +110,7 @@ def _is_one(data: bytes) -> bool:
         return data.find(b"\n\n") == len(data) - 2 and data.find(b"\r") < 0
     return (
         data.endswith(b"\n\r\n")
-        and data.find(b"\n\r\n") == len(data) - 3
+        and data.find(b"\n\r") == len(data) - 3
         and data.find(b"\n\n") < 0
         and data.find(b"\r\r") < 0
     )
@@ -127,7 +131,8 @@ def _one_line(event: bytes) -> bytes | None:
 
 def with_data(event: bytes, data: bytes) -> bytes:
     """Return the event with other data in one line; `id`, `event` and `retry` stay."""
-    kept = [line for line in _LINES.split(event) if line and not _is_data(line)]
+    lines = _LINES.split(event.removeprefix(_BOM))
+    kept = [line for line in lines if line and not _is_data(line)]
     return b"\n".join([*kept, b"data: " + data]) + b"\n\n"
 
 

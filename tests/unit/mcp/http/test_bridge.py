@@ -65,7 +65,7 @@ def test_what_is_not_changed_is_not_written_anew():
         raw = b'{ "id":1,"jsonrpc":"2.0", "method":"tools/call","params":{"name":"x","n":1.10} }'
         assert await route.post(raw) == raw
         event = b'event: message\r\ndata: { "jsonrpc":"2.0","id":1,"result":{} }\r\n\r\n'
-        assert await route.back(event, b"data: rest", kind=SSE) == [event, b"data: rest"]
+        assert await route.back(event, b": rest", kind=SSE) == [event, b": rest"]
 
     run(main)
 

@@ -80,12 +80,14 @@ def test_a_large_event_that_never_ends_and_a_large_comment() -> None:
     splitter = EventSplitter(3 * LARGE)
     comment = b":" + b"x" * 2 * LARGE
     assert list(splitter.feed(comment)) == []
-    assert splitter.rest == comment
     (found, behind) = splitter.feed(b"\n\ndata: 1\n\n")
     assert (event_data(found), behind) == (b"", b"data: 1\n\n")
     splitter.feed(b"x" * 3 * LARGE)
     with pytest.raises(EventTooLong):
         splitter.feed(b"x")
+    splitter = EventSplitter()
+    splitter.feed(comment)
+    assert splitter.end() == comment
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\n\r\n", b"\r\n\r\n", b"\r\r"])
@@ -97,7 +99,7 @@ def test_the_end_of_a_large_event_may_be_cut_anywhere(end: bytes) -> None:
         assert list(splitter.feed(end[:cut])) == []
         (found,) = splitter.feed(end[cut:])
         assert event_data(found) == b"y" * 2 * LARGE
-        assert splitter.rest == b""
+        assert splitter.end() == b""
 
 
 def unchunked(parts: list[bytes]) -> bytes:
