@@ -49,7 +49,12 @@ def server(*answers: bytes):
 
 
 def bench(cli, url: str, *more: str):
-    return cli("bench", f"{url}/a?b=c", "-c", "2", "-d", "0.5", "-o", "json", *more)
+    """Run it; for longer if nobody had a core meanwhile: each answer of the server is wanted."""
+    for seconds in (0.5, 5, 50):
+        outcome = cli("bench", f"{url}/a?b=c", "-c", "2", "-d", seconds, "-o", "json", *more)
+        if outcome.code == 3 or outcome.json["requests"] + outcome.json["lost"] >= 4:
+            break
+    return outcome
 
 
 def test_all_is_well(cli):

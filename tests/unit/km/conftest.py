@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -24,6 +25,8 @@ from plugbay.km import KmConfig, KmSystem, Voice, discover
 from plugbay.km._config import LimitsConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from plugbay.kernel import Clock
 
 PROGRAM = Path(__file__).with_name("program.py.txt")
@@ -136,8 +139,62 @@ class Home:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=45,
+            timeout=120,
         )
+
+    def session(self, said: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run `km monitor` before a server that says `TEST`, until `km` has said this.
+
+        At the end of a session it waits a few seconds only for plugins that are being loaded.
+        """
+        with self.monitoring("cat", **more) as process:
+            assert process.stdin is not None
+            process.stdin.write(f"{TEST}\n")
+            process.stdin.flush()
+            end = time.monotonic() + 100
+            while said not in self.stderr:
+                assert process.poll() is None, self.stderr
+                assert time.monotonic() < end, self.stderr
+                time.sleep(0.02)
+        return self.ended(process)
+
+    def shell(self, told: Told, command: str) -> subprocess.CompletedProcess[str]:
+        """Run `km monitor` before a shell command, which begins when the plugin runs."""
+        waits = f"until grep -qs initialize {told.path}; do sleep 0.05; done"
+        with self.monitoring("sh", "-c", f"{waits}; {command}") as process:
+            process.wait(100)
+        return self.ended(process)
+
+    @contextlib.contextmanager
+    def monitoring(self, *server: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+        """Run `km monitor`; kill it if something is wrong."""
+        with (self.path / "stderr").open("wb") as errors:
+            process = subprocess.Popen(
+                [*KM, "monitor", "--server", "--", *server],
+                env=self.environment(**more),
+                cwd=self.path,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+
+    def ended(self, process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+        """Wait for the end, and return what was said."""
+        out, _ = process.communicate(timeout=100)
+        code = process.returncode
+        return subprocess.CompletedProcess(process.args, code, out, self.stderr)
+
+    @property
+    def stderr(self) -> str:
+        """What the last `km monitor` has said."""
+        return (self.path / "stderr").read_text(encoding="utf-8")
 
     def cli(self, *arguments: object, **more: str) -> Result:
         """Run a command of `km` or `plugbay` in this process, which is faster."""
@@ -146,6 +203,7 @@ class Home:
         return CliRunner().invoke(root, [str(one) for one in arguments], env=environment)
 
 
+TEST = '{"jsonrpc":"2.0","method":"test"}'
 KM = (sys.executable, "-c", "from plugbay.cli import km; km()")
 
 
@@ -161,7 +219,7 @@ def console_logger() -> Path:
     return build_go(ROOT / "go/examples/km")
 
 
-async def until(condition: Any, patience: float = 20.0) -> None:
+async def until(condition: Any, patience: float = 100.0) -> None:
     """Wait for a condition, with a deadline."""
     end = time.monotonic() + patience
     while not condition():

@@ -259,7 +259,7 @@ def test_one_that_runs_is_warned_of_and_ended_at_its_expiry(home: Home) -> None:
 
     async def scenario() -> None:
         system = home.system(read_config(home.config), clock=clock)
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(100):
             await system.load()
             (status,) = system.statuses
             assert (status.state, status.warnings) == (State.ACTIVE, [])
@@ -291,7 +291,7 @@ def test_a_newer_bundle_lets_it_run_on(home: Home) -> None:
     async def scenario() -> None:
         config = read_config(home.config)
         system = home.system(config, clock=clock)
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(100):
             await system.load()
             (status,) = system.statuses
             bundled(home, created=NOW, expires=NOW + 90 * 86400)

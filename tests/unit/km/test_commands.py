@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from plugbay.artifacts.signing import generate_key, load_private_key, public_pem
 from plugbay.kernel import NotFound
 
-from .conftest import KM, Home
+from .conftest import KM, TEST, Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SERVER = Path(__file__).parents[1] / "mcp" / "server.py"
 PATIENCE = 60.0
-TEST = '{"jsonrpc":"2.0","method":"test"}'
 
 
 def test_list_and_status_print_what_km_prints(home: Home, console_logger: Path) -> None:
@@ -38,7 +37,7 @@ def test_list_and_status_print_what_km_prints(home: Home, console_logger: Path) 
 
 def test_monitor_says_what_it_has_loaded(home: Home, console_logger: Path) -> None:
     home.install(console_logger)
-    done = home.km("monitor", "--server", "--", "echo", TEST)
+    done = home.session("[PluginHandler] Loaded")
     assert (done.returncode, done.stdout) == (0, f"{TEST}\n")
     lines = done.stderr.splitlines()
     assert "[PluginHandler] Loaded 1 plugins: ✓ console-logger v1.0.0 (Free tier)" in lines
@@ -48,7 +47,7 @@ def test_monitor_says_what_it_has_loaded(home: Home, console_logger: Path) -> No
 
 def test_km_debug_tells_every_step_and_no_key(home: Home, console_logger: Path) -> None:
     home.install(console_logger)
-    done = home.km("monitor", "--", "echo", TEST, KM_DEBUG="1")
+    done = home.session("initialized", KM_DEBUG="1")
     for step in ("discovered 1", "sha256", "process runs", "authorised", "initialized", "ended"):
         assert step in done.stderr
     assert "test-api-key" not in done.stderr
@@ -56,7 +55,7 @@ def test_km_debug_tells_every_step_and_no_key(home: Home, console_logger: Path) 
 
 def test_a_plugin_that_this_key_may_not_use_is_left_out_quietly(home: Home) -> None:
     told = home.write("pro", tier="Pro")
-    done = home.km("monitor", "--", "echo", TEST)
+    done = home.session("[PluginHandler] Loaded")
     assert done.stderr == "[PluginHandler] Loaded 0 plugins\n"
     assert (done.returncode, told("message")) == (0, [])
     (row,) = json.loads(home.cli("plugins", "list", "-o", "json").stdout)
@@ -129,7 +128,7 @@ def test_one_that_does_not_start_is_told_of_without_debugging(
     target = home.plugins / "km-plugin-console-logger"
     target.write_text("#!/bin/sh\necho boom >&2\nexit 3\n")
     target.chmod(0o755)
-    done = home.km("monitor", "--", "echo", TEST)
+    done = home.session("is tried again")
     assert (done.returncode, done.stdout) == (0, f"{TEST}\n")
     (said,) = [line for line in done.stderr.splitlines() if "is tried again" in line]
     assert said.startswith("[PluginHandler] ✗ console-logger is tried again: it ended before")
@@ -147,7 +146,7 @@ def test_one_that_does_not_start_is_told_of_without_debugging(
 
 def test_exit_codes_are_those_of_the_server(home: Home) -> None:
     told = home.write()
-    assert home.km("monitor", "--", "sh", "-c", "kill -9 $$").returncode == 137
+    assert home.shell(told, "kill -9 $$").returncode == 137
     assert told("error")[0]["text"] == "the MCP server has ended with code 137"
     assert [one["kind"] for one in told("stream")] == ["start", "error"]
     assert told("stream")[1]["data"]["exit_code"] == "137"
@@ -155,9 +154,9 @@ def test_exit_codes_are_those_of_the_server(home: Home) -> None:
 
 
 def test_the_end_is_bounded_and_tells_how_much_was_missed(home: Home) -> None:
-    home.write()
+    told = home.write()
     noted = '{"jsonrpc":"2.0","method":"hang"}'
-    done = home.km("monitor", "--", "sh", "-c", f"for i in 1 2 3 4 5; do echo '{noted}'; done")
+    done = home.shell(told, f"for i in 1 2 3 4 5; do echo '{noted}'; done")
     assert done.returncode == 0
     missed = [line for line in done.stderr.splitlines() if "missed" in line]
     # Of five messages it hangs at the first; before them was the start, and then is the end.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run(system: KmSystem, scenario: Callable[[KmSystem], Awaitable[None]]) -> None:
     async def whole() -> None:
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(100):
             try:
                 await system.load()
                 await scenario(system)
@@ -233,7 +233,7 @@ def test_one_that_hangs_is_ended_and_started_again(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (supervised, system_module):
-        monkeypatch.setattr(module, "SECONDS", 0.3)
+        monkeypatch.setattr(module, "SECONDS", 2.0)
     monkeypatch.setattr(supervised, "STALLED", 1)
     told = home.write()
 
@@ -331,7 +331,7 @@ def test_it_is_authorised_again_before_it_expires_and_ended_when_it_is_not(home:
     told = home.write(lasts=2)
 
     async def scenario(system: KmSystem) -> None:
-        await until(lambda: len(told("authenticate")) == 2)
+        await until(lambda: len(told("authenticate")) >= 2)
         assert system.statuses[0].state is State.ACTIVE
         told.beside(".deny").touch()
         await until(lambda: system.statuses[0].state is State.UNAUTHORIZED)
