@@ -268,8 +268,7 @@ class McpKeeper:
         except (OSError, ValueError, TypeError):
             return
         with contextlib.suppress(OSError):
-            command = (self._proc(pid)).read_bytes()
-            if b"plugbay.app.mcp_host" in command and str(self._data).encode() in command:
+            if self._is_host(pid):
                 process = WorkerProcess(pid, None)
                 os.kill(pid, signal.SIGTERM)
                 try:
@@ -278,9 +277,10 @@ class McpKeeper:
                 except TimeoutError:
                     process.kill()
 
-    @staticmethod
-    def _proc(pid: int) -> Path:
-        return Path(f"/proc/{pid}/cmdline")
+    def _is_host(self, pid: int) -> bool:
+        """Whether this process is a host of our data, and not another that got its number."""
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"plugbay.app.mcp_host" in command and str(self._data).encode() in command
 
     @property
     def _notice_file(self) -> Path:

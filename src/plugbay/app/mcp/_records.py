@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
-
-from plugbay.mcp.serving import EndpointStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from plugbay.mcp.serving import EndpointState
+    from plugbay.mcp.serving import EndpointState, EndpointStatus
 
 LONGEST = 500
 """Characters of what went wrong."""
@@ -87,16 +85,10 @@ class Records:
         state: EndpointState = "running" if running else "stopped"
         if resting or waiting:
             state = "resting" if resting else "restarting"
-        return EndpointStatus(
+        return replace(
+            served,
             state=state,
-            sessions=served.sessions,
-            former=served.former,
-            stateless=served.stateless,
-            versions=served.versions,
-            busy=served.busy,
             resting=resting,
-            requests=served.requests,
-            tools=served.tools,
             processes=len(running),
             since=min(record.began.values(), default=0.0),
             restarts=record.restarts,
