@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shutil
 import tempfile
 import zlib
@@ -23,6 +25,8 @@ LARGEST = 256 << 20
 """Bytes of all files together."""
 _MOST = 8
 """Files there may be."""
+_SIP = 1 << 20
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,33 @@ def install_package(package: Path, folder: Path, config: KmConfig) -> Installed:
     return Installed(replace(found, path=folder / found.path.name), verdict)
 
 
+class _Sips(io.RawIOBase):
+    """Reads a file in small pieces: a header may say that it is as long as memory is."""
+
+    def __init__(self, file: io.BufferedIOBase) -> None:
+        super().__init__()
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises `Invalid` if so much is asked for at once."""
+        if not 0 <= size <= _SIP:
+            raise Invalid(f"the package has a header of {size >> 20} MiB")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
 def unpack(package: Path, folder: Path) -> Found:
     """Write the files of a package into an empty folder. Raises `Invalid` if it is none."""
-    import tarfile  # every wrapper would carry it
+    import gzip  # every wrapper would carry them
+    import tarfile
 
     try:
-        with tarfile.open(package, "r:gz") as archive:
+        with gzip.open(package) as plain, tarfile.open(fileobj=_Sips(plain), mode="r:") as archive:
             names = _write(archive, folder)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise Invalid(f"{package.name} is no package of Kilometers: {error}") from None
@@ -85,7 +110,7 @@ def _write(archive: tarfile.TarFile, folder: Path) -> list[str]:
         name = member.name.removeprefix("./")
         if member.isdir() and name in ("", "."):
             continue
-        if not member.isfile() or "/" in name or name in names or len(names) >= _MOST:
+        if not (member.isfile() and _FILE.fullmatch(name)) or name in names or len(names) >= _MOST:
             raise Invalid(f"the package has {member.name!r}, and may have single files only")
         left -= member.size
         source = archive.extractfile(member)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -98,6 +99,25 @@ def test_links_and_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "no.kmpkg").write_bytes(b"no archive")
     with pytest.raises(Invalid, match="no package"):
         install_package(tmp_path / "no.kmpkg", tmp_path / "p", KmConfig())
+
+
+def test_a_header_is_no_longer_than_it_may_be(tmp_path: Path) -> None:
+    folder, long = tmp_path / "p", tarfile.TarInfo("x")
+    long.type, long.size = tarfile.XHDTYPE, 64 << 20
+    with gzip.open(tmp_path / "long.kmpkg", "wb", 1) as file:
+        file.write(long.tobuf() + bytes(long.size))
+    with pytest.raises(Invalid, match="a header of 64 MiB"):
+        install_package(tmp_path / "long.kmpkg", folder, KmConfig())
+
+
+@pytest.mark.parametrize("name", ["km-plugin-a\0b", "km-plugin-\udcff", "km-plugin-\n"])
+def test_names_are_plain(tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "odd.kmpkg", "w:gz") as archive:
+        member = tarfile.TarInfo("x")
+        member.pax_headers = {"path": name}
+        archive.addfile(member, io.BytesIO())
+    with pytest.raises(Invalid, match="single files only"):
+        install_package(tmp_path / "odd.kmpkg", tmp_path / "p", KmConfig())
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
