@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+TARGETS: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+"""Their requests are about one tool, prompt or resource; and the parameter that says which."""
 HANDSHAKES: Final = frozenset(("initialize", "server/discover"))
 LISTINGS: Final = frozenset(
     ("tools/list", "prompts/list", "resources/list", "resources/templates/list")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from plugbay.mcp._methods import TARGETS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from plugbay.sdk import Message
-
-_NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 
 def mirrored(message: Message) -> Mapping[str, str] | None:
@@ -17,6 +17,6 @@ def mirrored(message: Message) -> Mapping[str, str] | None:
     if message.kind != "request" or message.direction != "to-server":
         return None
     fields = {"mcp-method": message.method}
-    if message.method in _NAMED:
+    if message.method in TARGETS:
         fields["mcp-name"] = message.target
     return fields

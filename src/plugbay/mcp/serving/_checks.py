@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from plugbay.mcp._answers import error_answer
 from plugbay.mcp._codec import INVALID_REQUEST, decode
+from plugbay.mcp._methods import TARGETS
 from plugbay.mcp.http._header_values import header_text
 from plugbay.mcp.http._param_headers import PREFIX
 from plugbay.mcp.serving._json import as_object, params_of
@@ -46,7 +47,6 @@ STATUS = {
 """The status of a response that is an error, in the stateless era."""
 VERSION = "io.modelcontextprotocol/protocolVersion"
 _CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
-_NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _ROUTING = ("mcp-protocol-version", "mcp-method", "mcp-name")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -114,7 +114,7 @@ def check_modern(fields: Fields, envelope: Envelope, raw: bytes) -> Refusal | No
     if repeated := fields.repeated(_ROUTING):
         return _refuse(envelope, HEADER_MISMATCH, f"{repeated} is there more than once")
     wanted = {"mcp-protocol-version": meta[VERSION], "mcp-method": envelope.method}
-    name = params.get(_NAMED.get(envelope.method, ""))
+    name = params.get(TARGETS.get(envelope.method, ""))
     if name is not None:
         wanted["mcp-name"] = name
     for field, value in wanted.items():

@@ -11,11 +11,12 @@ from plugbay.kernel import Backoff, PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import Malformed, decode, encode, read_envelope
 from plugbay.mcp._framing import MAX_MESSAGE
+from plugbay.mcp._methods import TARGETS
 from plugbay.mcp._replay import Replay, is_replayed
 from plugbay.mcp.http._header_values import header_value
 from plugbay.mcp.http._param_headers import ParamHeaders
 from plugbay.mcp.http._sse import EventSplitter, EventTooLong, event_data
-from plugbay.mcp.serving._checks import MODERN
+from plugbay.mcp.serving._checks import MODERN, VERSION
 from plugbay.mcp.serving._http_client import HttpClient
 from plugbay.mcp.serving._json import as_array, as_object, params_of, result_of
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("plugbay.mcp")
 SESSION = "mcp-session-id"
-_VERSION = "io.modelcontextprotocol/protocolVersion"
-_NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _TROUBLE = (OSError, TimeoutError, EventTooLong, PlugbayError)
 
 
@@ -209,12 +208,12 @@ class HttpBackend:
         if envelope.kind != "request" or b"protocolVersion" not in raw:
             return {}
         params = params_of(raw)
-        version = str(as_object(params.get("_meta")).get(_VERSION, ""))
+        version = str(as_object(params.get("_meta")).get(VERSION, ""))
         if version < MODERN:
             return {}
         self._version = version
         fields = {"mcp-protocol-version": version, "mcp-method": envelope.method}
-        name = params.get(_NAMED.get(envelope.method, ""))
+        name = params.get(TARGETS.get(envelope.method, ""))
         if name is not None:
             fields["mcp-name"] = header_value(str(name))
         if envelope.method == "tools/call":
