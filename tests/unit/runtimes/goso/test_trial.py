@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(600)  # the first run builds the plugins
 
 
 def tried(name: str, config: dict[str, Any] | None = None, **how: Any) -> TrialReport:
-    limits = how.pop("limits", TrialLimits(seconds=10, memory_mb=512))
+    limits = how.pop("limits", TrialLimits(seconds=60, memory_mb=512))
     payload = plugin(name, module=how.pop("module", "plugins"))
     made = manifest(**how)
     return asyncio.run(run_goso_trial(payload, made, runners(), limits=limits, config=config))
@@ -53,7 +53,7 @@ def test_a_good_plugin_passes_and_says_its_hooks() -> None:
 )
 def test_a_bad_plugin_is_refused(name: str, config: dict[str, Any] | None, detail: str) -> None:
     hangs = config == {"always": "hang"}
-    limits = TrialLimits(seconds=3 if hangs else 45, memory_mb=400)
+    limits = TrialLimits(seconds=6 if hangs else 60, memory_mb=400)
     report = tried(name, config, limits=limits, provides=FILTERS)
     assert report.problems[0].detail.startswith(detail)
 

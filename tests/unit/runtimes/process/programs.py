@@ -22,7 +22,7 @@ from plugbay.runtimes.process._dialects import PLUGBAY
 from plugbay.runtimes.process._folder import Folder
 from plugbay.runtimes.process._goplugin import GoPluginProcess
 from plugbay.runtimes.process._plugin_process import Dialect, Launch
-from plugbay.sdk import Manifest
+from plugbay.sdk import Limits, Manifest
 from plugbay.sdk.testing import FakeHost
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def request_for(
 ) -> LoadRequest:
     """Ask for a generation of a program. `changes` are of its manifest; `config` is its own."""
     config = changes.pop("config", {})
+    changes.setdefault("limits", Limits(request_ms=60_000, start_ms=60_000))
     manifest = Manifest(
         id=id, version="1.0.0", api=1, runtime="process", entry="plugbay", **changes
     )

@@ -57,7 +57,7 @@ def test_what_the_manifest_says_wrongly_is_said_at_once(header_adder: Path) -> N
 
 
 def test_one_that_hangs_is_given_up(subject: Path) -> None:
-    report = trial(subject, config={"hang": "start"}, limits=TrialLimits(seconds=2))
+    report = trial(subject, config={"hang": "start"}, limits=TrialLimits(seconds=6))
     assert "took too long in start" in report.problems[0].detail
 
 
