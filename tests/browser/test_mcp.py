@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import shoot
+from .conftest import shoot, toast
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -28,7 +28,7 @@ class Client:
 
     def __init__(self, rig: Rig, path: str) -> None:
         host, _, port = rig.gateway.address.rpartition(":")
-        self._connection = HTTPConnection(host, int(port), timeout=30)
+        self._connection = HTTPConnection(host, int(port), timeout=100)
         self._path, self.session = path, ""
         info = {"name": "x", "version": "1"}
         self.ask("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=info)
@@ -50,10 +50,6 @@ class Client:
         self._connection.request("DELETE", self._path, headers={"mcp-session-id": self.session})
         self._connection.getresponse().read()
         self._connection.close()
-
-
-def toast(page: Page, text: str) -> None:
-    expect(page.locator(".toast").last).to_contain_text(text)
 
 
 def press(page: Page, button: str, yes: str) -> None:
@@ -87,9 +83,17 @@ def test_servers_and_federations_are_added_watched_and_deleted(rig: Rig) -> None
     expect(page.locator("[id='f/env-error']")).to_contain_text("NAME=value")
     page.locator("[id='f/env']").fill("TOKEN=quite secret\nOTHER=${env:HOME}")
     expect(page.locator("#changes")).to_contain_text("quite secret")
+    page.locator("[id='f/command']").fill("no-such-command")
+    expect(page.locator("[id='f/command-error']")).to_contain_text("there is no command")
+    on_a_phone(page, "mcp-new-refused-390")  # the whole PATH is told, and fits
+    page.locator("[id='f/command']").fill(sys.executable)
+    page.locator("[id='f/path']").fill("hand")
+    expect(page.locator("[id='f/path-error']")).to_contain_text("a path starts with")
+    page.locator("[id='f/path']").fill("/hand")
+    expect(page.locator("#changes")).to_contain_text("route hand")
     shoot(page, "mcp-new")
     page.get_by_role("button", name="Add").click()
-    toast(page, "The MCP server hand is in force")
+    toast(page, "The MCP server hand is in force, and the route /hand leads to it")
     expect(page.locator("#server-hand")).to_contain_text("stopped")
     page.goto("/admin/mcp/federations/new")
     page.locator("[id='f/name']").fill("union")
@@ -99,11 +103,18 @@ def test_servers_and_federations_are_added_watched_and_deleted(rig: Rig) -> None
     page.get_by_role("button", name="Add").click()
     expect(page.locator("#federation-union")).to_contain_text("http://127.0.0.1:9/mcp")
 
-    for name in ("hand", "union"):
-        rig.gateway.change(
-            "PUT", f"/routes/{name}", {"name": name, "path": f"/{name}", "mcp": name}
-        )
-    client, joined = Client(rig, "/hand"), Client(rig, "/union")
+    page.get_by_role("link", name="add one").click()
+    expect(page.locator("[id='f/path']")).to_have_value("/union")
+    page.locator("[id='f/path']").press("End")
+    page.locator("[id='f/path']").press_sequentially("s")
+    page.get_by_role("button", name="Add").click()
+    page.wait_for_url("**/admin/routes")
+    page.goto("/admin/mcp/servers/new")
+    page.locator("[id='f/name']").fill("hand")
+    page.locator("[id='f/command']").fill(sys.executable)
+    expect(page.locator("[id='f/name-error']")).to_contain_text("is there already")
+    page.goto("/admin/mcp")
+    client, joined = Client(rig, "/hand"), Client(rig, "/unions")
     row = page.locator("#server-hand")
     expect(row).to_contain_text("running")
     expect(page.locator("#federation-union")).to_contain_text("far is down")

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from plugbay.admin._document_mcp import mcp_problems
+from plugbay.admin._document_places import refused
 from plugbay.admin._mcp_secrets import hide_federation, hide_server
 from plugbay.admin._schema import check_config
 from plugbay.control import (
+    Batch,
     DeleteMcpFederation,
     DeleteMcpServer,
     DeleteRoute,
@@ -33,7 +35,7 @@ from plugbay.mcp.serving import FederationSpec, McpSpec, ServerSpec
 
 if TYPE_CHECKING:
     from plugbay.admin._document_mcp import Here
-    from plugbay.admin._services import Artifacts
+    from plugbay.admin._services import Artifacts, Control
     from plugbay.control import Desired
 
 Single: TypeAlias = (
@@ -135,8 +137,18 @@ class Planner:
             wanted = self._document.mcp
             self._problems += mcp_problems(self._desired, wanted, self.changes, self._here)
         if self._problems:
-            more = "; ".join(f"{one.pointer}: {one.detail}" for one in self._problems)
-            raise Invalid(f"the document is not valid: {more}", problems=tuple(self._problems))
+            raise refused(self._problems, self._document)
+
+    async def check(self, control: "Control", actor: str) -> None:
+        """See that the changes could be made, as far as it is known without making them. Raises
+        what `Control.check` does, with pointers into the document."""
+        if self.changes:
+            try:
+                await control.check(Batch(changes=tuple(self.changes)), actor=actor)
+            except Invalid as error:
+                if not error.problems:
+                    raise
+                raise refused(error.problems, self._document) from None
 
     def _mcp(self) -> None:
         """Servers before the federations that name them."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def mcp_problems(
     desired: Desired, mcp: McpSpec, changes: Iterable[object], here: Here
 ) -> Iterator[Problem]:
-    """Yield what would be wrong after these changes, with pointers into the document: `mcp`.
+    """Yield what would be wrong after these changes of `mcp`; names are in the pointers.
 
     What is sound in itself is also looked at `here`: whether this machine can run it.
     """
@@ -52,9 +52,7 @@ def mcp_problems(
                 pass
     yield from _twice(mcp)
     made = McpSpec(servers=tuple(servers.values()), federations=tuple(federations.values()))
-    found = tuple(problems_of(made, tuple(upstreams), by_name=True)) or here(made, desired.mcp)
-    for problem in found:
-        yield replace(problem, pointer=_in_document(problem.pointer, mcp))
+    yield from tuple(problems_of(made, tuple(upstreams), by_name=True)) or here(made, desired.mcp)
 
 
 def refuse_what_cannot_run(spec: ServerSpec | FederationSpec, desired: Desired, here: Here) -> None:
@@ -79,12 +77,3 @@ def _twice(mcp: McpSpec) -> Iterator[Problem]:
         for name, times in Counter(one.name for one in found).items():
             if times > 1:
                 yield Problem(f"/mcp/{kind}", f"{name!r} is there more than once", found=name)
-
-
-def _in_document(pointer: str, mcp: McpSpec) -> str:
-    """Put the place in the document for the name; what it does not have keeps its name."""
-    _, top, kind, escaped, *rest = pointer.split("/")
-    name = escaped.replace("~1", "/").replace("~0", "~")
-    names = [one.name for one in (mcp.servers if kind == "servers" else mcp.federations)]
-    place = str(names.index(name)) if name in names else escaped
-    return "/".join(("", top, kind, place, *rest))

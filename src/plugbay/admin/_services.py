@@ -104,6 +104,10 @@ class Control(Protocol):
         """Accept a change durably. `expected` is the revision at which the caller saw it."""
         ...
 
+    async def check(self, change: Change, *, actor: str) -> None:
+        """Raise what `submit` would, as far as it can be known; take nothing."""
+        ...
+
     async def wait(self, id: str, *, timeout: float, finished: bool = True) -> Operation:
         """Wait for an operation's end, or until it has converged, or for the timeout."""
         ...

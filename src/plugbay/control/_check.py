@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugbay.kernel import DependencyGraph, Invalid, OrderItem, Problem, order_plugins
+from plugbay.gateway import route_problems
+from plugbay.kernel import (
+    DependencyGraph,
+    Invalid,
+    OrderItem,
+    Problem,
+    order_plugins,
+    pointer_token,
+)
 from plugbay.mcp.serving import problems_of
 
 if TYPE_CHECKING:
@@ -35,7 +43,8 @@ def _routes(desired: Desired, facts: Mapping[str, Facts]) -> Iterator[Problem]:
     upstreams = {*desired.upstreams}
     mcp = {*upstreams, *desired.mcp.names}
     for name, route in desired.routes.items():
-        at = f"/routes/{name}"
+        at = f"/routes/{pointer_token(name)}"
+        yield from route_problems(route, at)
         upstream, there = (route.mcp, mcp) if route.mcp else (route.upstream, upstreams)
         if len(route.leads) != 1:
             yield Problem(at, "names several or none", expected="one of upstream, plugin and mcp")

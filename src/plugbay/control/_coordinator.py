@@ -174,6 +174,10 @@ class Coordinator:
         done = all(session.revision >= operation.revision for session in sessions)
         return bool(operation.revision and sessions) and done
 
+    async def check(self, change: Change, *, actor: str) -> None:
+        """Raise what `submit` would for this change, as far as it can be known; take nothing."""
+        await self.execution.plan(change, actor, None)
+
     def version_of(self, key: str) -> int:
         """Return the revision that last changed `plugins/<id>`, `routes/<name>` or the like: its
         entity tag. 0 if it is not there."""

@@ -18,6 +18,7 @@ from plugbay.gateway.downstream._access import AccessLines as AccessLines
 from plugbay.gateway.routing._explaining import Considered as Considered
 from plugbay.gateway.routing._explaining import RouteMatch as RouteMatch
 from plugbay.gateway.routing._explaining import explain_route as explain_route
+from plugbay.gateway.routing._routes import route_problems as route_problems
 from plugbay.gateway.routing._table import Meter as Meter
 from plugbay.gateway.routing._table import Route as Route
 from plugbay.gateway.routing._table import Table as Table

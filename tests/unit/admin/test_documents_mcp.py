@@ -66,6 +66,24 @@ def test_a_refusal_points_into_the_document(world: World) -> None:
     assert pointers(world, "/plan", gone) == ["/mcp/federations/0/members/0/server"]
 
 
+def test_a_plan_finds_what_would_be_refused_later(world: World) -> None:
+    routes = [
+        {"name": "fine", "path": "/fine", "mcp": "files"},
+        {"name": "a/b", "path": "no-slash", "mcp": "files", "hosts": ["x:1"], "methods": ["get"]},
+        {"name": "lost", "path": "/lost", "mcp": "nowhere"},
+    ]
+    for path in ("/plan", "/apply"):
+        assert pointers(world, path, {"mcp": MCP, "routes": routes}) == [
+            "/routes/1/path",
+            "/routes/1/hosts/0",
+            "/routes/1/methods/0",
+            "/routes/2/mcp",
+        ]
+    world.run("hello")
+    other = {"id": "hello", "version": "1.0.0", "routes": ["none"]}
+    assert pointers(world, "/plan", {"plugins": [other]}) == ["/plugins/0/routes"]
+
+
 def test_a_file_keeps_what_it_manages(world: World) -> None:
     change = FileSet(mcp=McpSpec(servers=(ServerSpec(name="fixed", command="server"),)))
 
@@ -77,7 +95,7 @@ def test_a_file_keeps_what_it_manages(world: World) -> None:
     world.client.blocking_portal.call(take_file)
     assert steps(world, {"mcp": {}, "prune": True}) == []
     fixed = {"name": "fixed", "command": "another"}
-    assert pointers(world, "/plan", {"mcp": {"servers": [fixed]}}) == ["/mcp/servers/fixed"]
+    assert pointers(world, "/plan", {"mcp": {"servers": [fixed]}}) == ["/mcp/servers/0"]
 
 
 def test_only_who_may_change_servers_applies_them_or_sees_secrets(world: World) -> None:

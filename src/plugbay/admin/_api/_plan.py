@@ -76,4 +76,5 @@ async def _planned(request: Ask, context: Use, *, secrets: bool) -> Planner:
     host = services.mcp if allowed else NoMcpHost()
     planner = Planner(desired, artifacts, document, secrets=secrets, here=host.problems)
     planner.run()
+    await planner.check(services.control, principal(request).user)
     return planner

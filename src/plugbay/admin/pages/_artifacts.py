@@ -64,6 +64,7 @@ class ArtifactPageRoutes(Controller):
             section="artifacts",
             artifact=artifact,
             users=_users(pages),
+            known=artifact.plugin in pages.context.services.control.desired.plugins,
             parts=await _parts(pages, artifact),
         )
 

@@ -44,6 +44,8 @@ class McpRow:
     why: str
     """What stands in its way, in words."""
     routes: tuple[str, ...]
+    paths: tuple[str, ...]
+    """Where clients find it."""
     federations: tuple[str, ...]
     """Those that it is a member of."""
     totals: "McpTotals"
@@ -126,6 +128,7 @@ def mcp_row(request: Ask, pages: Pages, kind: str, name: str) -> McpRow:
         colour=COLOURS.get(state, state),
         why=_why(view.status, pages.now),
         routes=routes,
+        paths=tuple(desired.routes[one].path for one in routes),
         federations=tuple(sorted(member_of)),
         totals=services.figures.mcp(routes),
     )
@@ -133,7 +136,7 @@ def mcp_row(request: Ask, pages: Pages, kind: str, name: str) -> McpRow:
 
 def _why(status: "EndpointStatus | None", now: float) -> str:
     if status is None:
-        return "the process that runs MCP servers has not told yet"
+        return "it has just been added, or its process is not there: more in a moment"
     if status.state == "degraded":
         return "; ".join(f"{name} is down: {why}" for name, why in sorted(status.down.items()))
     if status.state not in ("restarting", "resting"):

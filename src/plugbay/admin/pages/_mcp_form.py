@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from plugbay.admin._spare import spare
+from plugbay.admin.pages._schema_form import Field
 from plugbay.admin.pages._spec_form import fields_of, properties_of
 from plugbay.mcp.serving import FederationSpec, ServerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from plugbay.admin.pages._schema_form import Field
     from plugbay.mcp.serving import MemberSpec
 
 BOTH = {
@@ -43,6 +43,13 @@ FEDERATION = {
     **BOTH,
     "when_down": "while a member is down: list what the others have, or refuse lists",
 }
+PATH = Field(
+    pointer="/path",
+    label="path",
+    kind="text",
+    description="where clients find it, such as /time: a route that is made with it; empty: none",
+)
+"""Of something new: no part of it, but the way to it."""
 MEMBERS = "a server's name or a URL, and its prefix if that is another; JSON for headers"
 
 
@@ -51,9 +58,10 @@ def server_form(server: ServerSpec | None) -> tuple[Field, ...]:
     schema = msgspec.json.schema(ServerSpec)
     found = fields_of(schema, properties_of(schema, "ServerSpec"), server, SERVER)
     as_it_is = {"args": _args, "env": _env}
-    return tuple(
+    made = tuple(
         as_it_is[one.label](one, server) if one.label in as_it_is else one for one in found
     )
+    return made if server is not None else (*made, PATH)
 
 
 def federation_form(federation: FederationSpec | None) -> tuple[Field, ...]:
@@ -63,7 +71,8 @@ def federation_form(federation: FederationSpec | None) -> tuple[Field, ...]:
     members = () if federation is None else federation.members
     if any(member.headers for member in members):
         return found
-    return tuple(_members(one, members) if one.label == "members" else one for one in found)
+    made = tuple(_members(one, members) if one.label == "members" else one for one in found)
+    return made if federation is not None else (*made, PATH)
 
 
 def plain(spec: ServerSpec | FederationSpec | None) -> dict[str, Any]:

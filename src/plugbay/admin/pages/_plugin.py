@@ -84,6 +84,7 @@ class PluginPageRoutes(Controller):
             plugin,
             "config",
             fields=form_of(artifact.config_schema, config),
+            about=" ".join(str((artifact.config_schema or {}).get("description", "")).split()),
             config=config,
             history=_history(pages.context.services.configs.configs(plugin)),
         )

@@ -10,7 +10,7 @@ from plugbay.admin._access import Permission
 from plugbay.admin._http import Ask, rule
 from plugbay.admin.pages._rendering import Pages, Show
 from plugbay.admin.pages._traffic import TrafficView
-from plugbay.kernel import DependencyGraph
+from plugbay.kernel import ArtifactState, DependencyGraph
 
 if TYPE_CHECKING:
     from plugbay.admin._status import PluginView
@@ -68,6 +68,7 @@ class PluginListRoutes(Controller):
             section="plugins",
             rows=found,
             total=len(rows),
+            stored=len(pages.context.services.artifacts.list(state=ArtifactState.VALIDATED)),
             active=sum(row.state == "active" for row in rows),
             q=q,
             state=wanted,

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from plugbay.control import Batch, OperationState
+from plugbay.control import (
+    Batch,
+    DeleteMcpFederation,
+    DeleteMcpServer,
+    DeleteRoute,
+    DeleteUpstream,
+    FileSet,
+    OperationState,
+    PutMcpFederation,
+    PutMcpServer,
+    PutRoute,
+    PutUpstream,
+)
 from plugbay.kernel import ReceiptOutcome
 
 if TYPE_CHECKING:
@@ -20,6 +32,8 @@ LEGIBLE = 0.2
 """From which share on a segment has room for its words."""
 PREPARED = ("making", "made")
 """Of the step that comes before those of the workers: what they need is made first."""
+SHOWN = 3
+"""Names of a batch."""
 FAILED = (OperationState.FAILED, OperationState.ROLLED_BACK, OperationState.CANCELLED)
 
 
@@ -119,15 +133,22 @@ def segments(totals: Totals) -> tuple[Segment, ...]:
 
 
 def _target(change: Change) -> str:
-    if isinstance(change, Batch):
-        return f"{len(change.changes)} changes"
-    for name in ("plugin", "name"):
-        if hasattr(change, name):
-            return str(getattr(change, name))
-    for name in ("route", "upstream"):
-        if hasattr(change, name):
-            return str(getattr(change, name).name)
-    return "gateway.toml"
+    """What a change is about, by name."""
+    match change:
+        case FileSet():
+            return "gateway.toml"
+        case Batch():
+            named = list(dict.fromkeys(map(_target, change.changes)))
+            more = len(named) - SHOWN
+            return ", ".join(named[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+        case PutRoute(route=spec) | PutUpstream(upstream=spec):
+            return spec.name
+        case PutMcpServer(server=spec) | PutMcpFederation(federation=spec):
+            return spec.name
+        case DeleteRoute() | DeleteUpstream() | DeleteMcpServer() | DeleteMcpFederation():
+            return change.name
+        case _:
+            return change.plugin
 
 
 def _what(changes: Sequence[PluginChange]) -> Iterator[str]:

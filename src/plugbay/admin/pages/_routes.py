@@ -1,6 +1,9 @@
 """Routes and upstreams: what there is, forms to change it, and the import from other tools."""
 
-from typing import Any
+import json
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from litestar import Controller, Response, get
 from litestar.params import FromPath, FromQuery
@@ -13,6 +16,9 @@ from plugbay.admin.pages._rendering import Pages, Show
 from plugbay.admin.pages._spec_form import route_form, upstream_form
 from plugbay.gateway import RouteSpec, UpstreamSpec
 from plugbay.kernel import NotFound
+
+if TYPE_CHECKING:
+    from plugbay.admin.pages._schema_form import Field
 
 
 class RoutePageRoutes(Controller):
@@ -43,9 +49,9 @@ class RoutePageRoutes(Controller):
         )
 
     @get("/routes/new", opt=rule(Permission.ROUTES_WRITE))
-    async def new_route(self, request: Ask, pages: Show) -> Response[str]:
-        """An empty form for a route."""
-        return _form(request, pages, "routes", "", None)
+    async def new_route(self, request: Ask, pages: Show, mcp: FromQuery[str] = "") -> Response[str]:
+        """A form for a route, empty or to an MCP server."""
+        return _form(request, pages, "routes", "", None, mcp=mcp)
 
     @get("/routes/edit/{name:str}", opt=rule(Permission.READ))
     async def route(self, request: Ask, pages: Show, name: FromPath[str]) -> Response[str]:
@@ -66,7 +72,13 @@ class RoutePageRoutes(Controller):
 
 
 def _form(
-    request: Ask, pages: Pages, kind: str, name: str, spec: RouteSpec | UpstreamSpec | None
+    request: Ask,
+    pages: Pages,
+    kind: str,
+    name: str,
+    spec: RouteSpec | UpstreamSpec | None,
+    *,
+    mcp: str = "",
 ) -> Response[str]:
     if name and spec is None:
         raise NotFound(f"there is no {kind.removesuffix('s')} {name}")
@@ -74,6 +86,8 @@ def _form(
     if kind == "routes":
         route = spec if isinstance(spec, RouteSpec) else None
         fields = route_form(route, desired.upstreams, desired.mcp.names)
+        if mcp in desired.mcp.names:
+            fields = tuple(map(partial(_leading_to, mcp), fields))
     else:
         fields = upstream_form(spec if isinstance(spec, UpstreamSpec) else None)
     return pages.show(
@@ -88,6 +102,14 @@ def _form(
         fixed=desired.origins.get(key) == "file",
         users=_users(pages).get(name, []) if kind == "upstreams" else [],
     )
+
+
+def _leading_to(mcp: str, field: "Field") -> "Field":
+    """Fill in what a route to an MCP server is likely to say."""
+    likely = {"name": mcp, "path": f"/{mcp}"}
+    if field.label == "mcp":
+        return replace(field, value=json.dumps(mcp), present=True)
+    return replace(field, value=likely[field.label]) if field.label in likely else field
 
 
 def _users(pages: Pages) -> dict[str, list[str]]:

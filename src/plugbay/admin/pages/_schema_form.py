@@ -14,7 +14,7 @@ from plugbay.admin._schema import SECRET
 from plugbay.kernel import pointer_token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 Schema = dict[str, Any]
 Kind = Literal[
@@ -130,8 +130,24 @@ def _field(
         else "",
         choices=_choices(plain),
         description=str(schema.get("description", plain.get("description", ""))),
-        hint=", ".join(words.format(plain[key]) for key, words in _BOUNDS.items() if key in plain),
+        hint=", ".join(_hints(root, plain, kind)),
     )
+
+
+def _hints(root: Schema, schema: Schema, kind: Kind) -> Iterator[str]:
+    """What has to be known to fill a field in: its bounds, and the shape of what is JSON."""
+    yield from (words.format(schema[key]) for key, words in _BOUNDS.items() if key in schema)
+    if kind != "json":
+        return
+    inside = schema.get("items" if schema.get("type") == "array" else "additionalProperties")
+    if not isinstance(inside, dict):
+        return
+    one = _resolved(root, cast("Schema", inside))
+    known = cast("dict[str, object]", one.get("properties", {}))
+    many = "a list of" if schema.get("type") == "array" else "names, each with"
+    shape = f"{{{', '.join(known)}}}" if known else one.get("type", "anything")
+    about = " ".join(str(one.get("description", "")).replace("`", "").split())
+    yield f"{many} {shape}" + (f". {about}" if about else "")
 
 
 def _kind(schema: Schema, value: object, depth: int) -> Kind:

@@ -47,8 +47,8 @@ def route_form(
     schema = msgspec.json.schema(RouteSpec)
     known = {*upstreams, *(route.leads if route is not None else ())}
     properties = properties_of(schema, "RouteSpec")
-    properties["upstream"] = {"enum": sorted(known - {*servers})}
-    properties["mcp"] = {"enum": sorted(known | {*servers})}
+    names = {"upstream": sorted(known - {*servers}), "mcp": sorted(known | {*servers})}
+    properties |= {key: {"enum": found} for key, found in names.items() if found}
     return fields_of(schema, properties, route, HINTS)
 
 

@@ -154,22 +154,24 @@ def _check(routes: Sequence[RouteSpec], handlers: Mapping[str, object]) -> None:
         names.add(route.name)
         if route.name not in handlers:
             problems.append(Problem(f"{at}/name", "the route has no handler"))
-        problems.extend(_faults(route, at))
+        problems.extend(route_problems(route, at))
     if problems:
         raise Invalid(
             f"routes: {problems[0].pointer}: {problems[0].detail}", problems=tuple(problems)
         )
 
 
-def _faults(route: RouteSpec, at: str) -> Iterator[Problem]:
+def route_problems(route: RouteSpec, at: str) -> Iterator[Problem]:
+    """Yield what is wrong with a route in itself; pointers begin with `at`."""
     if normal_target(route.path.encode("utf-8")) != route.path.encode("utf-8") or "?" in route.path:
         detail = "a path starts with '/', is percent-encoded and has no dot or empty segments"
-        yield Problem(f"{at}/path", detail, found=route.path)
+        remedy = "Begin it with '/'." if not route.path.startswith("/") else ""
+        yield Problem(f"{at}/path", detail, "such as /api", route.path, remedy)
     for index, host in enumerate(route.hosts):
         if not host_pattern(host):
             detail = "a host is a name without port, or '*.' and a name"
-            yield Problem(f"{at}/hosts/{index}", detail, found=host)
+            yield Problem(f"{at}/hosts/{index}", detail, "such as *.example.com", host)
     for index, method in enumerate(route.methods):
         if not method.isascii() or not method.isalpha() or method != method.upper():
             detail = "a method is upper-case letters"
-            yield Problem(f"{at}/methods/{index}", detail, found=method)
+            yield Problem(f"{at}/methods/{index}", detail, "such as GET", method)

@@ -30,7 +30,7 @@ def run(world: World, **status: EndpointStatus) -> None:
 def test_the_list_says_what_stands_in_the_way(world: World) -> None:
     run(world)
     world.sign_in()
-    assert "has not told yet" in text(world, "/admin/mcp")
+    assert "more in a moment" in text(world, "/admin/mcp")
     crashed = "it has ended with code 7"
     now = world.clock.time()
     run(
@@ -46,6 +46,22 @@ def test_the_list_says_what_stands_in_the_way(world: World) -> None:
     assert "server-files" not in text(world, "/admin/mcp?q=nothing")
     assert "server-files" in text(world, "/admin/mcp?q=RESTING")
     assert text(world, "/admin/mcp/servers/edit/none", status=404)
+
+
+def test_who_leads_to_a_server_is_said_and_a_route_is_offered(world: World) -> None:
+    document = {"mcp": {"servers": [SERVER], "federations": [UNION]}}
+    world.change("POST", "/apply", json=document)
+    world.sign_in()
+    page = text(world, "/admin/mcp")
+    assert "as a member of work" in page
+    assert "/admin/routes/new?mcp=work" in page
+    assert 'value="/work"' in text(world, "/admin/routes/new?mcp=work")
+    assert 'value="/none"' not in text(world, "/admin/routes/new?mcp=none")
+    world.change("PUT", "/routes/lead", json={"name": "lead", "path": "/there", "mcp": "work"})
+    assert "/there" in text(world, "/admin/mcp")
+    page = text(world, "/admin/mcp/federations/edit/work")
+    assert "routes=true" in page
+    assert "Delete work and 1 route" in page
 
 
 def test_one_server_is_shown_as_far_as_one_may_see(world: World) -> None:

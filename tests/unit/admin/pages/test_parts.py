@@ -10,9 +10,20 @@ from plugbay.admin.pages._assets import Assets
 from plugbay.admin.pages._graph import BOX_WIDTH, draw
 from plugbay.admin.pages._receipts import OperationCard, segments
 from plugbay.admin.pages._traffic import TrafficView, curve
-from plugbay.control import Batch, DeleteRoute, FileSet, Operation, OperationState, PutUpstream
+from plugbay.control import (
+    Batch,
+    DeleteMcpServer,
+    DeleteRoute,
+    Disable,
+    FileSet,
+    Operation,
+    OperationState,
+    PutMcpServer,
+    PutUpstream,
+)
 from plugbay.gateway import UpstreamSpec
 from plugbay.kernel import NotFound, PluginChange, Totals
+from plugbay.mcp.serving import ServerSpec
 from plugbay.observability import TrafficPoint
 
 
@@ -127,7 +138,13 @@ def test_operations_say_what_they_are_about() -> None:
     assert card(upstream).target == "sample"
     assert card(FileSet()).target == "gateway.toml"
     both = card(Batch(changes=(route, upstream)), new, config)
-    assert (both.target, both.what) == ("2 changes", "p none → 1.0; q config 1 → 2")
+    assert (both.target, both.what) == ("all, sample", "p none → 1.0; q config 1 → 2")
+    many = Batch(changes=tuple(DeleteRoute(name=name) for name in "abcda"))
+    assert card(many).target == "a, b, c and 1 more"
+    server = ServerSpec(name="time", command="c")
+    assert card(PutMcpServer(server=server)).target == "time"
+    assert card(DeleteMcpServer(name="gone")).target == "gone"
+    assert card(Disable(plugin="p")).target == "p"
     assert card(route, config).what == "config 1 → 2"
 
 

@@ -119,3 +119,20 @@ def test_schemas_of_msgspec_have_their_shape() -> None:
         "note": "text",
     }
     assert found["name"].required
+
+
+def test_json_says_what_it_is_made_of() -> None:
+    rule = {"type": "object", "properties": {"a": {}, "b": {}}, "description": "What `a` may."}
+    schema: dict[str, Any] = {
+        "$defs": {"Rule": rule},
+        "properties": {
+            "rules": {"type": "array", "items": {"$ref": "#/$defs/Rule"}, "minItems": 1},
+            "costs": {"type": "object", "additionalProperties": {"type": "number"}},
+            "any": {"type": "object"},
+        },
+    }
+    assert {one.label: one.hint for one in form_of(schema, {})} == {
+        "rules": "a list of {a, b}. What a may.",
+        "costs": "names, each with number",
+        "any": "",
+    }

@@ -56,6 +56,18 @@ def test_a_route_may_lead_to_servers_that_the_gateway_runs() -> None:
     assert fields["mcp"].choices == ('"a"', '"files"', '"work"')
 
 
+def test_a_route_has_a_plain_field_where_there_is_nothing_to_choose_from() -> None:
+    fields = {field.label: field for field in route_form(None, [])}
+    assert (fields["upstream"].kind, fields["mcp"].kind) == ("text", "text")
+
+
+def test_something_new_of_mcp_may_say_where_clients_find_it() -> None:
+    for form in (server_form, federation_form):
+        assert form(None)[-1].pointer == "/path"
+    known = server_form(ServerSpec(name="x", command="c"))
+    assert "path" not in {field.label for field in known}
+
+
 def test_a_server_s_lines_are_json_where_a_line_would_lose_something() -> None:
     server = ServerSpec(name="x", command="c", args=("-a", "b c"), env={"K": "v=w"}, idle=5.0)
     fields = {field.label: field for field in server_form(server)}

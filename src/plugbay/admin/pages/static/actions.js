@@ -19,7 +19,8 @@ export function start() {
 async function act(button) {
   const data = button.dataset;
   const dependents = (data.dependents ?? "").split(" ").filter(Boolean);
-  if (data.ask && !(await confirm({ title: data.ask, text: data.text, dependents, yes: data.yes }))) return;
+  const danger = button.classList.contains("danger");
+  if (data.ask && !(await confirm({ title: data.ask, text: data.text, dependents, yes: data.yes, danger }))) return;
   const [method, path] = data.call.split(" ");
   const force = dependents.length > 0 ? `${path.includes("?") ? "&" : "?"}force=true` : "";
   button.disabled = true;

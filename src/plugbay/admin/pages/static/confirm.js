@@ -1,11 +1,15 @@
-// The one dialog that asks before something is destroyed, and names what depends on it.
+// The one dialog that asks before something is destroyed or let in, and names what depends on it.
 
 /** Ask; resolves to whether the answer was yes. Escape is a no. */
-export function confirm({ title, text = "", dependents = [], yes }) {
+export function confirm({ title, text = "", dependents = [], yes, danger = true }) {
   const dialog = document.getElementById("confirm");
   document.getElementById("confirm-title").textContent = title;
   document.getElementById("confirm-text").textContent = text;
-  document.getElementById("confirm-yes").textContent = yes;
+  const button = document.getElementById("confirm-yes");
+  button.textContent = yes;
+  button.classList.toggle("danger", danger);
+  button.classList.toggle("primary", !danger);
+  document.getElementById("confirm-no").textContent = danger ? "Keep it" : "Cancel";
   const list = document.getElementById("confirm-dependents");
   list.hidden = dependents.length === 0;
   list.querySelector("p").textContent = "These need it, and stop with it:";

@@ -8,4 +8,7 @@ import { start as session } from "./session.js";
 import { start as switches } from "./switches.js";
 import { start as toasts } from "./toast.js";
 
+// On a phone the menu is a strip: what is open is to be seen in it.
+document.querySelector("#menu a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 for (const start of [toasts, session, keys, filter, switches, actions, live]) start();
