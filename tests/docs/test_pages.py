@@ -54,7 +54,7 @@ def test_python_runs(page, code, tmp_path):
     script = tmp_path / "snippet.py"
     script.write_text(code)
     command = [sys.executable, "-W", "error", str(script)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=150)
     assert ran.returncode == 0, f"{page}\n{ran.stderr}"
 
 

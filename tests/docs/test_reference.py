@@ -99,7 +99,7 @@ def test_every_metric(page, root):
 
 @pytest.mark.live
 def test_a_running_gateway_exports_nothing_else(page, gateway):
-    with urlopen(f"http://{gateway.facts['metrics']}/metrics", timeout=10) as answer:
+    with urlopen(f"http://{gateway.facts['metrics']}/metrics", timeout=100) as answer:
         exported = set(re.findall(r"^# TYPE (\S+)", answer.read().decode(), re.M))
     assert exported
     assert [name for name in exported if f"`{name}`" not in page("metrics")] == []

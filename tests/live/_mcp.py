@@ -55,7 +55,7 @@ class Raw:
 
     def __init__(self, gateway, path):
         host, _, port = gateway.address.rpartition(":")
-        self.connection = HTTPConnection(host, int(port), timeout=30)
+        self.connection = HTTPConnection(host, int(port), timeout=100)
         self.path, self.session = path, ""
 
     def post(self, body, **fields):

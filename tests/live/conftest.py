@@ -49,7 +49,7 @@ class Shell:
 
     def get(self, path: str = "/json") -> tuple[int, dict[str, str]]:
         """Ask the gateway; return status and header fields."""
-        with closing(HTTPConnection(self.gateway.address, timeout=30)) as connection:
+        with closing(HTTPConnection(self.gateway.address, timeout=100)) as connection:
             connection.request("GET", path)
             answer = connection.getresponse()
             answer.read()

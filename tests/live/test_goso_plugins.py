@@ -71,7 +71,7 @@ def done(gateway: Gateway, operation: Mapping[str, Any]) -> None:
 
 
 def ask(gateway: Gateway, method: str, path: str, body: bytes | None = None) -> tuple[Any, bytes]:
-    with contextlib.closing(http.client.HTTPConnection(gateway.address, timeout=30)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(gateway.address, timeout=100)) as connection:
         connection.request(method, path, body=body)
         response = connection.getresponse()
         return response, response.read()

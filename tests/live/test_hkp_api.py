@@ -207,7 +207,7 @@ def test_a_plugin_that_refuses_everybody_locks_no_administrator_out(
 def test_events_reach_plugins_and_those_who_follow(
     gateway: Gateway, client: Client, tyrant: str
 ) -> None:
-    following = http.client.HTTPConnection(str(gateway.facts["admin"]), timeout=60)
+    following = http.client.HTTPConnection(str(gateway.facts["admin"]), timeout=100)
     fields = {"authorization": f"Bearer {gateway.client.token}"}
     with closing(following):
         path = "/admin/api/v1/events?topics=security.threat,security,plugin.config.updated"

@@ -120,6 +120,6 @@ def test_kv_is_one_for_all_workers_and_outlives_them(gateway: Gateway) -> None:
     ask(gateway, "set")
     assert [one["stored"] for one in ask_all(gateway).values()] == ["kept", "kept"]
     gateway.process.terminate()
-    assert gateway.process.wait(60) == 0
+    assert gateway.process.wait(120) == 0
     gateway.restart()
     assert [one["stored"] for one in ask_all(gateway).values()] == ["kept", "kept"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from typing import TYPE_CHECKING
 
 import pytest
-from bench._gateway import Gateway
+from bench._gateway import Gateway, wait_for
+from bench._live import metrics, total
+from hyperframe.frame import DataFrame
 from tests.live._plugins import push
 from tests.live.test_tls import make_certificate
 
@@ -71,7 +74,7 @@ def test_swaps_under_streams_drop_nothing(gateway: Gateway, chain: Path) -> None
     async def main() -> None:
         client = await connect(gateway, chain)
         streams = [client.request(head(b"GET", STREAM)) for _ in range(10)]
-        await client.until(lambda: all(client.answers[id].fields for id in streams), 20)
+        await client.until(lambda: all(client.answers[id].fields for id in streams))
         stop = asyncio.Event()
         seen: list[bytes] = []
 
@@ -90,7 +93,7 @@ def test_swaps_under_streams_drop_nothing(gateway: Gateway, chain: Path) -> None
         await asyncio.gather(*asking)
         assert set(seen) == {b"1.0.0", b"2.0.0"}
         for id in streams:
-            await client.until(lambda id=id: client.answers[id].ended, 30)
+            await client.until(lambda id=id: client.answers[id].ended)
             assert whole(client.answers[id])
             assert client.answers[id].fields[b"x-stamp"] == b"1.0.0"
         assert not client.goaways
@@ -100,16 +103,23 @@ def test_swaps_under_streams_drop_nothing(gateway: Gateway, chain: Path) -> None
 
 
 def test_the_end_of_the_gateway_waits_for_streams(gateway: Gateway, chain: Path) -> None:
+    def inside() -> bool:
+        return total(metrics(gateway), "plugbay_http_requests_in_flight") == 5
+
     async def main() -> None:
         client = await connect(gateway, chain)
-        streams = [client.request(head(b"GET", STREAM)) for _ in range(5)]
-        await client.until(lambda: all(client.answers[id].fields for id in streams), 20)
+        streams = [client.request(head(b"POST", b"/upload"), end=False) for _ in range(5)]
+        await asyncio.to_thread(wait_for, "all are inside", inside)
         gateway.process.terminate()
-        await client.until(lambda: len(client.goaways) == 2, 20)
+        await client.until(lambda: len(client.goaways) == 2)
         assert [code for code, _ in client.goaways] == [0, 0]
         assert client.goaways[1][1] == streams[-1]
-        await client.until(lambda: client.closed, 30)
-        assert all(whole(client.answers[id]) for id in streams)
+        for id in streams:
+            client.raw(DataFrame(id, data=b"all of it", flags=["END_STREAM"]).serialize())
+        await client.until(lambda: client.closed)
+        answers = [client.answers[id] for id in streams]
+        assert [json.loads(answer.body)["bytes"] for answer in answers] == [9] * 5
+        assert all(answer.ended for answer in answers)
         await client.close()
 
     asyncio.run(main())

@@ -45,7 +45,7 @@ def orders():
 
 
 def ask(plugbay, path: str, method: str = "GET") -> tuple[int, bytes]:
-    connection = HTTPConnection(plugbay.gateway.address, timeout=30)
+    connection = HTTPConnection(plugbay.gateway.address, timeout=100)
     try:
         connection.request(method, path)
         answer = connection.getresponse()

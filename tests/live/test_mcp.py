@@ -160,7 +160,7 @@ def test_questions_of_the_server_pass_the_gateway(gateway, url, tmp_path):
 def test_what_is_no_message_is_refused_before_the_server(gateway, tmp_path):
     enable(gateway, stamp(tmp_path, "3.0.0"))
     host, _, port = gateway.address.rpartition(":")
-    connection = HTTPConnection(host, int(port), timeout=30)
+    connection = HTTPConnection(host, int(port), timeout=100)
 
     def post(body, **fields):
         headers = {"content-type": "application/json", **fields}
@@ -204,7 +204,7 @@ def test_large_messages_at_once_are_in_memory_one_after_the_other(gateway, tmp_p
     size, fields = 5_000_000, {"content-type": "application/json", "accept": "text/event-stream"}
 
     def ask(id):
-        connection = HTTPConnection(host, int(port), timeout=60)
+        connection = HTTPConnection(host, int(port), timeout=100)
         connection.request("POST", "/echo", call(id, message="x" * size), fields)
         said = json.loads(connection.getresponse().read().partition(b"data: ")[2])
         connection.close()

@@ -115,7 +115,7 @@ def call(gateway: Gateway, id: int, **arguments: object) -> Mapping[str, Any]:
     params = {"name": "echo", "arguments": arguments}
     body = {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}
     host, _, port = gateway.address.partition(":")
-    connection = HTTPConnection(host, int(port), timeout=30)
+    connection = HTTPConnection(host, int(port), timeout=100)
     try:
         fields = {"content-type": "application/json", "accept": "application/json"}
         connection.request("POST", "/mcp", json.dumps(body), fields)

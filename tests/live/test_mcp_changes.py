@@ -76,7 +76,7 @@ def status(gateway, kind, name):
 
 def settings_problem(gateway):
     host, _, port = gateway.facts["metrics"].rpartition(":")
-    connection = HTTPConnection(host, int(port), timeout=10)
+    connection = HTTPConnection(host, int(port), timeout=100)
     try:
         connection.request("GET", "/health")
         return connection.getresponse().read().decode()
@@ -163,7 +163,7 @@ def test_the_official_client_comes_back_for_what_it_has_missed(gateway):
 
     async def main(url):
         async with Client(url, mode="legacy", logging_callback=log) as client:
-            said = await asyncio.wait_for(client.call_tool("test_tool_with_logging", {}), 30)
+            said = await asyncio.wait_for(client.call_tool("test_tool_with_logging", {}), 100)
             assert text_of(said) == "logged"
 
     with Cutter(gateway.address, b"processing data") as cutter:
@@ -184,7 +184,7 @@ def test_answers_that_are_fetched_pass_the_plugins(gateway, talk, tmp_path):
     try:
         session = talk("/hand")
         host, _, port = gateway.address.rpartition(":")
-        connection = HTTPConnection(host, int(port), timeout=20)
+        connection = HTTPConnection(host, int(port), timeout=100)
         fields = {
             "accept": "application/json, text/event-stream",
             "mcp-session-id": session.session,

@@ -207,7 +207,7 @@ def test_what_plugins_do_to_messages_is_counted(applied, tmp_path):
 
 
 def metrics(host, port):
-    connection = HTTPConnection(host, port, timeout=10)
+    connection = HTTPConnection(host, port, timeout=100)
     try:
         connection.request("GET", "/metrics")
         return connection.getresponse().read().decode()

@@ -219,7 +219,7 @@ def test_a_server_that_is_killed_is_answered_for_and_started_again(gateway, talk
     metrics = gateway.facts["metrics"].rpartition(":")
 
     def counted():
-        connection = HTTPConnection(metrics[0], int(metrics[2]), timeout=10)
+        connection = HTTPConnection(metrics[0], int(metrics[2]), timeout=100)
         try:
             connection.request("GET", "/metrics")
             text = connection.getresponse().read().decode()

@@ -43,7 +43,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 def ask(gateway: Gateway, client: str, path: str = "/json") -> tuple[int, dict[str, str]]:
     """One request over a connection of its own, so that either worker may get it."""
-    connection = HTTPConnection(gateway.address, timeout=30)
+    connection = HTTPConnection(gateway.address, timeout=100)
     try:
         connection.request("GET", path, headers={"x-forwarded-for": client})
         answer = connection.getresponse()
@@ -114,7 +114,7 @@ def test_what_one_worker_sees_the_other_knows(gateway: Gateway) -> None:
     held = operate(gateway, "tarpit", "status")
     assert sum(answer["held"] for answer in held.values()) == 1
     operate(gateway, "tarpit", "lift", {"ip": "198.51.100.3"})
-    caught.settimeout(60)
+    caught.settimeout(100)
     while caught.recv(4096):
         pass  # up to its end: it was let go
     caught.close()

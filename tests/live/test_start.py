@@ -96,7 +96,7 @@ def test_sigterm_lets_requests_end_and_leaves_no_worker() -> None:
         wait_for("it drains", lambda: "the workers drain" in gateway.log.read_text())
         for stream in slow:
             stream.release()
-        assert gateway.process.wait(60) == 0
+        assert gateway.process.wait(120) == 0
         assert all(stream.whole for stream in slow)
         assert workers_of(gateway.data) == []
         assert "Traceback" not in gateway.log.read_text()

@@ -76,7 +76,7 @@ def test_an_app_goes_on_counting_when_it_is_exchanged(gateway: Gateway) -> None:
 def test_a_body_filter_changes_both_bodies_as_they_stream(gateway: Gateway) -> None:
     push(gateway, "shout", "1.0.0", UPPER, 'provides = ["body-filter"]\n')
     done(gateway, gateway.put("shout", version="1.0.0", watch=0.0))
-    connection = http.client.HTTPConnection(gateway.address, timeout=30)
+    connection = http.client.HTTPConnection(gateway.address, timeout=100)
     connection.request("POST", "/anything", body=b"my secret words")
     response = connection.getresponse()
     body = response.read()

@@ -33,7 +33,7 @@ class Client:
     def __init__(self, address: str, chain: Path, name: str) -> None:
         context = ssl.create_default_context(cafile=chain)
         host, _, port = address.rpartition(":")
-        raw = socket.create_connection((host, int(port)), 10)
+        raw = socket.create_connection((host, int(port)), 100)
         try:
             self._socket = context.wrap_socket(raw, server_hostname=name)
         except BaseException:
@@ -95,7 +95,7 @@ def test_the_admin_api_speaks_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         head = client.get("/admin/api/v1/sign-in")
         assert head.startswith(b"HTTP/1.1 ")
         client.close()
-        plain = socket.create_connection(gateway.facts["admin"].split(":"), 10)
+        plain = socket.create_connection(gateway.facts["admin"].split(":"), 100)
         plain.sendall(b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n")
         assert not plain.recv(100).startswith(b"HTTP/1.1 2")
         plain.close()

@@ -127,7 +127,7 @@ class Bay:
 
     def get(self, path: str = "/x", **fields: str) -> tuple[int, dict[str, str], str]:
         """Ask the gateway; return status, header fields and the request id."""
-        with contextlib.closing(HTTPConnection(self.gateway.address, timeout=30)) as connection:
+        with contextlib.closing(HTTPConnection(self.gateway.address, timeout=100)) as connection:
             connection.request("GET", path, headers=fields)
             answer = connection.getresponse()
             answer.read()
@@ -146,7 +146,7 @@ class Bay:
     def metric(self, name: str) -> float:
         """Return a series' value, 0 if it is not there."""
         host = str(self.gateway.facts["metrics"])
-        with contextlib.closing(HTTPConnection(host, timeout=30)) as connection:
+        with contextlib.closing(HTTPConnection(host, timeout=100)) as connection:
             connection.request("GET", "/metrics")
             page = connection.getresponse().read().decode()
         found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)

@@ -45,7 +45,7 @@ def ask(
 ) -> tuple[int, dict[str, str]]:
     """One request over a connection of its own, so that either worker may get it."""
     fields = {"x-forwarded-for": client, "cookie": cookie, "content-type": "application/json"}
-    connection = HTTPConnection(gateway.address, timeout=30)
+    connection = HTTPConnection(gateway.address, timeout=100)
     try:
         content = None if body is None else json.dumps(body)
         connection.request("GET" if body is None else "POST", path, content, fields)
