@@ -53,6 +53,8 @@ class Supervised:
             description=found.description,
             author=found.author,
         )
+        self.announced = False
+        """Whether its end was told already."""
         self._terms, self._clock, self._voice = terms, clock, terms.voice
         self._starter = Starter(found, self.status, terms, clock)
         self._plugin: KmPlugin | None = None
@@ -187,6 +189,7 @@ class Supervised:
             attempt += 1
             if await self._start():
                 return True
+        self.announced = True
         self._voice.warn(f"✗ {status.name} stays away: {status.reason}")
         return False
 
@@ -284,6 +287,7 @@ class Supervised:
 
     async def _dismiss(self, plugin: KmPlugin, state: State, reason: str) -> None:
         self._end(state, reason)
+        self.announced = True
         self._voice.warn(f"✗ {self.status.name} is ended: {reason}")
         await plugin.close()
         self._plugin = None

@@ -78,7 +78,8 @@ class KmSystem:
         active = [one for one in self.statuses if one.state is State.ACTIVE]
         listed = ", ".join(f"✓ {one.name} v{one.version} ({one.tier} tier)" for one in active)
         self._voice.say(f"Loaded {len(active)} plugins{': ' if listed else ''}{listed}")
-        for status in self.statuses:
+        # One that was given up while others were still loading has been told of.
+        for status in (one.status for one in self.plugins if not one.announced):
             for warning in status.warnings:
                 self._voice.warn(f"⚠ {status.name}: {warning}")
             if status.state in (State.REFUSED, State.FAILED):

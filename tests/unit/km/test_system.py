@@ -210,6 +210,22 @@ def test_one_that_never_comes_up_is_given_up_aloud(
     assert said[-1].startswith("[PluginHandler] ✗ watcher stays away: it could not be started;")
 
 
+def test_one_that_is_given_up_while_others_load_is_told_of_once(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "RESTARTS", 0)
+    home.write("good")  # in Python: the other has failed long before
+    (home.plugins / "km-plugin-broken").write_text("#!/bin/sh\nexit 3\n")
+    (home.plugins / "km-plugin-broken").chmod(0o755)
+
+    async def scenario(system: KmSystem) -> None:
+        message(system, "hello")
+
+    run(home.system(), scenario)
+    (said,) = [line for line in home.lines if "✗ broken" in line]
+    assert said.startswith("[PluginHandler] ✗ broken stays away: it could not be started;")
+
+
 def test_one_that_cannot_come_up_hinders_nobody(home: Home) -> None:
     home.write("broken", dies="always")
     told = home.write("good")
