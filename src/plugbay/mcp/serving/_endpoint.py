@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugbay.kernel import Conflict, PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
-from plugbay.mcp._codec import INVALID_REQUEST, Malformed, read_envelope
+from plugbay.mcp._codec import INVALID_REQUEST, PARSE_ERROR, Malformed, read_envelope
 from plugbay.mcp.serving._checks import (
     HANDSHAKE_VERSIONS,
     MODERN,
@@ -26,6 +26,7 @@ from plugbay.mcp.serving._checks import (
     plain_status,
 )
 from plugbay.mcp.serving._http import Call, Gone, TooLarge
+from plugbay.mcp.serving._json import UNREADABLE
 from plugbay.mcp.serving._sessions import Sessions
 from plugbay.mcp.serving._shared import Shared
 from plugbay.mcp.serving._tools_seen import ToolsSeen
@@ -72,6 +73,8 @@ class Endpoint:
             await self._answer(call, scope["method"], fields)
         except Gone:
             return
+        except UNREADABLE as error:
+            await call.answer(400, error_answer(None, PARSE_ERROR, f"Parse error: {error}"))
         except TooLarge:
             text = f"Invalid Request: longer than {self.spec.max_message} bytes"
             await call.answer(413, error_answer(None, INVALID_REQUEST, text))

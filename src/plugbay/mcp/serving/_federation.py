@@ -17,9 +17,9 @@ from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import decode, encode, read_envelope
 from plugbay.mcp.serving._asking import Asking, has
 from plugbay.mcp.serving._checks import INVALID_PARAMS, METHOD_NOT_FOUND, REMOVED, VERSION
-from plugbay.mcp.serving._json import as_object
+from plugbay.mcp.serving._json import as_object, members_of
 from plugbay.mcp.serving._listening import Listening
-from plugbay.mcp.serving._member import MEMBERS, FederationMember, MemberDown, MemberRefused
+from plugbay.mcp.serving._member import FederationMember, MemberDown, MemberRefused
 from plugbay.mcp.serving._merging import LISTS, prefixed
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Federation:
     async def send(self, raw: bytes) -> None:
         """Take a message of the client."""
         envelope = read_envelope(raw)
-        members = MEMBERS.decode(raw)
+        members = members_of(raw)
         if envelope.kind == "request":
             self._spawn(self._request(members, envelope), _text(members["id"]))
             await asyncio.sleep(0)
@@ -188,7 +188,7 @@ class Federation:
 
     async def said(self, member: FederationMember, raw: bytes, envelope: Envelope) -> None:
         """Pass on a request or a notification of a member."""
-        members = MEMBERS.decode(raw)
+        members = members_of(raw)
         if envelope.kind == "request":
             number = f'"{member.name}-{next(self._numbers)}"'
             self._questions[number] = member, members["id"]
@@ -199,7 +199,7 @@ class Federation:
 
     async def answered(self, raw: bytes) -> None:
         """Pass on a member's response."""
-        self._sent.pop(_text(MEMBERS.decode(raw)["id"]), None)
+        self._sent.pop(_text(members_of(raw)["id"]), None)
         await self._owner.hear([raw])
 
     async def unheard(self, member: FederationMember, number: int) -> None:

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from plugbay.mcp._codec import decode
+import msgspec
+
+from plugbay.mcp._codec import decode, encode
+
+Members = dict[str, msgspec.Raw]
+UNREADABLE = (ValueError, RecursionError, msgspec.DecodeError)
+"""What a message raises that is JSON only at first sight, or too deep: it harms nobody else."""
+_MEMBERS = msgspec.json.Decoder(Members)
+
+
+def members_of(raw: bytes | msgspec.Raw) -> Members:
+    """Return the members of an object. Raises what is `UNREADABLE`."""
+    try:
+        return _MEMBERS.decode(raw)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # the standard library knows lone surrogates
+        found: dict[str, Any] = decode(bytes(raw))
+        return {name: msgspec.Raw(encode(one)) for name, one in found.items()}
 
 
 def as_object(value: object) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from plugbay.mcp._codec import decode, encode
-from plugbay.mcp.serving._json import as_object
-from plugbay.mcp.serving._member import MEMBERS, MemberDown
+from plugbay.mcp.serving._json import as_object, members_of
+from plugbay.mcp.serving._member import MemberDown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,8 +94,8 @@ class Listening:
         """Pass on what a member says to a subscriber; False if it is not for one."""
         if b"subscriptionId" not in bytes(members.get("params", msgspec.Raw(b""))):
             return False
-        params = MEMBERS.decode(members["params"])
-        meta = MEMBERS.decode(params.get("_meta", msgspec.Raw(b"{}")))
+        params = members_of(members["params"])
+        meta = members_of(params.get("_meta", msgspec.Raw(b"{}")))
         if SUBSCRIPTION not in meta:
             return False
         number = decode(bytes(meta[SUBSCRIPTION]))

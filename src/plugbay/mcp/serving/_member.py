@@ -7,16 +7,16 @@ import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from plugbay.kernel import PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN
 from plugbay.mcp._codec import decode, encode
 from plugbay.mcp.process._child import exit_code
-from plugbay.mcp.serving._json import as_object
-from plugbay.mcp.serving._lines import messages
+from plugbay.mcp.serving._json import UNREADABLE, as_object, members_of
+from plugbay.mcp.serving._lines import messages, no_answer
 
 if TYPE_CHECKING:
+    import msgspec
+
     from plugbay.mcp._codec import Envelope
     from plugbay.mcp._framing import TooLong
     from plugbay.mcp.serving._backend import MakeBackend
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("plugbay.mcp")
 SECONDS = 30.0
 """Seconds that a member has to answer what all are asked, such as for its tools."""
-MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class MemberDown(Exception):
@@ -151,10 +150,16 @@ class FederationMember:
     async def hear(self, lines: list[bytes | TooLong]) -> None:
         """Take what the server says."""
         for raw, envelope in messages(lines, self.name):
-            if envelope.kind in ("response", "error"):
-                await self._answer(raw, envelope)
-            else:
-                await self._listener.said(self, raw, envelope)
+            answers = envelope.kind in ("response", "error")
+            try:
+                if answers:
+                    await self._answer(raw, envelope)
+                else:
+                    await self._listener.said(self, raw, envelope)
+            except UNREADABLE as error:
+                _log.warning("%s wrote what cannot be read: %.200r", self.name, raw)
+                if answers:
+                    await self._answer(no_answer(envelope.id, error), envelope)
 
     async def gone(self, code: int) -> None:
         """Its process has ended."""
@@ -204,5 +209,7 @@ class FederationMember:
             self._heard.discard(number)
             if envelope.kind == "response":
                 await self._listener.unheard(self, number)
-        elif (id := self._forwarded.pop(number, None)) is not None:
-            await self._listener.answered(encode({**MEMBERS.decode(raw), "id": id}))
+        elif number in self._forwarded:
+            members = members_of(raw)
+            members["id"] = self._forwarded.pop(number)
+            await self._listener.answered(encode(members))

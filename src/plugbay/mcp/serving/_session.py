@@ -14,7 +14,7 @@ from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import INVALID_REQUEST
 from plugbay.mcp.process._child import exit_code
 from plugbay.mcp.serving._events import Events
-from plugbay.mcp.serving._json import as_object, params_of
+from plugbay.mcp.serving._json import UNREADABLE, as_object, params_of
 from plugbay.mcp.serving._lines import messages
 from plugbay.mcp.serving._stream import Stream
 from plugbay.mcp.serving._tools_seen import LISTING
@@ -78,19 +78,20 @@ class Session:
         return bool(self._waiting) or self._listener is not None
 
     async def ask(self, raw: bytes, envelope: Envelope) -> Stream:
-        """Send a request on, and return what its response carries."""
+        """Send a request on, and return what its response carries. Raises what is `UNREADABLE`."""
         self.used = self._now()
         stream = self._stream(envelope.id)
         if envelope.id in self._waiting or len(self._waiting) >= self._most:
             text = "the id is in use" if envelope.id in self._waiting else "too many in flight"
             stream.end(error_answer(envelope.id, INVALID_REQUEST, f"Invalid Request: {text}"))
             return stream
+        token = progress_token(raw) if b"progressToken" in raw else None
+        if envelope.method == "initialize":
+            self.offered = str(params_of(raw).get("protocolVersion", ""))[:LONGEST]
         self._waiting[envelope.id] = stream
         if envelope.method == LISTING:
             self._tools.expect(stream, raw)
-        elif envelope.method == "initialize":
-            self.offered = str(params_of(raw).get("protocolVersion", ""))[:LONGEST]
-        if b"progressToken" in raw and (token := progress_token(raw)) is not None:
+        if isinstance(token, (int, float, str)):
             self._tokens[token] = stream
         await self.backend.send(raw)
         return stream
@@ -160,7 +161,11 @@ class Session:
     async def hear(self, lines: list[bytes | TooLong]) -> None:
         """Take lines of the server to the responses that they belong to."""
         for raw, envelope in messages(lines):
-            stream = self._route(raw, envelope)
+            try:
+                stream = self._route(raw, envelope)
+            except UNREADABLE:
+                _log.warning("the server wrote what cannot be read, dropped: %.200r", raw)
+                continue
             if stream is not None and stream.full and not await stream.room(PATIENCE):
                 self.left(stream)
 

@@ -19,7 +19,8 @@ from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import encode
 from plugbay.mcp.process._child import exit_code
 from plugbay.mcp.serving._declared import Declared
-from plugbay.mcp.serving._lines import messages
+from plugbay.mcp.serving._json import UNREADABLE, Members, members_of
+from plugbay.mcp.serving._lines import messages, no_answer
 from plugbay.mcp.serving._stream import Stream
 from plugbay.mcp.serving._tools_seen import LISTING
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from plugbay.mcp.serving._tools_seen import ToolsSeen
 
 _log = logging.getLogger("plugbay.mcp")
-_Members = dict[str, msgspec.Raw]
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUE = msgspec.json.Decoder()
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 
@@ -81,7 +80,7 @@ class Shared:
     async def ask(self, raw: bytes, envelope: Envelope) -> Stream:
         """Send a request on, and return what its response carries."""
         self.used = self._now()
-        members = _MEMBERS.decode(raw)
+        members = members_of(raw)
         if len(self._asked) >= self._most:
             return _refused(envelope.id, "too many requests are in flight", 1.0)
         try:
@@ -143,8 +142,11 @@ class Shared:
         for raw, envelope in messages(lines):
             if envelope.kind in ("response", "error"):
                 self._answer(raw, envelope)
-            else:
+                continue
+            try:
                 await self._said(raw, envelope)
+            except UNREADABLE:
+                _log.warning("the server wrote what cannot be read, dropped: %.200r", raw)
 
     async def gone(self, code: int) -> None:
         """The process has ended: answer for it."""
@@ -167,14 +169,18 @@ class Shared:
         if asked is None:
             self.dropped += 1
             return
-        members = _MEMBERS.decode(raw)
+        try:
+            members = members_of(raw)
+        except UNREADABLE as error:
+            asked.stream.end(no_answer(asked.stream.id, error))
+            return
         members["id"] = asked.id
         if asked.method == "subscriptions/listen" and "result" in members:
             members["result"] = _subscribed(members["result"], asked.id)
         asked.stream.end(encode(members))
 
     async def _said(self, raw: bytes, envelope: Envelope) -> None:
-        members = _MEMBERS.decode(raw)
+        members = members_of(raw)
         params = _object(members.get("params"))
         asked = self._about(params)
         if asked is None and envelope.kind == "notification":
@@ -198,7 +204,7 @@ class Shared:
             asked.stream.end()
             await self.left(asked.stream)
 
-    def _about(self, params: _Members) -> Asked | None:
+    def _about(self, params: Members) -> Asked | None:
         for holder, key in (
             (params, "progressToken"),
             (_object(params.get("_meta")), SUBSCRIPTION),
@@ -223,14 +229,14 @@ def _refused(id: Id, text: str, after: float) -> Stream:
     return stream
 
 
-def _object(raw: msgspec.Raw | None) -> _Members:
+def _object(raw: msgspec.Raw | None) -> Members:
     try:
-        return {} if raw is None else _MEMBERS.decode(raw)
-    except msgspec.DecodeError:
+        return {} if raw is None else members_of(raw)
+    except UNREADABLE:
         return {}
 
 
-def _renumber(members: _Members, number: int) -> msgspec.Raw | None:
+def _renumber(members: Members, number: int) -> msgspec.Raw | None:
     """Put our number for the id and for the token of progress; return the client's token."""
     own = msgspec.Raw(b"%d" % number)
     members["id"] = own

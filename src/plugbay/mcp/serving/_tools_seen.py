@@ -6,14 +6,12 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from plugbay.mcp.serving._json import as_array, as_object, params_of, result_of
+from plugbay.mcp.serving._json import UNREADABLE, as_array, as_object, params_of, result_of
 
 if TYPE_CHECKING:
     from plugbay.mcp.serving._stream import Stream
 
 LISTING = "tools/list"
-UNREADABLE = (ValueError, RecursionError)
-"""What is no JSON all through, or too deep: it is its reader's business."""
 MOST = 200
 """Tools whose names are kept."""
 LONGEST = 128
