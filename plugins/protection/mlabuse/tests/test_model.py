@@ -182,7 +182,7 @@ def test_a_request_costs_little(model: Model) -> None:
         for _ in range(100):
             model.score(texts)
         best = min(best, (time.thread_time() - began) / 100)
-    assert best < 150e-6
+    assert best < 500e-6
 
 
 # --- the file
