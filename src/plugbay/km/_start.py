@@ -75,7 +75,6 @@ class Starter:
         self._dump = Dump()
         verdict = await self.look()
         voice.debug(f"{found.name}: valid, sha256 {verdict.digest[:16]}, {found.path}")
-        await asyncio.to_thread(_import)
         from plugbay.runtimes.process import KmPlugin
 
         plugin = await KmPlugin.open(
@@ -193,7 +192,3 @@ class Starter:
 
 def _expanded(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(os.path.expanduser(path) for path in paths)
-
-
-def _import() -> None:
-    """Import what only plugins need, off the event loop: most sessions have none."""

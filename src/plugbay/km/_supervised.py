@@ -154,8 +154,8 @@ class Supervised:
         self._voice.debug(f"{self.status.name}: {state.lower()}: {reason}")
 
     def _keep(self, grant: Grant) -> None:
-        soon = self._clock.monotonic()
-        self._renew_at = grant.renew if grant.renew > soon else min(grant.until, soon + AGAIN)
+        now = self._clock.monotonic()
+        self._renew_at = grant.renew if grant.renew > now else min(grant.until, now + AGAIN)
 
     def _await_expiry(self) -> None:
         """What is soon over was said at its start; of what is not, a session may see the end."""
