@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 class Observation:
     """A message and who wants to see it; inside its chain until they have."""
 
-    __slots__ = ("chain", "message", "steps")
+    __slots__ = ("chain", "message", "size", "steps")
 
     def __init__(self, chain: Chain, message: Message, steps: tuple[Step, ...]) -> None:
         self.chain, self.message, self.steps = chain, message, steps
+        self.size = len(message.raw)
 
     def rebind(self, chain: Chain) -> None:
         """Be counted there from now on; who sees it is settled."""
@@ -31,23 +32,29 @@ class Observation:
 
 
 class Observers:
-    """A bounded queue with one task behind it: a full one drops the oldest and counts it."""
+    """A bounded queue with one task behind it: a full one drops the oldest and counts it.
 
-    def __init__(self, bound: int = 4096) -> None:
-        self._bound = bound
+    The bounds are a number of messages and a number of bytes; the newest is kept, however large.
+    """
+
+    def __init__(self, bound: int = 4096, size: int = 4 * 1024 * 1024) -> None:
+        self._bound, self._most = bound, size
         self._queue: deque[Observation] = deque()
+        self._size = 0
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
 
     def put(self, chain: Chain, message: Message, steps: tuple[Step, ...]) -> None:
         """Tell the observers soon."""
-        if len(self._queue) >= self._bound:
+        queue, observation = self._queue, Observation(chain, message, steps)
+        self._size += observation.size
+        while queue and (len(queue) >= self._bound or self._size > self._most):
             self.dropped += 1
-            oldest = self._queue.popleft()
+            oldest = queue.popleft()
+            self._size -= oldest.size
             oldest.chain.leave(oldest)
-        observation = Observation(chain, message, steps)
         chain.enter(observation)
-        self._queue.append(observation)
+        queue.append(observation)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._tell())
 
@@ -55,6 +62,7 @@ class Observers:
         await asyncio.sleep(0)  # messages come first
         while self._queue:
             one = self._queue.popleft()
+            self._size -= one.size
             try:
                 for step in one.steps:
                     await self._show(step, one.message)

@@ -257,6 +257,29 @@ def test_a_full_queue_of_observers_drops_the_oldest():
     run(main)
 
 
+def test_large_messages_do_not_gather_before_an_observer_that_is_stuck():
+    async def main():
+        never, seen = asyncio.Event(), []
+
+        async def stuck(message):
+            seen.append(message.id)
+            await never.wait()
+
+        talk = Talk(member("look", "observe", ms=60_000, on_message=stuck))
+        talk.observers = talk.conversation.observers = Observers(size=10_000)
+        for id in range(4):
+            await talk.up("ping", id, text="x" * 4000)
+            await asyncio.sleep(0)
+        assert (seen, talk.observers.dropped) == ([0], 1)
+        await talk.up("ping", 5, text="x" * 50_000)  # it is one, however large
+        assert talk.observers.dropped == 3
+        never.set()
+        await talk.observers.close()
+        assert seen == [0, 5]
+
+    run(main)
+
+
 def test_what_observers_were_not_told_by_the_end_counts_as_dropped():
     async def main():
         never = asyncio.Event()
