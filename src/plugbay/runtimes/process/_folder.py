@@ -7,7 +7,9 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +19,8 @@ from plugbay.storage import open_regular
 
 PREFIX = "plugbay-proc-"
 _CHUNK = 1 << 20
+_FRESH = 60.0
+"""Seconds for which a directory may not be locked yet, because it has just been made."""
 
 
 class Folder:
@@ -30,11 +34,12 @@ class Folder:
 
     @classmethod
     def make(cls, base: str | None = None, *, user: str = "") -> Self:
-        """Make one, for a process of `user` or of this one's.
+        """Make one, for a process of `user` or of this one's, and remove those of the dead.
 
         Raises `OSError`; `Invalid` if the path leaves no room for a socket, or nobody is called so.
         """
         owner = find_user(user) if user else None
+        sweep(base)
         path = tempfile.mkdtemp(prefix=PREFIX, dir=base)
         try:
             check_path(path)
@@ -93,7 +98,9 @@ def sweep(base: str | None = None) -> int:
     swept = 0
     for entry in Path(base or tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
-            if entry.is_symlink() or not entry.is_dir() or entry.stat().st_uid != os.geteuid():
+            about = entry.lstat()
+            fresh = about.st_mtime > time.time() - _FRESH
+            if fresh or not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid():
                 continue
             lock = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from plugbay.isolation import ProcessPolicy
 from plugbay.kernel import ExtraMissing, LoadFailed, Unavailable
 from plugbay.runtimes.process._channel import aio
-from plugbay.runtimes.process._folder import sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,13 +35,11 @@ class ProcessRuntime:
     ) -> None:
         self._policy, self._data, self._base = policy or ProcessPolicy(), data, base
         self._randomness = randomness or random.SystemRandom()
-        self._ready = self._swept = False
+        self._ready = False
 
     async def load(self, request: LoadRequest) -> ProcessInstance | HkpInstance:
         """Start, describe and configure. Raises `LoadFailed`; then nothing is left behind."""
         try:
-            if not self._swept:
-                await asyncio.to_thread(self._sweep)
             if not self._ready and not request.payload.is_dir():
                 await asyncio.to_thread(self._prepare)
             await asyncio.to_thread(_import_messages)
@@ -54,11 +51,6 @@ class ProcessRuntime:
 
         place = Place(policy=self._policy, base=self._base, data=self._data)
         return await load_instance(request, place, self._randomness)
-
-    def _sweep(self) -> None:
-        """Clear away what killed processes have left."""
-        sweep(self._base)
-        self._swept = True
 
     def _prepare(self) -> None:
         """Import what takes long, and what wheels do without. Raises `ExtraMissing`."""

@@ -203,14 +203,20 @@ def test_a_path_too_long_for_a_socket_is_said_before(tmp_path: Path) -> None:
 
 def test_what_the_dead_have_left_is_swept(short: Path) -> None:
     alive = Folder.make(str(short))
-    dead = short / f"{PREFIX}dead"
-    dead.mkdir()
+    dead, fresh, link = (short / f"{PREFIX}{name}" for name in ("dead", "fresh", "link"))
+    for made in (dead, fresh, short / "other"):
+        made.mkdir()
+    link.symlink_to(short / "other")
     (dead / "plugin").write_text("x")
-    (short / "other").mkdir()
-    assert sweep(str(short)) == 1
-    assert Path(alive.path).exists()
+    for old in (dead, short / "other", alive.path):
+        os.utime(old, (0, 0))
+    another = Folder.make(str(short))
     assert not dead.exists()
-    alive.remove()
+    assert sweep(str(short)) == 0
+    names = {Path(one.path).name for one in (alive, another)}
+    assert names | {fresh.name, link.name, "other"} == set(os.listdir(short))
+    for one in (alive, another):
+        one.remove()
 
 
 def test_what_it_has_started_ends_with_it(tmp_path: Path) -> None:
