@@ -16,7 +16,7 @@ multipart: Any = import_module("multipart")
 
 MOST_FIELDS = 24
 LONGEST_FIELD = 64 * 1024
-FIELDS = frozenset({"manifest", "signature"})
+FIELDS = frozenset({"manifest", "signature", "config"})
 """Parts that are about the file, and never the file."""
 
 

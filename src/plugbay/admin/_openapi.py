@@ -151,7 +151,8 @@ def _content(rule: Rule) -> Document:
     if rule.upload:
         binary = {"type": "string", "format": "binary"}
         manifest = {"type": "string", "description": "plugbay.toml, for a binary."}
-        parts = {"file": binary, "manifest": manifest}
+        config = {"type": "string", "description": "What it is tried with, as a JSON object."}
+        parts = {"file": binary, "manifest": manifest, "config": config}
         if rule.form is not None:
             told = {name: {"type": "string", "description": rule.form[name]} for name in rule.form}
             form = {"type": "object", "properties": {"file": binary, **told}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -51,7 +52,7 @@ async def store(
     declaration: Callable[[Kind], Declaration | None] | None = None,
 ) -> Upload:
     """Store the chunks. `declaration` is asked for the manifest when the form was read to its
-    end; without it, the form's field `manifest` is one."""
+    end; without it, the form's fields `manifest` and `config` are one."""
     if not filename:
         problem = Problem("", "filename is missing", remedy="add ?filename=<name>")
         raise Invalid(
@@ -71,8 +72,23 @@ async def store(
 
 
 def _declared(chunks: FilePart | AsyncIterator[bytes]) -> Declaration | None:
-    raw = chunks.fields.get("manifest") if isinstance(chunks, FilePart) else None
-    return Declaration.read(raw) if raw else None
+    if not isinstance(chunks, FilePart):
+        return None
+    raw, given = chunks.fields.get("manifest"), chunks.fields.get("config")
+    manifest = Declaration.read(raw) if raw else None
+    if not given:
+        return manifest
+    config = _config(given)
+    return replace(manifest, config=config) if manifest else Declaration.nothing_but(config)
+
+
+def _config(raw: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Any])
+    except msgspec.DecodeError as error:  # also for what is JSON, but no object
+        remedy = "send the configuration as a JSON object"
+        problem = Problem("/config", "cannot be read", "a JSON object", str(error), remedy)
+        raise Invalid(f"the form's field config: {error}", problems=(problem,)) from None
 
 
 async def limited(request: Ask, limit: int) -> AsyncIterator[bytes]:

@@ -53,6 +53,11 @@ class Declaration:
         """Declare a manifest that was made and not written."""
         return cls(msgspec.json.encode(manifest).decode(), "json", config)
 
+    @classmethod
+    def nothing_but(cls, config: dict[str, Any]) -> Declaration:
+        """Declare nothing of what the artifact is, only what it is tried with."""
+        return cls("{}", "json", config)
+
     def document(self) -> dict[str, Any]:
         """Return it as plain data. Raises `ValueError` if it cannot be read."""
         if self.form == "json":
@@ -63,7 +68,10 @@ class Declaration:
             raise ValueError("nested too deeply") from error
 
     def same(self, other: Declaration | None) -> bool:
-        """Whether both say the same of what the artifact is, however they are written."""
+        """Whether both say the same of what the artifact is, however they are written; what says
+        nothing of it says nothing else."""
+        if self.empty:
+            return True
         if other is None:
             return self.suits_wheel and not self.runtime
         try:
@@ -74,6 +82,11 @@ class Declaration:
             return False
 
     @property
+    def empty(self) -> bool:
+        """Whether it says nothing of what the artifact is: only a configuration came."""
+        return self.form == "json" and self.text == "{}"
+
+    @property
     def suits_wheel(self) -> bool:
         """Whether it is no manifest, and only says where a wheel is to run and what it is tried
         with."""
@@ -81,7 +94,7 @@ class Declaration:
             found = self.document()
         except ValueError:
             return False
-        return bool(found) and found.keys() <= {"runtime", "config"}
+        return (self.empty or bool(found)) and found.keys() <= {"runtime", "config"}
 
     @property
     def tried_with(self) -> dict[str, Any] | None:

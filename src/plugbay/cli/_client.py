@@ -83,17 +83,19 @@ class AdminClient:
         *,
         manifest: bytes = b"",
         signature: bytes = b"",
+        config: Mapping[str, Any] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Reply:
-        """Stream a file to the artifact store, with the manifest that a binary needs and the
-        signature, if there is one.
+        """Stream a file to the artifact store, with the manifest that a binary needs, the
+        signature, if there is one, and the configuration that it is to be tried with.
 
         `progress` gets the bytes sent so far.
         """
         target = _target("/artifacts", {"filename": path.name})
         with path.open("rb") as file:
             size = path.stat().st_size
-            about = {"manifest": manifest, "signature": signature}
+            tried_with = b"" if config is None else json.dumps(config).encode()
+            about = {"manifest": manifest, "signature": signature, "config": tried_with}
             head, tail, kind = _form(about) if any(about.values()) else (b"", b"", _BINARY)
             fields = {"content-type": kind, "content-length": str(len(head) + size + len(tail))}
             return self._send("POST", target, _Progress(file, progress, head, tail), fields)

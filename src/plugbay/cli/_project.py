@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -90,35 +89,14 @@ def check(
         raise typer.Exit(1)
 
 
-def declared(
-    manifest: Path | None, runtime: WheelRuntime | None, config: Mapping[str, Any] | None = None
-) -> bytes:
-    """Return what is declared with an upload: a binary's manifest, or where a wheel is to run and
-    what it is tried with."""
-    if runtime is None and config is None:
+def declared(manifest: Path | None, runtime: WheelRuntime | None) -> bytes:
+    """Return what is declared with an upload: a binary's manifest, or where a wheel is to run."""
+    if runtime is None:
         return UserFile(manifest, "--manifest", "a plugbay.toml").read() if manifest else b""
     if manifest is not None:
         raise Invalid("a wheel has its manifest inside: leave --manifest out")
-    lines: list[str] = []
-    if runtime is not None:
-        name = "process" if runtime is WheelRuntime.PROCESS else "python"
-        lines.append(f'runtime = "{name}"')
-    if config is not None:
-        lines.append(f"config = {_inline(config)}")
-    return "\n".join((*lines, "")).encode()
-
-
-def _inline(value: object) -> str:
-    """Return a value as TOML on one line, where JSON and TOML differ only in tables and null."""
-    if isinstance(value, dict):
-        pairs = cast("dict[str, object]", value).items()
-        inside = ", ".join(
-            f"{json.dumps(key)} = {_inline(one)}" for key, one in pairs if one is not None
-        )
-        return f"{{{inside}}}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_inline, cast('list[object]', value)))}]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    name = "process" if runtime is WheelRuntime.PROCESS else "python"
+    return f'runtime = "{name}"\n'.encode()
 
 
 def wheel_of(what: Path, scratch: Path) -> Path:

@@ -41,7 +41,7 @@ def push(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="TOML or JSON file with the configuration: a wheel is tried with it, and with "
+            help="TOML or JSON file with the configuration: the plugin is tried with it, and with "
             "--enable it runs so.",
         ),
     ] = None,
@@ -57,14 +57,12 @@ def push(
     client = Target(url, token).client()
     with tempfile.TemporaryDirectory(prefix="plugbay-push-") as scratch:
         found = wheel_of(what, Path(scratch))
-        wheel = found.suffix == ".whl"
-        told = declared(manifest, runtime, config=tried_with if wheel else None)
-        reply = _upload(client, found, told)
+        reply = _upload(client, found, declared(manifest, runtime), tried_with)
     artifact: dict[str, Any] = reply.json
     if output is Format.TABLE:
         print_layers(artifact)
         if reply.status == HTTPStatus.OK:
-            print("it was here already" + ("; tried with --config now" if wheel and config else ""))
+            print("it was here already" + ("; tried with --config now" if config else ""))
     operation = _run(client, artifact, wish, reason, wait) if enable else None
     if output is Format.JSON:
         print_json(
@@ -89,7 +87,9 @@ def _run(
     return make_change(client, "PUT", path, content, reason=reason, wait=wait, tag=tag)
 
 
-def _upload(client: AdminClient, wheel: Path, manifest: bytes) -> Reply:
+def _upload(
+    client: AdminClient, wheel: Path, manifest: bytes, config: Mapping[str, Any] | None
+) -> Reply:
     # Imported here: no other command draws it.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
@@ -105,6 +105,7 @@ def _upload(client: AdminClient, wheel: Path, manifest: bytes) -> Reply:
         return client.upload(
             wheel,
             manifest=manifest,
+            config=config,
             signature=signature.read_bytes() if signature.is_file() else b"",
             progress=lambda sent: bar.update(task, completed=sent),
         )

@@ -100,7 +100,8 @@ async def passing(payload: Path, manifest: Manifest) -> Passed:
 
 async def passing_binary(payload: Path, manifest: Manifest) -> Passed:
     assert os.access(payload, os.X_OK)
-    return Passed()
+    fails = manifest.config.get("fail") == "trial"
+    return Passed((Problem("/fail", "it fails"),) if fails else ())
 
 
 @dataclass

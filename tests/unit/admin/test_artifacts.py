@@ -124,17 +124,17 @@ def test_a_bad_wheel_is_answered_with_every_finding_of_the_layer(world: World) -
 def test_a_known_wheel_is_tried_with_the_configuration_that_comes_with_it(world: World) -> None:
     def push(config: str, **headers: str) -> Response:
         files = {"file": (NAME, wheel_bytes(), "application/octet-stream")}
-        data = {"manifest": f"[config]\n{config}\n"}
+        data = {"config": config}
         return world.ask("POST", "/artifacts", files=files, data=data, headers=headers)
 
-    made = push('greeting = "kind"')
+    made = push('{"greeting": "kind"}')
     assert made.status_code == 201, made.text
-    refused = push('fail = "load"')
+    refused = push('{"fail": "load"}')
     assert (refused.status_code, refused.json()["errors"][0]["detail"]) == (422, "it fails")
-    told = push('fail = "load"', accept="text/event-stream").text
+    told = push('{"fail": "load"}', accept="text/event-stream").text
     assert "event: problem" in told
     assert "it fails" in told
-    again = push('greeting = "loud"')
+    again = push('{"greeting": "loud"}')
     assert (again.status_code, again.json()) == (200, made.json())
 
 

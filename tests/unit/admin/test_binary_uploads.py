@@ -41,6 +41,29 @@ def test_a_manifest_may_be_a_file_of_the_form_before_or_behind(world: World) -> 
     assert again.json() == made.json()
 
 
+def test_a_known_binary_is_tried_with_the_configuration_that_comes_with_it(world: World) -> None:
+    data = go_binaries.program().read_bytes()
+    made = push(world, "sample", data, manifest=PROCESS.text, config='{"greeting": "kind"}')
+    assert made.status_code == 201, made.text
+    for fields in ({"manifest": PROCESS.text}, {}):  # without a manifest: what is there
+        refused = push(world, "sample", data, config='{"fail": "trial"}', **fields)
+        assert (refused.status_code, refused.json()["errors"][0]["detail"]) == (422, "it fails")
+        again = push(world, "sample", data, config='{"greeting": "loud"}', **fields)
+        assert (again.status_code, again.json()) == (200, made.json())
+    assert made.json()["manifest"]["config"] == {}
+    for odd in ("[1]", "{", "1"):
+        refused = push(world, "sample", data, config=odd)
+        assert refused.json()["errors"][0]["pointer"] == "/config"
+
+
+def test_a_binary_that_fails_with_its_configuration_is_rejected_at_first(world: World) -> None:
+    data = go_binaries.program().read_bytes()
+    refused = push(world, "sample", data, manifest=PROCESS.text, config='{"fail": "trial"}')
+    assert (refused.status_code, refused.json()["errors"][0]["detail"]) == (422, "it fails")
+    nothing = push(world, "good.so", go_binaries.plugin().read_bytes(), config="{}")
+    assert "has to come with the upload" in nothing.text
+
+
 def test_a_shared_object_shows_how_it_was_built(world: World) -> None:
     made = push(world, "good.so", go_binaries.plugin().read_bytes(), manifest=GOSO.text)
     assert made.status_code == 201, made.text

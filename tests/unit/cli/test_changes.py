@@ -94,15 +94,27 @@ def test_a_rejected_artifact_names_every_finding(api, cli, project):
     assert len(api.seen) == 1
 
 
-def test_a_wheel_is_tried_with_the_configuration_that_comes_along():
+def test_a_plugin_is_tried_with_the_configuration_that_comes_along(api, cli, tmp_path):
     config = {"plugins": [{"name": "a", "on": True, "none": None}], "text": "x\n\x7f", "n": 1.5}
-    raw = declared(None, WheelRuntime.PROCESS, config)
-    told = Declaration.read(raw)
-    assert (told.suits_wheel, told.runtime) == (True, "process")
-    plain = {"plugins": [{"name": "a", "on": True}], "text": "x\n\x7f", "n": 1.5}
-    assert told.tried_with == plain
-    assert Declaration.read(declared(None, None, config)).same(None)
-    assert not Declaration.read(b'config = {}\nid = "a"\n').suits_wheel
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "plugbay.toml").write_text('id = "a"\n')
+    (tmp_path / "a.so").write_bytes(b"bytes")
+    artifact = {"layers": [], "plugin": "a", "version": "1", "digest": "d", "state": "validated"}
+    api.on("POST", "/artifacts", artifact, 200)
+    pushed = cli(
+        "plugin",
+        "push",
+        tmp_path / "a.so",
+        "--manifest",
+        tmp_path / "plugbay.toml",
+        "--config",
+        tmp_path / "config.json",
+    )
+    assert "it was here already; tried with --config now" in pushed.out
+    (seen,) = api.seen
+    assert b'name="config"\r\n\r\n' + json.dumps(config).encode() in seen.body
+    assert b'name="manifest"\r\n\r\nid = "a"' in seen.body
+    assert Declaration.read(declared(None, WheelRuntime.PROCESS)).runtime == "process"
 
 
 def test_the_receipt_is_drawn(api, cli, an_operation):

@@ -37,6 +37,7 @@ class ArtifactRoutes(Controller):
     ) -> Response[ArtifactView]:
         """Upload and validate a plugin, as the body or as a form's file. `Repr-Digest` is checked.
         A binary needs its manifest in the form's field `manifest`: the text of a plugbay.toml.
+        With a JSON object in the field `config` it is tried with that, also if it is there already.
         With `Accept: text/event-stream` each layer of the validation is told as it ends."""
         upload = await receive(request, context, filename)
         if accepts_events(request.headers.get("accept", "")):

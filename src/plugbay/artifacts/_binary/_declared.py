@@ -44,7 +44,7 @@ class DeclaredManifest:
 
     async def inspect(self, subject: Subject) -> Sequence[Problem]:
         """Check the declaration and keep the manifest in the subject."""
-        if subject.declaration is None:
+        if subject.declaration is None or subject.declaration.empty:
             return [self._none(subject)]
         try:
             raw = subject.declaration.document()
