@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bench._gateway import Gateway, write_plugin
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from bench._gateway import Gateway, wait_for, write_plugin
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from plugbay.artifacts import build_wheel
 from plugbay.cli._client import ApiError
@@ -66,6 +66,24 @@ PLUGINS = {
 PROVIDES = 'provides = ["request-filter"]\n'
 
 
+REMEMBER = """new MutationObserver((changes) => {
+    for (const node of changes.flatMap((change) => [...change.addedNodes])) {
+        if (!node.classList?.contains("toast")) continue;
+        const said = JSON.parse(sessionStorage.getItem("said") ?? "[]");
+        said.push([node.textContent, node.querySelector("a")?.href ?? ""]);
+        sessionStorage.setItem("said", JSON.stringify(said));
+    }
+}).observe(document, { childList: true, subtree: true });"""
+"""Keeps the short messages, which go away by themselves after some seconds."""
+TAKE = """(text) => {
+    const said = JSON.parse(sessionStorage.getItem("said") ?? "[]");
+    const at = said.findIndex(([one]) => one.includes(text));
+    if (at < 0) return null;
+    sessionStorage.setItem("said", JSON.stringify(said.slice(at + 1)));
+    return said[at];
+}"""
+
+
 @dataclass
 class Rig:
     """A gateway, a browser, and the wheels that are uploaded."""
@@ -88,6 +106,7 @@ class Rig:
             base = self.gateway.admin_url
             context = self.browser.new_context(viewport=viewport, base_url=base, **options)
             context.set_default_timeout(60_000)
+            context.add_init_script(REMEMBER)
             self._contexts[key] = context
             if user:
                 wish = {"username": user, "password": PASSWORDS.get(user, self.password)}
@@ -185,6 +204,20 @@ def drop(page: Page, file: Path) -> None:
     )
     for event in ("dragenter", "dragover", "drop"):
         page.dispatch_event("#drop", event, {"dataTransfer": transfer})
+
+
+def toast(page: Page, text: str) -> str:
+    """Wait until a short message has been shown, be it gone by now; return where it links to."""
+    said: list[str] = wait_for(f"the message {text!r}", lambda: _taken(page, text), every=0.1)
+    return said[1]
+
+
+def _taken(page: Page, text: str) -> list[str] | None:
+    try:
+        found: list[str] | None = page.evaluate(TAKE, text)
+    except Error:  # another page comes just now
+        return None
+    return found
 
 
 def shoot(page: Page, name: str) -> None:

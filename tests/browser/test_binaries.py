@@ -14,7 +14,7 @@ from tests import go_binaries
 from unit.artifacts import binaries
 from unit.runtimes.goso.binaries import plugin, runners
 
-from .conftest import drop, shoot
+from .conftest import drop, shoot, toast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,16 +77,16 @@ def test_a_shared_object_is_run_swapped_rolled_back_and_deleted(rig: Rig) -> Non
     page = rig.visitor("admin")
     for version in ("1.0.0", "2.0.0"):
         offer(page, shared_object(version), "gopher", version)
-        expect(page.locator("#result-title")).to_have_text(f"gopher {version}", timeout=30_000)
+        expect(page.locator("#result-title")).to_have_text(f"gopher {version}")
         assert_proved_one_by_one(page)
         shoot(page, f"upload-shared-object-{version}")
         page.get_by_role("button", name="Enable").click()
-        page.wait_for_url("**/admin/plugins/gopher", timeout=30_000)
+        page.wait_for_url("**/admin/plugins/gopher")
         expect(page.locator("#plugin-head .state")).to_have_text("active")
         expect(page.locator("#plugin-head")).to_contain_text("goso")
         assert version_met(rig, page) == version
     page.get_by_role("button", name="Roll back").click()
-    expect(page.locator(".toast").last).to_contain_text("what it was before")
+    toast(page, "what it was before")
     expect(page.locator("#plugin-head")).to_contain_text("1.0.0")
     assert version_met(rig, page) == "1.0.0"
     page.get_by_role("button", name="Delete").click()

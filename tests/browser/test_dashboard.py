@@ -5,23 +5,15 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyotp
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import PASSWORDS, Rig, drop, shoot
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from .conftest import PASSWORDS, Rig, drop, shoot, toast
 
 pytestmark = pytest.mark.live
 MARK = "window.mark = 'not loaded anew'"
-
-
-def toast(page: Page, text: str) -> None:
-    expect(page.locator(".toast").last).to_contain_text(text)
 
 
 def test_a_wrong_password_is_refused_and_the_right_one_leads_back(rig: Rig) -> None:
@@ -125,7 +117,7 @@ def test_a_binary_is_asked_for_its_manifest_first(rig: Rig) -> None:
     page.get_by_label("Protocol").select_option("km")
     shoot(page, "upload-binary")
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.locator("#steps li.fail")).to_have_count(1, timeout=20_000)
+    expect(page.locator("#steps li.fail")).to_have_count(1)
     expect(page.locator("#steps li.fail .finding").first).not_to_be_empty()
     shoot(page, "upload-binary-refused")
 
@@ -253,9 +245,9 @@ def test_versions_are_run_and_rolled_back(rig: Rig) -> None:
     expect(page.locator("#plugin-head")).to_contain_text("1.1.0")
     expect(page.get_by_role("button", name="Run 1.0.0")).to_be_visible()
     page.get_by_role("button", name="Roll back").click()
-    toast(page, "what it was before")
+    receipt = toast(page, "what it was before")
     expect(page.locator("#plugin-head")).to_contain_text("1.0.0")
-    page.locator(".toast a").last.click()
+    page.goto(receipt)
     expect(page.get_by_role("heading", name="rollback alpha")).to_be_visible()
     expect(page.locator("#operation")).to_contain_text("In flight at the flip")
     shoot(page, "operation")
@@ -301,8 +293,8 @@ def test_a_worker_is_replaced_by_a_fresh_process(rig: Rig) -> None:
     before = process.inner_text()
     row.get_by_role("button", name="Restart").click()
     page.get_by_role("dialog").get_by_role("button", name="Restart").click()
-    expect(process).not_to_have_text(before, timeout=20_000)
-    expect(page.locator("#worker-rows .state.active")).to_have_count(2, timeout=20_000)
+    expect(process).not_to_have_text(before)
+    expect(page.locator("#worker-rows .state.active")).to_have_count(2)
 
 
 def test_a_viewer_is_offered_nothing_and_refused_by_the_server(rig: Rig) -> None:
@@ -357,7 +349,7 @@ def test_traffic_is_drawn(rig: Rig) -> None:
     page.goto("/admin/plugins/alpha")
     requests = page.locator("#traffic .card").first
 
-    until = time.monotonic() + 20
+    until = time.monotonic() + 100
     while not re.search(r"[1-9]", requests.inner_text()):
         assert time.monotonic() < until, "no traffic was drawn"
         page.request.get(f"http://{rig.gateway.address}/json")

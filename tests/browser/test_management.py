@@ -11,7 +11,7 @@ import pytest
 from bench._gateway import write_plugin
 from playwright.sync_api import expect
 
-from .conftest import FILTER, PASSWORDS, PROVIDES, drop, shoot
+from .conftest import FILTER, PASSWORDS, PROVIDES, drop, shoot, toast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from .conftest import Rig
 
 pytestmark = pytest.mark.live
-
-
-def toast(page: Page, text: str) -> None:
-    expect(page.locator(".toast").last).to_contain_text(text)
 
 
 def confirm(page: Page, button: str) -> None:
@@ -187,7 +183,7 @@ def test_a_plugin_is_pinned_moved_and_measured(rig: Rig) -> None:
     page.get_by_role("link", name="Overview").last.click()
     page.get_by_role("button", name="Move to a process of its own").click()
     expect(page.get_by_role("button", name="Move into the workers")).to_be_visible(timeout=30_000)
-    expect(page.locator("#figures")).to_contain_text("Memory of its own", timeout=30_000)
+    expect(page.locator("#figures")).to_contain_text("Memory of its own")
     shoot(page, "plugin-figures")
 
 
