@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
 from plugbay.mcp._codec import Malformed, decode, encode, read_envelope
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from plugbay.mcp._json import as_object, params_of, result_of
 
 LARGEST = 65536
 """Bytes of a message that may be one of these; they are small."""
@@ -58,7 +54,7 @@ class Replay:
         elif method == "logging/setLevel":
             self._level = _renumbered(raw, 1)
         else:
-            uri = str(_params(raw).get("uri", ""))
+            uri = str(params_of(raw).get("uri", ""))
             self._subscriptions.pop(uri, None)
             if method == "resources/subscribe":
                 self._subscriptions[uri] = _renumbered(raw, 2 + len(self._subscriptions))
@@ -89,8 +85,7 @@ def is_replayed(raw: bytes) -> bool:
 def changed_lists(answer: bytes) -> list[bytes]:
     """Return the notifications that a fresh server's lists may differ, as its answer to
     `initialize` says it would send them."""
-    body: dict[str, Any] = decode(answer)
-    capabilities: dict[str, Any] = body.get("result", {}).get("capabilities", {})
+    capabilities = as_object(result_of(answer).get("capabilities"))
     return [
         encode({"jsonrpc": "2.0", "method": f"notifications/{name}/list_changed"})
         for name in _LISTS
@@ -100,9 +95,3 @@ def changed_lists(answer: bytes) -> list[bytes]:
 
 def _renumbered(raw: bytes, number: int) -> bytes:
     return encode({**decode(raw), "id": f"{MARK}{number}"})
-
-
-def _params(raw: bytes) -> Mapping[str, Any]:
-    body: dict[str, Any] = decode(raw)
-    found: object = body.get("params")
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from plugbay.mcp._codec import decode
+from plugbay.mcp._json import as_array, as_object, params_of, result_of
 from plugbay.mcp.http._header_values import header_text, header_value
 from plugbay.mcp.http._param_headers import PREFIX, ParamHeaders
 
@@ -28,11 +28,10 @@ class Mirroring:
         if body.find(ANNOTATION) < 0:
             return
         try:
-            tools = _object(_object(decode(body)).get("result")).get("tools")
+            tools = as_array(result_of(body).get("tools"))
         except ValueError:
             return
-        if isinstance(tools, list):
-            self._params.learn(map(_object, cast("list[object]", tools)))
+        self._params.learn(map(as_object, tools))
 
     def rewrite(
         self,
@@ -55,19 +54,15 @@ class Mirroring:
 
     def _rewrite_params(self, request: Request, before: bytes, after: bytes) -> None:
         fields = {name: value for name, value in request.headers if name.startswith(PREFIX)}
-        old, new = (_object(_object(decode(body)).get("params")) for body in (before, after))
+        old, new = (params_of(body) for body in (before, after))
         changed = self._params.rewritten(
             str(new.get("name", "")),
             fields,
-            _object(old.get("arguments")),
-            _object(new.get("arguments")),
+            as_object(old.get("arguments")),
+            as_object(new.get("arguments")),
         )
         for name, value in changed.items():
             if value is None:
                 request.headers.remove(name)
             else:
                 request.headers.set(name, value)
-
-
-def _object(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

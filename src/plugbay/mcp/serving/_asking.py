@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from plugbay.mcp._json import as_array, as_object
 from plugbay.mcp.serving._checks import INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_VERSION
-from plugbay.mcp.serving._json import as_array, as_object
 from plugbay.mcp.serving._member import MemberDown, MemberRefused
 from plugbay.mcp.serving._merging import (
     LISTS,

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from plugbay.mcp._answers import error_answer
 from plugbay.mcp._codec import INVALID_REQUEST, decode
+from plugbay.mcp._json import as_object, params_of
 from plugbay.mcp._methods import TARGETS
 from plugbay.mcp.http._header_values import header_text
 from plugbay.mcp.http._param_headers import PREFIX
-from plugbay.mcp.serving._json import as_object, params_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,8 +11,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plugbay.mcp._codec import encode, read_envelope
+from plugbay.mcp._json import as_array, as_object, result_of
 from plugbay.mcp.http._param_headers import PREFIX, ParamHeaders
-from plugbay.mcp.serving._json import as_array, as_object, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from plugbay.kernel import Conflict, PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import INVALID_REQUEST, PARSE_ERROR, Malformed, read_envelope
+from plugbay.mcp._json import UNREADABLE
 from plugbay.mcp.serving._checks import (
     HANDSHAKE_VERSIONS,
     MODERN,
@@ -26,7 +27,6 @@ from plugbay.mcp.serving._checks import (
     plain_status,
 )
 from plugbay.mcp.serving._http import Call, Gone, TooLarge
-from plugbay.mcp.serving._json import UNREADABLE
 from plugbay.mcp.serving._sessions import Sessions
 from plugbay.mcp.serving._shared import Shared
 from plugbay.mcp.serving._tools_seen import ToolsSeen

@@ -15,9 +15,9 @@ import msgspec
 from plugbay.kernel import Unavailable
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import decode, encode, read_envelope
+from plugbay.mcp._json import as_object, members_of
 from plugbay.mcp.serving._asking import Asking, has
 from plugbay.mcp.serving._checks import INVALID_PARAMS, METHOD_NOT_FOUND, REMOVED, VERSION
-from plugbay.mcp.serving._json import as_object, members_of
 from plugbay.mcp.serving._listening import Listening
 from plugbay.mcp.serving._member import FederationMember, MemberDown, MemberRefused
 from plugbay.mcp.serving._merging import LISTS, prefixed

@@ -11,6 +11,7 @@ from plugbay.kernel import Backoff, PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import Malformed, decode, encode, read_envelope
 from plugbay.mcp._framing import MAX_MESSAGE
+from plugbay.mcp._json import as_array, as_object, params_of, result_of
 from plugbay.mcp._methods import TARGETS
 from plugbay.mcp._replay import Replay, is_replayed
 from plugbay.mcp.http._header_values import header_value
@@ -18,7 +19,6 @@ from plugbay.mcp.http._param_headers import ParamHeaders
 from plugbay.mcp.http._sse import EventSplitter, EventTooLong, event_data
 from plugbay.mcp.serving._checks import MODERN, VERSION
 from plugbay.mcp.serving._http_client import HttpClient
-from plugbay.mcp.serving._json import as_array, as_object, params_of, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

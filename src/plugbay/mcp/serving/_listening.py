@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from plugbay.mcp._codec import decode, encode
-from plugbay.mcp.serving._json import as_object, members_of
+from plugbay.mcp._json import as_object, members_of
 from plugbay.mcp.serving._member import MemberDown
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from plugbay.kernel import PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN
 from plugbay.mcp._codec import decode, encode
+from plugbay.mcp._json import UNREADABLE, as_object, members_of
 from plugbay.mcp.process._child import exit_code
-from plugbay.mcp.serving._json import UNREADABLE, as_object, members_of
 from plugbay.mcp.serving._lines import messages, no_answer
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
-from plugbay.mcp.serving._json import as_array, as_object
+from plugbay.mcp._json import as_array, as_object
 from plugbay.mcp.serving._spec import SEPARATOR
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from plugbay.kernel import Conflict
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import INVALID_REQUEST
+from plugbay.mcp._json import UNREADABLE, as_object, params_of
 from plugbay.mcp.process._child import exit_code
 from plugbay.mcp.serving._events import Events
-from plugbay.mcp.serving._json import UNREADABLE, as_object, params_of
 from plugbay.mcp.serving._lines import messages
 from plugbay.mcp.serving._stream import Stream
 from plugbay.mcp.serving._tools_seen import LISTING

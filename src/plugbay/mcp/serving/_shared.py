@@ -17,9 +17,9 @@ import msgspec
 from plugbay.kernel import PlugbayError
 from plugbay.mcp._answers import SERVER_DOWN, error_answer
 from plugbay.mcp._codec import encode
+from plugbay.mcp._json import UNREADABLE, Members, members_of
 from plugbay.mcp.process._child import exit_code
 from plugbay.mcp.serving._declared import Declared
-from plugbay.mcp.serving._json import UNREADABLE, Members, members_of
 from plugbay.mcp.serving._lines import messages, no_answer
 from plugbay.mcp.serving._stream import Stream
 from plugbay.mcp.serving._tools_seen import LISTING

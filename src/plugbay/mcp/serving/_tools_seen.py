@@ -6,7 +6,7 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from plugbay.mcp.serving._json import UNREADABLE, as_array, as_object, params_of, result_of
+from plugbay.mcp._json import UNREADABLE, as_array, as_object, params_of, result_of
 
 if TYPE_CHECKING:
     from plugbay.mcp.serving._stream import Stream
