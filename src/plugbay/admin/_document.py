@@ -168,7 +168,8 @@ class Planner:
             artifact = self._artifacts.find(wish.id, wish.version)
             check_config(artifact.config_schema, wish.config)
         except PlugbayError as error:
-            self._problems += _under(at, error)
+            stored = [one.version for one in self._artifacts.versions(wish.id)]
+            self._problems += _under(at, wish, stored, error)
             return
         spec = self._desired.plugins.get(wish.id)
         old = None
@@ -241,9 +242,11 @@ def _removal(kind: Kind, name: str) -> Single:
             return DeleteUpstream(name=name)
 
 
-def _under(at: str, error: PlugbayError) -> list[Problem]:
+def _under(at: str, wish: PluginEntry, stored: list[str], error: PlugbayError) -> list[Problem]:
     if not error.problems:
-        return [Problem(f"{at}/version", error.detail)]
+        expected = ", ".join(stored) or "none is stored"
+        remedy = f"upload it: plugbay plugin push {wish.id}"
+        return [Problem(f"{at}/version", error.detail, expected, wish.version, remedy)]
     return [
         Problem(f"{at}/config{one.pointer}", one.detail, one.expected, one.found, one.remedy)
         for one in error.problems

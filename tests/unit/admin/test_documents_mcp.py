@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from plugbay.control import FileSet
 from plugbay.mcp.serving import McpSpec, ServerSpec
 
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
 FILES = {"name": "files", "command": "server", "env": {"KEY": "precious", "REF": "${secret:x}"}}
 WORK = {"name": "work", "members": [{"server": "files"}]}
 MCP = {"servers": [FILES], "federations": [WORK]}
+SERVER_FIELDS = (
+    "name",
+    "command",
+    "args",
+    "env",
+    "directory",
+    "restart",
+    "crashes",
+    "idle",
+    "origins",
+)
 ROUTE = {"name": "work", "path": "/work", "mcp": "work"}
 
 
@@ -168,3 +181,21 @@ def test_nothing_goes_if_something_has_to_stay(world: World) -> None:
     assert (answer.status_code, "federations/work" in answer.text) == (422, True)
     assert world.cluster.coordinator.desired.revision == revision
     assert {one["name"] for one in world.ask("GET", "/routes").json()["items"]} == {"work", "files"}
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [], [1], {"a": 1}, True, -1, 10**30, "\0", {}])
+def test_whatever_a_field_holds_a_refusal_says_where(world: World, value: object) -> None:
+    server, member = {**FILES, "name": "s"}, {"server": "files", "prefix": "p"}
+    bodies = [{"mcp": {"servers": [{**server, key: value}]}} for key in SERVER_FIELDS]
+    bodies += [{"mcp": {**MCP, "federations": [{**WORK, key: value}]}} for key in WORK]
+    bodies += [
+        {"mcp": {**MCP, "federations": [{**WORK, "members": [{**member, key: value}]}]}}
+        for key in member
+    ]
+    bodies += [{"routes": [{**ROUTE, key: value}]} for key in ROUTE]
+    bodies += [{key: value} for key in ("mcp", "routes", "plugins", "upstreams", "prune", "other")]
+    for body in bodies:
+        answer = world.ask("POST", "/plan", json=body)
+        assert answer.status_code in (200, 422), (body, answer.text)
+        if answer.status_code == 422:
+            assert all(one["pointer"].startswith("/") for one in answer.json()["errors"]), body

@@ -134,14 +134,12 @@ def problems_of(
             if one.name in taken:
                 yield Problem(f"{at}/name", "the name is used twice", found=one.name)
             taken.add(one.name)
-            if min(one.max_sessions, one.max_requests, one.max_message) < 1 or one.idle <= 0:
-                yield Problem(at, "limits are more than 0")
+            yield from _above(at, one, ("max_sessions", "max_requests", "max_message", "idle"))
     for index, server in enumerate(spec.servers):
         at = _at("servers", index, server.name, by_name)
         if not server.command:
-            yield Problem(f"{at}/command", "there is no command")
-        if server.crashes < 1 or min(server.crash_window, server.crash_rest) <= 0:
-            yield Problem(at, "bounds of the breaker are more than 0")
+            yield Problem(f"{at}/command", "there is no command", "a program", "nothing")
+        yield from _above(at, server, ("crashes", "crash_window", "crash_rest"))
     for index, federation in enumerate(spec.federations):
         at = _at("federations", index, federation.name, by_name)
         yield from _members(f"{at}/members", federation, servers)
@@ -153,10 +151,18 @@ def _at(kind: str, index: int, name: str, by_name: bool) -> str:
     return f"/mcp/{kind}/{escaped if by_name else index}"
 
 
+def _above(at: str, one: ServerSpec | FederationSpec, limits: Sequence[str]) -> Iterator[Problem]:
+    for limit in limits:
+        value = getattr(one, limit)
+        if value <= 0:
+            yield Problem(f"{at}/{limit}", "a limit is more than 0", "more than 0", str(value))
+
+
 def _members(at: str, federation: FederationSpec, servers: set[str]) -> Iterator[Problem]:
     prefixes: set[str] = set()
     if not federation.members:
-        yield Problem(at, "a federation needs at least one member")
+        detail = "a federation needs at least one member"
+        yield Problem(at, detail, "a server's name or a URL", "none")
     for index, member in enumerate(federation.members):
         here = f"{at}/{index}"
         if bool(member.server) == bool(member.url):

@@ -28,10 +28,10 @@ def test_what_the_settings_may_not_say():
     assert found == [
         ("/mcp/servers/1/name", "the name is used twice"),
         ("/mcp/servers/2/name", "no name"),
-        ("/mcp/servers/2", "limits are more than 0"),
+        ("/mcp/servers/2/max_sessions", "a limit is more than 0"),
         ("/mcp/federations/0/name", "the name is used twice"),
         ("/mcp/servers/2/command", "there is no command"),
-        ("/mcp/servers/2", "bounds of the breaker are more than 0"),
+        ("/mcp/servers/2/crashes", "a limit is more than 0"),
         ("/mcp/federations/0/members", "a federation needs at least one member"),
         (
             "/mcp/federations/1/members/1/prefix",
