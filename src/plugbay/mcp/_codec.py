@@ -20,6 +20,7 @@ from plugbay.mcp._names import (
     check_case,
     check_envelope,
     check_whole,
+    least,
     read_once,
 )
 
@@ -55,6 +56,7 @@ _VALUES = msgspec.json.Decoder()
 _REQUEST = len('{"jsonrpc":"2.0","id":,"method":"","params":}')
 _NOTIFICATION = len('{"jsonrpc":"2.0","method":"","params":}')
 _RESPONSE = len('{"jsonrpc":"2.0","id":,"result":}')
+_ERROR = len('{"jsonrpc":"2.0","id":,"error":}')
 _PARAMS = len(',"params":')
 """Bytes of names and punctuation in a message as most write it."""
 
@@ -88,12 +90,12 @@ def _call(raw: bytes, members: _Members, method: str) -> Envelope:
         unknown += _PARAMS
     if id is UNSET:
         if unknown - _NOTIFICATION >= SHORTEST:
-            check_envelope(raw, unknown - _NOTIFICATION, "")
+            check_envelope(raw, unknown - _NOTIFICATION, None)
         return Envelope("notification", None, method)
     if id is None:
         raise Malformed(INVALID_REQUEST, "Invalid Request: the id is null")
     if unknown - _REQUEST > SHORTEST:
-        check_envelope(raw, unknown - _REQUEST, id)
+        check_envelope(raw, unknown - _REQUEST - least(id), id)
     return Envelope("request", id, method)
 
 
@@ -105,9 +107,9 @@ def _answer(raw: bytes, members: _Members) -> Envelope:
         raise Malformed(INVALID_REQUEST, "Invalid Request: both result and error", id)
     if not (result or error):
         raise Malformed(INVALID_REQUEST, "Invalid Request: neither method, result nor error", id)
-    unknown = len(raw) - len(members.params) - result - error - _RESPONSE
+    unknown = len(raw) - len(members.params) - result - error - (_RESPONSE if result else _ERROR)
     if unknown > SHORTEST:
-        check_envelope(raw, unknown, id)
+        check_envelope(raw, unknown - least(id), id)
     return Envelope("response" if result else "error", id, "")
 
 

@@ -33,9 +33,8 @@ def check_envelope(raw: bytes, unknown: int, id: Id) -> None:
     """See that a message has no member twice. `unknown`: its bytes less those of the values that
     were read, and less those of its usual members' names. Raises `Malformed`.
 
-    So few bytes as the id takes, and some spaces, hold no other member.
+    A few bytes hold no other member; some spaces may be among them.
     """
-    unknown -= _least(id)
     if unknown < SHORTEST or (unknown < SHORTEST + 2 and raw.startswith(_SPACED)):
         return
     try:
@@ -47,6 +46,13 @@ def check_envelope(raw: bytes, unknown: int, id: Id) -> None:
     marks = sum(2 + name.count('"') + bytes(one).count(b'"') for name, one in members.items())
     if raw.count(b'"') != marks:
         raise Malformed(INVALID_REQUEST, "Invalid Request: a member is there twice", id)
+
+
+def least(id: Id) -> int:
+    """Return how many bytes an id takes at least."""
+    if isinstance(id, str):
+        return len(id) + 2
+    return 1 if isinstance(id, float) else len(str(id))
 
 
 def check_whole(raw: bytes, value: Any) -> None:
@@ -97,10 +103,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
-
-
-def _least(id: Id) -> int:
-    """Return how many bytes an id takes at least."""
-    if isinstance(id, str):
-        return len(id) + 2
-    return 1 if isinstance(id, float) else len(str(id))

@@ -105,3 +105,18 @@ def test_the_shortest_member_does_not_hide_behind_an_id(id, space):
         for text in (f"{{{more},{about}}}", f"{{{about},{space}{more}}}"):
             with pytest.raises(Malformed, match="Invalid Request"):
                 read_envelope(text.encode())
+
+
+@pytest.mark.parametrize("answer", ["result", "error"])
+def test_an_answer_has_no_room_for_another_id(answer):
+    for more in ('"id":0', '"iD":1'):
+        with pytest.raises(Malformed, match="Invalid Request") as caught:
+            read_envelope(f'{{"jsonrpc":"2.0",{more},"{answer}":[],"id":0}}'.encode())
+        assert caught.value.answers
+
+
+def test_a_notification_has_no_room_for_an_id():
+    for more in ('"ID":1', '"iD":0'):
+        for params in ("", '"params":{},'):
+            with pytest.raises(Malformed, match="Invalid Request"):
+                read_envelope(f'{{"jsonrpc":"2.0",{params}"method":"m",{more}}}'.encode())
