@@ -6,7 +6,7 @@ import os
 import pytest
 from plugbay_mcp_recorder import Config, Recorder
 
-from plugbay.sdk import Block
+from plugbay.sdk import Block, Message
 from plugbay.sdk.testing import McpTalk, run_plugin
 
 
@@ -71,3 +71,19 @@ def test_a_link_is_not_followed(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="link"):
         record(Config(path=str(tmp_path / "link")), lambda plugin, talk: None)
+
+
+@pytest.mark.parametrize("redact", [True, False])
+def test_what_cannot_be_parsed_is_recorded_too(tmp_path, redact):
+    path = tmp_path / "record"
+
+    def work(plugin, talk):
+        raw = b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":"ann@example.com \xff"}}'
+        long = "x" * 5000
+        plugin.on_message(Message(raw, "to-server", "request", long, long, talk.session))
+
+    record(Config(path=str(path), redact=redact), work)
+    found = json.loads(path.read_text())
+    said = "[redacted: email]" if redact else "ann@example.com"
+    assert f'{{"a":"{said} \ufffd"}}' in found["body"]["unreadable"]
+    assert len(found["method"]) == len(found["id"]) == 1000

@@ -11,6 +11,9 @@ from pathlib import Path
 from plugbay.sdk import McpFilter, McpSession, Message, Plugin
 from plugbay.sdk.redaction import Redactor
 
+LONGEST = 1000
+"""Characters of a method and of an id: both may be anything."""
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -50,8 +53,8 @@ class Recorder(Plugin[Config], McpFilter):
             "time": round(self.host.clock.time(), 6),
             "direction": message.direction,
             "kind": message.kind,
-            "method": message.method,
-            "id": message.id,
+            "method": message.method[:LONGEST],
+            "id": message.id[:LONGEST] if isinstance(message.id, str) else message.id,
             "server": message.session.server,
             "session": message.session.id,
             "identity": message.session.identity,
@@ -69,8 +72,13 @@ class Recorder(Plugin[Config], McpFilter):
         self._write({"time": self.host.clock.time(), "server": session.server, "exit": code})
 
     def _content(self, message: Message) -> object:
+        try:
+            read: object = message.body
+        except ValueError:  # it has passed all the same, if nothing but observers is there
+            text = message.raw.decode("utf-8", "replace")
+            return {"unreadable": self._redactor.text(text)[0] if self.config.redact else text}
         if not self.config.redact:
-            return message.body
+            return read
         body, found = self._redactor.value(message.body)
         return {**body, "redacted": sum(found.values())} if found else body
 
