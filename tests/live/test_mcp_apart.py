@@ -20,7 +20,6 @@ from bench._go import ROOT, build_go
 
 from plugbay.artifacts import build_wheel
 from plugbay.cli._client import ApiError
-from plugbay.cli._project import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,7 +154,7 @@ def test_contextforge_plugins_on_a_route_of_the_gateway(gateway: Gateway, tmp_pa
     lacking = {**FORGE["plugins"][0], "name": "Old", "kind": "mcpgateway.plugins.Old"}
     wheel = build_wheel(PROJECT, tmp_path)
     with pytest.raises(ApiError) as early:  # what it lacks is known when it is uploaded
-        gateway.client.upload(wheel, manifest=declared(None, None, {"plugins": [lacking]}))
+        gateway.client.upload(wheel, config={"plugins": [lacking]})
     assert "Old: it needs mcpgateway" in str(early.value.problem)
     artifact = judged(gateway, gateway.push(PROJECT))
     refused = enable(gateway, artifact, config={"plugins": [lacking]})

@@ -81,6 +81,17 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     mcp: McpSpec | None = None
     prune: bool = False
 
+    def names(self) -> dict[str, list[str]]:
+        """Return what stands in it, in its order, by the pointer to its list."""
+        mcp = self.mcp or McpSpec()
+        return {
+            "/routes/": [one.name for one in self.routes],
+            "/upstreams/": [one.name for one in self.upstreams],
+            "/plugins/": [one.id for one in self.plugins],
+            "/mcp/servers/": [one.name for one in mcp.servers],
+            "/mcp/federations/": [one.name for one in mcp.federations],
+        }
+
 
 class PlanStep(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is to change."""
@@ -137,7 +148,7 @@ class Planner:
             wanted = self._document.mcp
             self._problems += mcp_problems(self._desired, wanted, self.changes, self._here)
         if self._problems:
-            raise refused(self._problems, self._document)
+            raise refused(self._problems, self._document.names())
 
     async def check(self, control: "Control", actor: str) -> None:
         """See that the changes could be made, as far as it is known without making them. Raises
@@ -148,7 +159,7 @@ class Planner:
             except Invalid as error:
                 if not error.problems:
                     raise
-                raise refused(error.problems, self._document) from None
+                raise refused(error.problems, self._document.names()) from None
 
     def _mcp(self) -> None:
         """Servers before the federations that name them."""

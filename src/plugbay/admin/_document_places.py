@@ -6,26 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from plugbay.kernel import Invalid
-from plugbay.mcp.serving import McpSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from plugbay.admin._document import Document
     from plugbay.kernel import Problem
 
+    Names = Mapping[str, Sequence[str]]
+    """What stands in a document, in its order, by the pointer to its list."""
 
-def placed(problem: Problem, document: Document) -> Problem:
+
+def placed(problem: Problem, document: Names) -> Problem:
     """Put the place in the document for the name; what it does not have keeps its name."""
-    mcp = document.mcp or McpSpec()
-    kinds: dict[str, Sequence[str]] = {
-        "/routes/": [one.name for one in document.routes],
-        "/upstreams/": [one.name for one in document.upstreams],
-        "/plugins/": [one.id for one in document.plugins],
-        "/mcp/servers/": [one.name for one in mcp.servers],
-        "/mcp/federations/": [one.name for one in mcp.federations],
-    }
-    for kind, names in kinds.items():
+    for kind, names in document.items():
         if problem.pointer.startswith(kind):
             escaped, *rest = problem.pointer.removeprefix(kind).split("/")
             name = escaped.replace("~1", "/").replace("~0", "~")
@@ -34,7 +27,7 @@ def placed(problem: Problem, document: Document) -> Problem:
     return problem
 
 
-def refused(problems: Sequence[Problem], document: Document) -> Invalid:
+def refused(problems: Sequence[Problem], document: Names) -> Invalid:
     """Return the refusal of a document, with everything that is wrong."""
     found = tuple(placed(one, document) for one in problems)
     more = "; ".join(f"{one.pointer}: {one.detail}" for one in found)
