@@ -163,7 +163,12 @@ class Message:
 
     @property
     def body(self) -> Mapping[str, Any]:
-        """The whole message, parsed. Do not change it in place: use `replace`."""
+        """The whole message, parsed. Do not change it in place: use `replace`.
+
+        It is parsed once for all plugins, and costs memory besides `raw`: each text again, with one
+        byte for a character, two if one of its characters is beyond Latin-1 and four if one is
+        beyond U+FFFF. Of 10 MB with one emoji that is 40 MB; `raw`, `id` and `method` cost nothing.
+        """
         if self._body is None:
             self._body = cast("Mapping[str, Any]", self._decode(self.raw))
         return self._body
