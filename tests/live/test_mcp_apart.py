@@ -193,6 +193,7 @@ def test_a_km_plugin_looks_on_at_a_route_of_the_gateway(gateway: Gateway) -> Non
     assert "hello" in call(gateway, 5, text="hello")["result"]["content"][0]["text"]
     wait_for("it has seen both", lambda: lines("request ") > before and lines("response "))
 
+    wait_for("the one that was refused has ended", lambda: len(processes(gateway)) == 1)
     (pid,) = processes(gateway)
     os.kill(pid, signal.SIGKILL)
     wait_for("it runs again", lambda: processes(gateway) not in ([], [pid]))
