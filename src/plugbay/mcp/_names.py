@@ -15,13 +15,14 @@ import msgspec
 from plugbay.mcp._malformed import INVALID_REQUEST, PARSE_ERROR, Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from plugbay.mcp._malformed import Id
 
 ENVELOPE: Final = frozenset(("jsonrpc", "id", "method", "params", "result", "error"))
 _PARAMS: Final = frozenset(("name", "uri", "arguments", "ref", "_meta", "inputResponses"))
 """Names in `params` by which a server finds what to do."""
+_HOLDERS: Final = (dict, list)
 SHORTEST: Final = len('"id":1,')
 """Bytes of the shortest member with one of these names."""
 _SPACED: Final = b'{"jsonrpc": "2.0", '
@@ -65,10 +66,10 @@ def check_whole(raw: bytes, value: Any) -> None:
             check_case(cast("dict[str, object]", params), _PARAMS, None)
 
 
-def check_case(names: Iterable[str], known: frozenset[str], id: Id) -> None:
+def check_case(names: Mapping[str, object], known: frozenset[str], id: Id) -> None:
     """See that no name differs from a known one in its case only. Raises `Malformed`."""
-    for name in names:
-        if name not in known and name.casefold() in known:
+    for name in names.keys() - known:
+        if name.casefold() in known:
             text = f"Invalid Request: {name[:20]!r} is not how {name.casefold()!r} is written"
             raise Malformed(INVALID_REQUEST, text, id)
 
@@ -87,10 +88,10 @@ def _members(value: object) -> int:
         if isinstance(one, dict):
             inner = cast("dict[str, object]", one)
             found += len(inner)
-            todo += [value for value in inner.values() if isinstance(value, (dict, list))]
+            todo += [value for value in inner.values() if type(value) in _HOLDERS]
         elif isinstance(one, list):
             outer = cast("list[object]", one)
-            todo += [value for value in outer if isinstance(value, (dict, list))]
+            todo += [value for value in outer if type(value) in _HOLDERS]
     return found
 
 
