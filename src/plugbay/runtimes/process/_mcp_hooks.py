@@ -69,4 +69,5 @@ class RemoteMcpHooks:
             session.state[self._key] = known
         write_session(told.session, session, known.number)
         if isinstance(about, Message):
+            _ = about.body  # the gateway refuses what the plugin's own parser might read otherwise
             write_message(told.message, about)

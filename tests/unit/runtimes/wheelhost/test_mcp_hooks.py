@@ -104,6 +104,23 @@ def test_hooks_pass_change_block_and_answer(
     assert result.request is not None
 
 
+def test_what_the_gateway_cannot_read_does_not_reach_a_process(
+    tmp_path: Path, environment: Path
+) -> None:
+    def refuse(raw: bytes) -> Any:
+        raise ValueError("a member is there twice")
+
+    async def main() -> None:
+        async with running(watcher(tmp_path), "process", environment) as instance:
+            call = McpTalk().call("plain")
+            about = call.direction, call.kind, call.id, call.method, call.session
+            with pytest.raises(ValueError, match="twice"):
+                await ask(instance, "on_tool_call", Message(call.raw, *about, decode=refuse))
+            assert await ask(instance, "on_tool_call", call) is None
+
+    run(main())
+
+
 @both
 def test_sessions_lines_and_exit_codes(tmp_path: Path, runtime: Runtime, environment: Path) -> None:
     talk = McpTalk()
