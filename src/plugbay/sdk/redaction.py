@@ -34,13 +34,19 @@ KINDS: Final[Mapping[str, str]] = {
     "bearer": r"(?i)\bbearer\s+[\w\-.~+/]{16,2000}=*",
     "api-key": r"\b(?:sk-[\w-]{20,200}|gh[pousr]_\w{36,255}|github_pat_\w{22,255}"
     r"|glpat-[\w-]{20,60}|xox[abprs]-[\w-]{10,200}|AKIA[0-9A-Z]{16}|AIza[\w-]{35}|npm_\w{36})",
+    "url-password": r"(://[^\s/@:]{0,64}:)[^\s/@]{1,200}(?=@)",
+    "assignment": r"(?i)((?=[acprst])(?<![a-z0-9])(?:password|passwd|passphrase"
+    r"|(?:client[_\-]?)?secret|(?:access[_\-]?|refresh[_\-]?)?token|api[_\-]?key|access[_\-]?key|private[_\-]?key)"
+    r"(?:=|: ?)[\"']?)(?=[^\s\"'&;,()\[\]{}<>$]{0,200}\d)[^\s\"'&;,()\[\]{}<>$]{6,500}",
     "email": r"\b[\w.%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b",
     "iban": r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b",
     "card": r"\b\d(?:[ -]?\d){12,18}\b",
     "us-ssn": r"\b(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}\b",
     "phone": r"(?<![\w.])\+\d{1,3}(?:[ .\-]?\(?\d{1,4}\)?){2,5}\b",
 }
-"""What can be told by its form: a name and a regular expression for each."""
+"""What can be told by its form: a name and a regular expression for each. What a group of the
+expression has found stays. An assignment is one of text with a digit, as in `DB_PASSWORD=hunter22`
+of an environment or a query: not that of a variable in a program."""
 SHORT: Final = 6
 """Characters of the shortest thing that is told by its form, `a@b.cd`."""
 LONG: Final = 20
@@ -126,7 +132,7 @@ def _mark(kind: str, found: Counter[str], match: re.Match[str]) -> str:
     if kind == "card" and not _luhn(match.group()):
         return match.group()
     found[kind] += 1
-    return f"[redacted: {kind}]"
+    return f"{''.join(match.groups())}[redacted: {kind}]"
 
 
 def _luhn(number: str) -> bool:

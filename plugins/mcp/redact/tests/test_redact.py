@@ -20,7 +20,19 @@ SECRETS = {
     "us-ssn": "123-45-6789",
     "phone": "+49 30 901820",
 }
-HARMLESS = ("version 1.2.3", "2026-11-21", "1234 5678 9012 3456", "a@b", "tokens: 5", "10.0.0.1")
+HARMLESS = (
+    "version 1.2.3",
+    "2026-11-21",
+    "1234 5678 9012 3456",
+    "a@b",
+    "tokens: 5",
+    "10.0.0.1",
+    "connect(password=password)",
+    "token = next_token(1234567)",
+    "secret=${SECRET_123}",
+    "password: must be at least 8 characters",
+    "ftp://host.example:2121/a@b",
+)
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -28,6 +40,19 @@ def test_each_kind_is_found(kind):
     text, found = Redactor().text(f"see {SECRETS[kind]} here")
     assert text == f"see [redacted: {kind}] here"
     assert found == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("DB_PASSWORD=hunter2hunter2 X=1", "DB_PASSWORD=[redacted: assignment] X=1"),
+        ("password: 'hunter2hunter2'", "password: '[redacted: assignment]'"),
+        ("/x?access_token=abc123&n=1", "/x?access_token=[redacted: assignment]&n=1"),
+        ("postgres://ann:p4ss@db:5432/x", "postgres://ann:[redacted: url-password]@db:5432/x"),
+    ],
+)
+def test_of_an_assignment_and_an_address_only_the_secret_goes(text, clean):
+    assert Redactor().text(text)[0] == clean
 
 
 @pytest.mark.parametrize("text", HARMLESS)
