@@ -3,7 +3,8 @@
 To be woken costs more than a message does: an idle processor comes back slowly, a virtual one most
 of all, and its caches are cold. So kernels poll for a moment before they halt (SO_BUSY_POLL in
 socket(7), halt polling of KVM), and so is done here, where each message waits for the one before.
-Where many are on their way, or the next one is not there within the moment, the process sleeps.
+Where many are on their way, or the next one is not there within the moment, the process sleeps: a
+client then writes many calls before they are all taken at once.
 """
 
 from __future__ import annotations
@@ -44,13 +45,10 @@ class _Luck:
     bad: int = 0
     rest: int = 0
 
-    def note(self, came: bool | None) -> None:
-        """A moment is over: something came, or nothing, or somebody else had our processor."""
-        if came:
-            self.bad = max(self.bad - 1, 0)
-            return
-        self.bad = MOST if came is None else min(self.bad + MISS, MOST)
-        if self.bad == MOST:
+    def note(self, *, came: bool) -> None:
+        """A moment is over, with a message or without."""
+        self.bad = max(self.bad - 1, 0) if came else self.bad + MISS
+        if self.bad >= MOST:
             self.bad, self.rest = MOST - MISS, REST
 
 
@@ -64,7 +62,7 @@ class BusyPoll:
         server_out: int,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._client_out, self._now = client_out, now
+        self._client_in, self._client_out, self._now = client_in, client_out, now
         socket = stat.S_ISSOCK(os.fstat(client_out).st_mode)
         self._unread = termios.TIOCOUTQ if socket else termios.FIONREAD
         poll = select.poll()
@@ -73,18 +71,28 @@ class BusyPoll:
         self._poll = poll.poll
         self._luck: dict[Direction, _Luck] = {"to-server": _Luck(), "to-client": _Luck()}
         self._alone = False
+        self._rest = 0
 
     def passed(self, direction: Direction, in_flight: int) -> None:
         """A message was written; so many requests now wait for their responses."""
+        if self._rest:
+            self._rest -= 1
+            return
         if direction == "to-server":
             self._alone = in_flight == 1 and self._all_read()
+            if in_flight > 1:
+                self._rest = REST
         if not self._alone:
             return
         luck = self._luck[direction]
         if luck.rest:
             luck.rest -= 1
+            return
+        came = self._comes(direction)
+        if came is None:
+            self._alone, self._rest = False, REST
         else:
-            luck.note(self._comes())
+            luck.note(came=came)
 
     def _all_read(self) -> bool:
         """Tell whether the client has read all: else it does not wait for one response."""
@@ -93,21 +101,23 @@ class BusyPoll:
         except OSError:
             return False
 
-    def _comes(self) -> bool | None:
+    def _comes(self, direction: Direction) -> bool | None:
         """Look until a message is there, but for a moment only.
 
-        None if others want the processor, perhaps the one whose message it is.
+        None if the client says more before it is answered, or if others want the processor:
+        perhaps the one whose message it is.
         """
         poll, now = self._poll, self._now
         at = now()
         until = at + MOMENT
-        while not poll(0):
+        while not (ready := poll(0)):
             before, at = at, now()
             if at - before > LOST:
                 return None
             if at > until:
                 return False
-        return True
+        more = direction == "to-server" and any(fd == self._client_in for fd, _ in ready)
+        return None if more else True
 
 
 def busy_poll(client_in: Reader, client_out: Writer, server_out: Reader) -> BusyPoll | None:

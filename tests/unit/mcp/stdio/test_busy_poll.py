@@ -94,7 +94,25 @@ def test_where_others_want_the_processor_it_rests_at_once(session: Session) -> N
 
 def test_many_on_their_way_are_not_waited_for_awake(session: Session) -> None:
     assert session.looked("to-server", 2) == 0
-    assert session.looked("to-client", 1) == 0
+    for _ in range(REST):
+        assert session.looked("to-client", 1) == 0
+    assert session.looked("to-server", 1) > 10
+
+
+def test_a_client_that_asks_more_before_it_is_answered_is_left_to_it(session: Session) -> None:
+    os.write(session.requests[1], b"one more")
+    assert session.looked("to-server", 1) == 1
+    os.read(session.requests[0], 100)
+    for _ in range(REST):
+        assert session.looked("to-server", 1) == 0
+    os.write(session.requests[1], b"the next")
+    assert session.looked("to-client", 0) == 0  # nobody has asked since
+    os.read(session.requests[0], 100)
+    assert session.looked("to-server", 1) > 10
+    os.write(session.requests[1], b"the next")
+    assert session.looked("to-client", 0) == 1
+    os.read(session.requests[0], 100)
+    assert session.looked("to-client", 0) > 10
 
 
 def test_a_client_that_has_not_read_all_does_not_wait_for_one_answer(session: Session) -> None:
