@@ -107,16 +107,16 @@ class Conversation:
             return Sent(raw)
         if raw.find(b"\r") >= 0:
             raw = in_one_line(raw, self.session.transport)
-        id, method = envelope.id, envelope.method
+        id, method, kind = envelope.id, envelope.method, envelope.kind
         fields = _NONE if headers is None else headers
-        kind, read = envelope.kind, decode_strictly
         message = _received(
-            raw, direction, kind, id, method, self.session, None, fields, read, encode
+            raw, direction, kind, id, method, self.session, None, fields, decode_strictly, encode
         )
         exchange = Exchange(direction, id, method, message)
         try:
             if asked:
-                if direction == "to-server" and self._knows(id):
+                waits = id in self._undecided or self.exchanges.knows("to-server", id)
+                if waits and direction == "to-server":
                     self.counts.dropped += 1
                     return id_in_use(id)
                 if not self.session.era or method == "initialize":
@@ -178,10 +178,6 @@ class Conversation:
         except Malformed as error:
             return self._unreadable(message, exchange, error)
 
-    def _knows(self, id: Id) -> bool:
-        """Whether a request of the client has this id, and its response is still to come."""
-        return id in self._undecided or self.exchanges.knows("to-server", id)
-
     def _unreadable(self, message: Message, exchange: Exchange, error: Malformed) -> Sent:
         exchange.end()
         self.counts.dropped += 1
@@ -208,10 +204,6 @@ class Conversation:
 
     # --- what goes out
 
-    def plan(self, chain: Chain, message: Message) -> Plan:
-        """Return the hooks for a message in a chain."""
-        return chain.plan(message)
-
     def conclude(
         self, outcome: Message | Outcome, came: Message, exchange: Exchange, plan: Plan
     ) -> Sent:
@@ -219,7 +211,7 @@ class Conversation:
         if isinstance(outcome, Message):
             return self._passed(outcome, came, exchange, plan)
         if isinstance(outcome.stop, Message):
-            back = self.plan(exchange.chain, outcome.stop)
+            back = exchange.chain.plan(outcome.stop)
             return self._answered(back.run(outcome.stop, outcome.link), outcome, exchange, plan)
         return self._blocked(outcome.stop, outcome, exchange, plan)
 
@@ -229,7 +221,7 @@ class Conversation:
         """As `conclude`, where hooks for an answer may be coroutines."""
         self._undecided.pop(came.id, None)
         if isinstance(outcome, Outcome) and isinstance(outcome.stop, Message):
-            back = self.plan(exchange.chain, outcome.stop)
+            back = exchange.chain.plan(outcome.stop)
             passed = await back.run_waiting(outcome.stop, outcome.link)
             return self._answered(passed, outcome, exchange, plan)
         return self.conclude(outcome, came, exchange, plan)
@@ -244,7 +236,7 @@ class Conversation:
             stopped = Outcome(outcome.message, block, answer.link)
             return self._blocked(block, stopped, exchange, plan)
         self._observe(exchange.chain, plan, outcome.message)
-        self._observe(exchange.chain, self.plan(exchange.chain, answer), answer)
+        self._observe(exchange.chain, exchange.chain.plan(answer), answer)
         exchange.end()
         return Sent(back=answer.raw)
 
@@ -284,8 +276,6 @@ class Conversation:
         """The message goes nowhere: its sender has gone, or has cancelled it."""
         self._undecided.pop(message.id, None)
         exchange.end()
-
-    # --- the end
 
     def abandon(self, code: int, text: str, data: dict[str, object]) -> list[bytes]:
         """The server has gone: return the answers to every request that waits for it."""

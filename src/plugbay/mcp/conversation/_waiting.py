@@ -10,7 +10,7 @@ from plugbay.mcp.conversation._unreadable import unreadable
 
 if TYPE_CHECKING:
     from plugbay.mcp.conversation._exchanges import Exchange
-    from plugbay.mcp.hooks._chain import Chain, Current
+    from plugbay.mcp.hooks._chain import Current
     from plugbay.mcp.hooks._plan import Plan
     from plugbay.mcp.hooks._step import Outcome
     from plugbay.sdk import Message
@@ -24,10 +24,6 @@ class Passage(Protocol):
     @property
     def current(self) -> Current:
         """The chain that messages are bound to now."""
-        ...
-
-    def plan(self, chain: Chain, message: Message) -> Plan:
-        """Return the hooks that a message passes."""
         ...
 
     def give_up(self, message: Message, exchange: Exchange) -> None:
@@ -59,7 +55,7 @@ class Waiting:
         passage, message, exchange = self._passage, self._message, self._exchange
         try:
             await exchange.admitted(passage.current)
-            plan = passage.plan(exchange.chain, message)
+            plan = exchange.chain.plan(message)
             outcome = await plan.run_waiting(message)
             if not self.cancelled:
                 return await passage.conclude_waiting(outcome, message, exchange, plan)
