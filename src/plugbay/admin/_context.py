@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from plugbay.kernel import NotFound
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,6 +38,12 @@ class Context:
     since: float
     """When the API came up, by the monotonic clock."""
     document: Callable[[], dict[str, Any]]
+
+    def no_plugin(self, plugin: str) -> NotFound:
+        """Say that there is none with this id, and what to do if it lies here."""
+        stored = self.services.artifacts.versions(plugin)
+        more = f", only its artifact {stored[0].version}: enable that first" if stored else ""
+        return NotFound(f"there is no plugin {plugin}{more}")
 
     @property
     def users(self) -> Users:

@@ -82,3 +82,12 @@ def test_there_is_no_config_of_what_is_not_there(world: World) -> None:
         body: dict[str, Any] = {"config": {}} if method == "PUT" else {"version": 1}
         answer = world.ask(method, f"{PATH}{path}", json=body)
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+
+
+def test_of_what_is_only_stored_it_is_said_what_to_do(world: World) -> None:
+    assert world.ask("GET", PATH).json()["detail"] == "there is no plugin hello"
+    world.upload()
+    said = "there is no plugin hello, only its artifact 1.0.0: enable that first"
+    for path in (PATH, "/plugins/hello"):
+        answer = world.ask("GET", path)
+        assert (answer.status_code, answer.json()["detail"]) == (404, said)

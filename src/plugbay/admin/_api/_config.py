@@ -151,12 +151,12 @@ class ConfigRoutes(Controller):
 def _spec(context: Use, plugin: str) -> Any:
     spec = context.services.control.desired.plugins.get(plugin)
     if spec is None:
-        raise NotFound(f"there is no plugin {plugin}")
+        raise context.no_plugin(plugin)
     return spec
 
 
 def _versions(context: Use, plugin: str) -> list[ConfigVersion]:
     versions = context.services.configs.configs(plugin)
     if not versions:
-        raise NotFound(f"there is no plugin {plugin}")
+        raise context.no_plugin(plugin)
     return versions

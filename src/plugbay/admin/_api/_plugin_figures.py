@@ -6,7 +6,6 @@ from litestar.params import FromPath
 from plugbay.admin._access import Permission
 from plugbay.admin._figures import PluginFiguresView
 from plugbay.admin._http import Use, rule
-from plugbay.kernel import NotFound
 
 
 class PluginFigureRoutes(Controller):
@@ -20,7 +19,7 @@ class PluginFigureRoutes(Controller):
         """What a plugin has done and used in all workers, and the metrics it declares itself."""
         services = context.services
         if plugin not in services.control.desired.plugins:
-            raise NotFound(f"there is no plugin {plugin}")
+            raise context.no_plugin(plugin)
         return PluginFiguresView(
             plugin=plugin,
             totals=services.figures.totals(plugin),

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from plugbay.admin._access import Permission
 from plugbay.admin._http import Ask, Use, read_limited, rule
-from plugbay.kernel import Malformed, NotFound
+from plugbay.kernel import Malformed
 
 LISTING = ""
 """The name of the question which operations there are."""
@@ -81,7 +81,7 @@ async def _ask(
 ) -> PluginAnswers:
     services = context.services
     if plugin not in services.control.desired.plugins:
-        raise NotFound(f"there is no plugin {plugin}")
+        raise context.no_plugin(plugin)
     answers = await services.operations.ask(plugin, name, arguments, changes=changes)
     return PluginAnswers(
         plugin=plugin, operation=name, workers=answers.workers, failed=answers.failed

@@ -25,7 +25,7 @@ from plugbay.control import (
     RuntimeChoice,
     Unpin,
 )
-from plugbay.kernel import Invalid, NotFound, Problem
+from plugbay.kernel import Invalid, Problem
 from plugbay.observability import TrafficPoint
 
 
@@ -100,7 +100,7 @@ class PluginRoutes(Controller):
         """One plugin: what is wanted, what is in each worker, and its versions."""
         view = context.board.plugin(plugin)
         if view is None:
-            raise NotFound(f"there is no plugin {plugin}")
+            raise context.no_plugin(plugin)
         versions = [found.version for found in context.services.artifacts.versions(plugin)]
         full = msgspec.structs.replace(view, versions=versions)
         return Response(full, headers={"etag": f'"{view.generation}"'})
@@ -238,4 +238,4 @@ def _config(wish: PluginWish, spec: PluginSpec | None, artifact: Artifact) -> di
 
 def _exists(context: Use, plugin: str) -> None:
     if plugin not in context.services.control.desired.plugins:
-        raise NotFound(f"there is no plugin {plugin}")
+        raise context.no_plugin(plugin)

@@ -13,7 +13,6 @@ from plugbay.admin._hkp._dependencies import dependencies
 from plugbay.admin._hkp._judge import count, judge, slots_of, state_of
 from plugbay.admin._hkp._one import status_of, use_of
 from plugbay.admin._hkp._times import go_duration, moment
-from plugbay.kernel import NotFound
 
 if TYPE_CHECKING:
     from plugbay.admin._context import Context
@@ -41,7 +40,7 @@ class HkpSystem:
         for view in self.context.board.plugins():
             if view.id == plugin:
                 return view
-        raise NotFound(f"there is no plugin {plugin}")
+        raise self.context.no_plugin(plugin)
 
     def artifact(self, plugin: str) -> Artifact:
         """What a plugin is made of. Raises `NotFound`."""

@@ -16,7 +16,7 @@ from plugbay.admin.pages._receipts import OperationCard
 from plugbay.admin.pages._rendering import Pages, Show
 from plugbay.admin.pages._schema_form import form_of
 from plugbay.admin.pages._traffic import TrafficView
-from plugbay.kernel import DependencyGraph, NotFound, diff
+from plugbay.kernel import DependencyGraph, diff
 
 if TYPE_CHECKING:
     from plugbay.admin._status import PluginView
@@ -134,7 +134,7 @@ def _show(request: Ask, pages: Pages, plugin: str, tab: str, **values: Any) -> R
 def _found(pages: Pages, plugin: str) -> "tuple[PluginView, Artifact]":
     view = pages.context.board.plugin(plugin)
     if view is None:
-        raise NotFound(f"there is no plugin {plugin}")
+        raise pages.context.no_plugin(plugin)
     return view, pages.context.services.artifacts.get(view.desired.digest)
 
 
