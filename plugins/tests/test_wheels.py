@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import shutil
 import zipfile
 from dataclasses import replace
@@ -44,13 +45,7 @@ HOOKS = {
     "threat": {"on_request", "on_event", "on_operation"},
     "recorder": {"on_message", "on_exit"},
     "telemetry": {"on_message", "on_session_end", "on_exit"},
-    "redact": {
-        "on_tool_call",
-        "on_tool_result",
-        "on_prompt",
-        "on_resource",
-        "on_server_request",
-    },
+    "redact": {"on_message"},
     "tool-policy": {"on_list", "on_message"},
     "upper": {"response_body"},
     "zerotrust": {"on_request", "on_event", "on_operation"},
@@ -149,4 +144,5 @@ def test_every_plugin_is_documented() -> None:
     for project in PROJECTS:
         text = (project / "README.md").read_text()
         assert text.startswith(f"# {project.name}\n")
-        assert f"plugbay plugin enable {project.name}" in text
+        pushed = re.search(rf"plugbay plugin push \S+/{project.name}( .*)? --enable", text)
+        assert pushed or f"plugbay plugin enable {project.name}" in text
