@@ -45,6 +45,8 @@ def test_calls_are_refused_and_not_only_hidden():
         assert plugin.on_message(talk.call("git_push")).code == -32602
         assert plugin.on_message(talk.request("resources/read", uri="test://a")).code == 40301
         assert plugin.on_message(talk.request("resources/subscribe", uri="test://a")).code == 40301
+        assert plugin.on_message(talk.request("resources/subscribe", uri=None)).code == 40301
+        assert plugin.on_message(talk.request("resources/subscribe")) is None
         assert plugin.on_message(talk.request("tools/list")) is None
         assert plugin.on_message(talk.request("ping")) is None
         assert (

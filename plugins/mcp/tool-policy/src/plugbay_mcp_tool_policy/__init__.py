@@ -23,7 +23,6 @@ _NAMED = {
     "tools/call": ("tools", "name"),
     "prompts/get": ("prompts", "name"),
     "resources/read": ("resources", "uri"),
-    "resources/subscribe": ("resources", "uri"),
 }
 _WORDS = {"tools": "tool", "prompts": "prompt", "resources": "resource"}
 
@@ -93,6 +92,9 @@ def _used(message: Message) -> Iterator[tuple[str, object]]:
     if message.method in _NAMED:
         kind, member = _NAMED[message.method]
         yield kind, params.get(member)
+    elif message.method == "resources/subscribe":
+        if "uri" in params:  # without, the server says so, or that it has no such method
+            yield "resources", params["uri"]
     elif message.method == "completion/complete":  # it tells what values there are
         about = _object(params.get("ref"))
         if "name" in about:
