@@ -80,6 +80,8 @@ def make_home(folder: Path) -> dict[str, str]:
         "key": KEY,
         "lasts": 3600,
         "dies": "never",
+        "hangs": False,
+        "tells": False,
         "record": str(records / "watcher.jsonl"),
     }
     program = plugins / "km-plugin-watcher"

@@ -231,6 +231,7 @@ class McpKeeper:
                 [sys.executable, *arguments],
                 stdin=theirs.fileno(),
                 stdout=subprocess.PIPE,
+                env=dict(os.environ),  # not `environ` itself, which another thread may move
                 start_new_session=True,
             )
         return ours, child

@@ -126,6 +126,9 @@ def _spawn(
     directory: str | None,
     bound: bool,
 ) -> subprocess.Popen[bytes]:
+    # Without one it would get `environ` itself, by vfork, while another thread may set a variable
+    # and move it (importing grpc does so): "Bad address".
+    own = dict(os.environ) if env is None else env
     try:
         with as_usual():
             return subprocess.Popen(  # noqa: S603 -- the user's own command
@@ -134,7 +137,7 @@ def _spawn(
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if stderr else None,
                 bufsize=0,
-                env=env,
+                env=own,
                 cwd=directory,
                 start_new_session=True,
             )
