@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from plugbay.runtimes.process import KmPlugin
 
 LOADING, DRAIN, HURRIED = 4.0, 5.0, 1.0
-"""Seconds at the end for plugins that are still being loaded, for what was not told yet, and for
-both from when somebody is in a hurry."""
+"""Seconds of the end in which plugins may still be loaded, in which all must be told, and for both
+from when somebody is in a hurry."""
 STILL, LOOK = 2.0, 0.1
 """Seconds without a word taken after which no plugin is waited for, and between looks."""
 
@@ -158,9 +158,10 @@ class KmSystem:
         for one in self.plugins:
             if (task := one.finish()) is not None:
                 (up if one.status.state is State.ACTIVE else others).add(task)
-        await self._wait(up, DRAIN, still=STILL)
         waited = self._clock.monotonic() - began
-        await self._wait(others, DRAIN, still=max(STILL - waited, LOOK))
+        await self._wait(up, max(DRAIN - waited, HURRIED), still=STILL)
+        waited = self._clock.monotonic() - began
+        await self._wait(others, max(DRAIN - waited, LOOK), still=max(STILL - waited, LOOK))
         await asyncio.gather(*(plugin.close() for plugin in self.plugins))
 
     async def _wait(
