@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from plugbay.mcp.pipes._descriptor import descriptor_of
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -30,8 +32,7 @@ class Inlet(asyncio.Protocol):
     @property
     def descriptor(self) -> int:
         """The number of its file, -1 if it has none any more."""
-        pipe = None if self._transport is None else self._transport.get_extra_info("pipe")
-        return -1 if pipe is None or pipe.closed else int(pipe.fileno())
+        return descriptor_of(self._transport)
 
     async def read(self, n: int = -1, /) -> bytes:
         """Return what has come, at least one byte; empty at the end."""

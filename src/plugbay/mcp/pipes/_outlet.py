@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from plugbay.mcp.pipes._descriptor import descriptor_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,8 +27,7 @@ class Outlet(asyncio.BaseProtocol):
     @property
     def descriptor(self) -> int:
         """The number of its file, -1 if it has none any more."""
-        pipe = None if self._transport is None else self._transport.get_extra_info("pipe")
-        return -1 if pipe is None or pipe.closed else int(pipe.fileno())
+        return descriptor_of(self._transport)
 
     @property
     def sent(self) -> bool:
